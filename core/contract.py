@@ -1,0 +1,249 @@
+"""What strangers agree on: ports, names, tags, paths, intervals, and the JSON that deploy time hands to run time.
+
+Reaper, agent, relay, components and remote meet here and in the lease. A number or a name that two of them
+need stands here once. To hand a new value to a machine: add a field to the dataclass below, raise
+`SCHEMA_VERSION` if old readers would misunderstand it, and fill it where the document is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from core.errors import ContractError
+
+SCHEMA_VERSION: Final = 1
+
+# ---------------------------------------------------------------- ports
+API_PORT: Final = 8000  # callers → HAProxy, OpenAI-compatible API
+CHAT_PORT: Final = 3000  # callers → HAProxy, chat page (the security group has it; the page itself is a later issue)
+SSH_PORT: Final = 22
+ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
+ENGINE_PORT_LAST: Final = 8115
+RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
+INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
+HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
+
+# ---------------------------------------------------------------- tags (keys) on every AWS resource
+TAG_STACK: Final = "pilotlight:stack"
+TAG_DEPLOYMENT: Final = "pilotlight:deployment"  # the deployment id; in every IAM condition
+TAG_ROLE: Final = "pilotlight:role"  # host | gateway | control | …
+TAG_UNIT: Final = "pilotlight:unit"  # value is the lease's pk
+TAG_AUTO_STOP: Final = "pilotlight:auto-stop"  # "30m" | "off"; read live by the reaper
+TAG_SCHEDULE: Final = "pilotlight:schedule"
+TAG_MAX_LEASE: Final = "pilotlight:max-lease"
+
+# ---------------------------------------------------------------- the table
+TABLE_PK: Final = "pk"  # "<stack>/<unit>"
+TABLE_SK: Final = "sk"
+SK_LEASE: Final = "lease"
+SK_SETTINGS: Final = "settings"
+SETTINGS_BODY: Final = "body"  # attribute (S): UnitSettings as JSON
+
+
+def sk_event(epoch: int) -> str:
+    """Sort key of the event that the transition to `epoch` wrote; zero-padded so that it sorts by number."""
+    return f"event#{epoch:012d}"
+
+
+def unit_name(stack: str) -> str:
+    """The lease's pk for a stack's one host."""
+    return f"{stack}/host"
+
+
+# ---------------------------------------------------------------- stack outputs (pulumi.export), read by remote/inventory.py
+class Outputs:
+    """Names of the stack's outputs. All are plain JSON values."""
+
+    DEPLOYMENT_ID: Final = "deploymentId"
+    REGION: Final = "region"
+    UNIT: Final = "unit"
+    TABLE: Final = "table"
+    REAPER: Final = "reaperFunction"  # Lambda function name
+    ALERTS_TOPIC: Final = "alertsTopicArn"
+    HOST_INSTANCE_ID: Final = "hostInstanceId"
+    HOST_PRIVATE_IP: Final = "hostPrivateIp"  # stays the same over stop and start
+    GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none
+    GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
+    GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
+    API_URL: Final = "apiUrl"  # "http://<address>:8000/v1"
+    SSH_USER: Final = "sshUser"
+
+
+# ---------------------------------------------------------------- paths on machines
+ETC: Final = "/etc/pilotlight"
+AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
+RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
+KEYS_MAP: Final = f"{ETC}/keys.map"  # "<SHA-256, upper-case hex> <name>" a line
+APP_DIR: Final = "/opt/pilotlight/app"  # core/ and runtime/, by rsync; PYTHONPATH of agent and relay
+AGENT_VENV: Final = "/opt/pilotlight/agent"
+RELAY_VENV: Final = "/opt/pilotlight/relay"
+ENGINE_VENV: Final = "/opt/pilotlight/engine"
+MODELS_DIR: Final = "/var/lib/pilotlight/models"
+RUN_DIR: Final = "/run/pilotlight"  # tmpfs
+BOOT_ID_FILE: Final = f"{RUN_DIR}/boot-id"  # drawn once a boot (containers share the kernel's own boot id)
+ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
+HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
+ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
+AGENT_UNIT: Final = "pilotlight-agent.service"
+RELAY_UNIT: Final = "pilotlight-relay.service"
+ENGINE_USER: Final = "pilotlight-engine"
+# Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
+CACHE_ENV: Final = "PILOTLIGHT_CACHE"
+
+# ---------------------------------------------------------------- HAProxy names
+BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
+
+
+def backend_engine(engine: str) -> str:
+    """HAProxy's backend for an engine; also the value in routes.map that opens the route."""
+    return f"engine_{engine}"
+
+
+# ---------------------------------------------------------------- intervals, seconds
+LEASE_READ_RUNNING_S: Final = 2.0  # relay while RUNNING; agent always
+LEASE_READ_OTHERWISE_S: Final = 0.5  # relay in every other state
+READINESS_PROBE_S: Final = 0.1  # agent, from boot until ready
+HEARTBEAT_S: Final = 10.0
+SILENT_AFTER_S: Final = 180.0
+FENCE_WAIT_S: Final = 10.0  # the agent waits this long for the fence, then looks all the same
+LOOK_WAIT_S: Final = 30.0  # door shut, not quiet within this: veto
+DRAIN_TIMEOUT_S: Final = 180.0  # the reaper gives up on a drain
+REPEAT_ORDER_S: Final = 60.0  # a start order is repeated after this
+START_ATTEMPTS: Final = 3
+STOP_BACKSTOP_AFTER_S: Final = 60.0  # STOPPING and still up: the reaper sends StopInstances
+STOP_ORDER_LIFE_S: Final = 10.0  # a stop order sent with a 5 s time-out and no retries cannot land later than this
+ORDER_MARGIN_S: Final = 5.0
+STOPPED_TWICE_S: Final = 30.0  # EC2 says `stopped` twice, this far apart, before an unexpected stop is believed
+YOUNG_ORDER_S: Final = 90.0
+SKEW_ALERT_S: Final = 5.0
+NEW_ALERT_S: Final = 1800.0
+HOLD_S: Final = 900.0
+LATE_EVENT_S: Final = 90.0  # the reaper ignores a scheduled event older than this
+WISH_EXTRA_S: Final = 600.0  # wishTtl = holdFor + this
+RETRY_AFTER_S: Final = 60
+
+
+# ---------------------------------------------------------------- documents
+@dataclass(frozen=True)
+class Document:
+    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named."""
+
+    schema_version: int
+
+    def to_json(self) -> str:
+        """The document as JSON with sorted keys, so that equal documents are equal bytes."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a document; ContractError says which key is wrong."""
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise ContractError(f"{cls.__name__} is not JSON: {error}. Run `fab deploy` again.") from error
+        return cls.from_dict(raw)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Build from a plain mapping; nested lists of documents' parts are built by `_parts`."""
+        version = raw.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ContractError(
+                f"{cls.__name__} has schema_version {version!r}; this program reads {SCHEMA_VERSION}. "
+                "Run `pulumi up` and `fab deploy` from the same checkout."
+            )
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        unknown = sorted(set(raw) - set(fields))
+        needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
+        missing = sorted(needed - set(raw))
+        if unknown or missing:
+            raise ContractError(f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}.")
+        return cls(**{name: cls._part(name, value) for name, value in raw.items()})
+
+    @classmethod
+    def _part(cls, name: str, value: Any) -> Any:
+        if name == "engines":
+            return tuple(EngineAddress(**e) for e in value)
+        if name == "services":
+            return tuple(ServiceRoute(**s) for s in value)
+        return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class EngineAddress:
+    """Where one engine listens. `model` is vLLM's served model name (the engine's name)."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class ServiceRoute:
+    """What callers name as `model`, and the engine that answers it."""
+
+    name: str
+    engine: str
+
+
+@dataclass(frozen=True)
+class HostConfig(Document):
+    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
+
+    stack: str
+    unit: str
+    region: str
+    table: str
+    instance_id: str
+    engines: tuple[EngineAddress, ...]
+    max_silence_s: float
+
+
+@dataclass(frozen=True)
+class RelayConfig(Document):
+    """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none)."""
+
+    stack: str
+    unit: str
+    region: str
+    table: str
+    instance_id: str  # the host's
+    reaper_function: str
+    engines: tuple[EngineAddress, ...]
+    services: tuple[ServiceRoute, ...]
+    hold_for_s: float
+    queue_max: int
+    start_timeout_s: float
+    wakes: bool = True
+
+
+@dataclass(frozen=True)
+class UnitSettings(Document):
+    """The `settings` item's body: what the reaper (and the relay) need to know of one unit. Written by `pulumi up` only.
+
+    Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
+    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off.
+    """
+
+    stack: str
+    unit: str
+    deployment_id: str
+    instance_id: str
+    region: str
+    profile: str
+    stop_after_s: float | None  # None: never stopped for being idle
+    schedule_on: str
+    schedule_off: str
+    time_zone: str
+    max_lease_s: float
+    max_silence_s: float
+    hard_cap_s: float
+    start_timeout_s: float
+    hold_for_s: float
+    instance_types: tuple[str, ...]
+    monthly_budget_usd: float | None
+    alerts_topic_arn: str

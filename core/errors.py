@@ -1,0 +1,34 @@
+"""One tree of errors. A command prints `str(error)` without a traceback and exits with 1.
+
+A message says what happened, the offending value, and what is allowed or the next command to run.
+"""
+
+from __future__ import annotations
+
+
+class PilotlightError(Exception):
+    """Base of every error that a user can cause or mend. `str()` of it is the whole message."""
+
+
+class SettingsError(PilotlightError):
+    """A stack file holds a wrong value. The message names the path, the value and what is allowed."""
+
+
+class ContractError(PilotlightError):
+    """A JSON document between deploy time and run time has a wrong shape or an unknown `schema_version`."""
+
+
+class LeaseError(PilotlightError):
+    """A lease item cannot be read: written by a newer version, or with missing fields."""
+
+
+class SetupError(PilotlightError):
+    """Something this computer needs is missing; the message holds the command that brings it."""
+
+
+class CloudError(PilotlightError):
+    """The embedded cloud cannot do what was asked."""
+
+
+class DeployError(PilotlightError):
+    """A machine could not be brought to the wanted state."""

@@ -1,0 +1,52 @@
+"""Where leases live. `LeaseStore` is the protocol; one file a store; `tests/runtime/lease_store/` is one suite for all.
+
+To add a store: a class with these methods, and a line in the conformance test's list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.contract import UnitSettings
+from core.lease import Event, Lease, Write
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A consistent read: the lease, or None where there is none, and the table's own time (s since 1970)."""
+
+    lease: Lease | None
+    now: float
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer (network, throttling, refused credentials). The caller tries again later."""
+
+
+class LeaseStore(Protocol):
+    """Leases, settings and events. Methods block; raise StoreUnavailable, or core.errors.LeaseError for a bad item."""
+
+    def read(self, unit: str) -> Reading:
+        """One consistent read."""
+        ...
+
+    def write(self, write: Write) -> Lease | None:
+        """Apply one conditional write (with its event, in one transaction). None where a clause did not hold.
+
+        A write whose answer was lost is retried inside; when its own nonce is found in the item it counts as done.
+        """
+        ...
+
+    def units(self) -> Sequence[str]:
+        """Every unit that has settings, sorted."""
+        ...
+
+    def settings(self, unit: str) -> UnitSettings | None:
+        """What `pulumi up` wrote for the unit."""
+        ...
+
+    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+        """The history, oldest first, from `since` (table time, s)."""
+        ...

@@ -1,0 +1,45 @@
+"""What one switch turns on and off. `Power` is the protocol; one file a kind (`ec2.py`; later: an engine on a machine that stays on)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine as its cloud describes it. `state`: pending | running | stopping | stopped | shutting-down | terminated | missing."""
+
+    instance_id: str
+    state: str
+    state_reason: str = ""  # the cloud's own words, e.g. "Client.UserInitiatedShutdown: …"
+    instance_type: str = ""
+    zone: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class PowerRefused(Exception):
+    """The cloud refused an order. `code` is its code; `capacity` says that waiting or another type may help."""
+
+    def __init__(self, code: str, message: str, *, capacity: bool) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.capacity = capacity
+
+
+class Power(Protocol):
+    """Orders and facts about one kind of machine. Methods block."""
+
+    def describe(self, instance_id: str) -> Machine:
+        """What the cloud says now; state `missing` where it knows no such machine."""
+        ...
+
+    def start(self, instance_id: str) -> None:
+        """Order a start; PowerRefused where the cloud says no. Idempotent for a running machine."""
+        ...
+
+    def stop(self, instance_id: str) -> None:
+        """Order a stop from outside: no retries, 5 s time-out, so that it cannot land later than STOP_ORDER_LIFE_S."""
+        ...
