@@ -1,0 +1,71 @@
+"""The figures of one run, with the limits that we promise. `make demo` and `python -m bench.demo` print them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+LIMITS = {
+    "first_answer_s": 600.0,
+    "noop_deploy_s": 5.0,
+    "stop_s": 90.0,
+    "drain_to_stopped_s": 25.0,
+    "wake_first_token_s": 60.0,
+    "wake_overhead_s": 1.0,
+    "relay_rss_mib": 120.0,
+    "agent_rss_mib": 90.0,
+}
+MEANING = {
+    "first_answer_s": "demo start → first answer",
+    "noop_deploy_s": "`fab deploy` that changes nothing",
+    "stop_s": "idle threshold → machine stopped",
+    "drain_to_stopped_s": "DRAINING → machine stopped",
+    "wake_first_token_s": "wake request → first token",
+    "wake_overhead_s": "of which ours (less machine boot, less vLLM's own start)",
+    "relay_rss_mib": "relay, resident",
+    "agent_rss_mib": "agent, resident",
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All in the unit of their names' ending; times from outside time stamps."""
+
+    first_answer_s: float
+    noop_deploy_s: float
+    stop_s: float
+    drain_to_stopped_s: float
+    wake_first_token_s: float
+    wake_overhead_s: float
+    relay_rss_mib: float
+    agent_rss_mib: float
+
+    def flat(self) -> dict[str, float]:
+        """For `--json`: one flat object, rounded to what the clocks can tell."""
+        return {k: round(v, 2) for k, v in dataclasses.asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class WakeTimes:
+    """Outside time stamps of one wake, seconds since 1970."""
+
+    asked: float
+    ordered: float  # StartInstances reached EC2
+    sshd_up: float
+    engine_started: float
+    engine_ready: float  # "Application startup complete"
+    first_token: float
+
+    def overhead_s(self) -> float:
+        """What the wake took beyond the machine's boot and vLLM's own start."""
+        boot = self.sshd_up - self.ordered
+        engine = self.engine_ready - self.engine_started
+        return (self.first_token - self.asked) - boot - engine
+
+    def breakdown(self) -> str:
+        """One line for a person."""
+        return (
+            f"request → order {self.ordered - self.asked:.2f} s, machine up {self.sshd_up - self.ordered:.2f} s, "
+            f"vLLM {self.engine_ready - self.engine_started:.2f} s, "
+            f"ready → first token {self.first_token - self.engine_ready:.2f} s"
+        )

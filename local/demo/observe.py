@@ -1,0 +1,151 @@
+"""What can be seen from outside: the lease and its events in the table, EC2's word, the container's, and clocks inside.
+
+Nothing here asks pilotlight's own processes; the figures of the story come from these outside time stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from boto3.dynamodb.conditions import Key
+
+from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, SK_LEASE, SSH_PORT, TABLE_PK, TABLE_SK, Outputs
+from core.errors import CloudError
+from local.cloud.client import Cloud
+
+Item = dict[str, Any]
+
+
+class Observer:
+    """Looks at one stack of one embedded cloud. `outputs` are the stack's outputs."""
+
+    def __init__(self, cloud: Cloud, outputs: dict[str, str]) -> None:
+        self.cloud = cloud
+        self.outputs = outputs
+        self.host = outputs[Outputs.HOST_INSTANCE_ID]
+        self.gateway = outputs[Outputs.GATEWAY_INSTANCE_ID]
+        self._table = cloud.resource("dynamodb").Table(outputs[Outputs.TABLE])
+        self._ec2 = cloud.client("ec2")
+        self._docker = docker.from_env()
+
+    def lease(self) -> Item:
+        """The lease item as it stands."""
+        key = {TABLE_PK: self.outputs[Outputs.UNIT], TABLE_SK: SK_LEASE}
+        return dict(self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {})
+
+    def events(self, after_epoch: int = 0) -> list[Item]:
+        """The transitions after an epoch, oldest first."""
+        found = self._table.query(
+            KeyConditionExpression=Key(TABLE_PK).eq(self.outputs[Outputs.UNIT]) & Key(TABLE_SK).begins_with("event#")
+        )["Items"]
+        return [e for e in found if int(e["epoch"]) > after_epoch]
+
+    def ec2_state(self, instance_id: str = "") -> str:
+        """EC2's word for the machine: running, stopping, stopped, …"""
+        seen = self._ec2.describe_instances(InstanceIds=[instance_id or self.host])
+        return str(seen["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    def container_state(self, instance_id: str = "") -> str:
+        """Docker's word for the container behind the machine: running, exited, …"""
+        return str(self._docker.containers.get(instance_id or self.host).status)
+
+    def inside(self, instance_id: str, *command: str) -> str:
+        """Run a command in a machine, from outside, as root."""
+        code, output = self._docker.containers.get(instance_id).exec_run(list(command))
+        if code != 0:
+            raise CloudError(f"`{' '.join(command)}` in {instance_id} ended with {code}: {output.decode()[-500:]}")
+        return str(output.decode())
+
+    def wait_state(self, state: str, *, after_epoch: int, timeout_s: float = 300.0) -> Item:
+        """Wait for the first event into `state` after an epoch; CloudError with the lease's own words if none comes."""
+
+        def found() -> Item | None:
+            return next((e for e in self.events(after_epoch) if e["after"] == state), None)
+
+        return wait_for(found, timeout_s, lambda: f"no {state} within {timeout_s:.0f} s; the lease says {self.words()}")
+
+    def wait_off(self, *, timeout_s: float = 120.0) -> float:
+        """Wait until EC2 says `stopped` and the container is not running; returns the time it was seen."""
+
+        def off() -> float | None:
+            return time.time() if self.ec2_state() == "stopped" and self.container_state() == "exited" else None
+
+        return wait_for(off, timeout_s, lambda: f"EC2 says {self.ec2_state()}, the container {self.container_state()}")
+
+    def words(self) -> str:
+        """The lease in a few words."""
+        lease = self.lease()
+        return f"{lease.get('state', 'nothing')}: {lease.get('reason', '')}"
+
+    def resident_mib(self, instance_id: str, unit: str) -> float:
+        """Resident memory of a unit's main process, MiB."""
+        pid = self.inside(instance_id, "systemctl", "show", "-P", "MainPID", unit).strip()
+        status = self.inside(instance_id, "cat", f"/proc/{pid}/status")
+        kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        return kib / 1024
+
+    def relay_mib(self) -> float:
+        """The relay's resident memory, MiB."""
+        return self.resident_mib(self.gateway, RELAY_UNIT)
+
+    def agent_mib(self) -> float:
+        """The agent's resident memory, MiB."""
+        return self.resident_mib(self.host, AGENT_UNIT)
+
+    def engine_start(self, engine: str) -> tuple[float, float]:
+        """(process start, "Application startup complete") of this boot's engine, seconds since 1970."""
+        unit = ENGINE_UNIT.format(name=engine)
+        stamp = self.inside(self.host, "systemctl", "show", "-P", "ExecMainStartTimestampMonotonic", unit)
+        lines = self.inside(self.host, "journalctl", "-b", "-u", unit, "-o", "json", "--no-pager").splitlines()
+        done = [json.loads(x) for x in lines if "Application startup complete" in x]
+        if not done:
+            raise CloudError(f"{unit} never said that its start-up is complete. Look with `fab logs -s demo`.")
+        offset = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)  # the containers share this kernel's clocks
+        return int(stamp) / 1e6 + offset, int(done[-1]["__REALTIME_TIMESTAMP"]) / 1e6
+
+
+def wait_for(ask: Callable[[], Any], timeout_s: float, words: Callable[[], str], *, every_s: float = 0.25) -> Any:
+    """Ask until the answer is truthy; CloudError with `words()` after `timeout_s`."""
+    until = time.monotonic() + timeout_s
+    while not (answer := ask()):
+        if time.monotonic() > until:
+            raise CloudError(f"Waited in vain: {words()}.")
+        time.sleep(every_s)
+    return answer
+
+
+@dataclass
+class SshWatch:
+    """Notes when sshd on an address first sends its banner; run as a thread before the machine is started."""
+
+    address: str
+    up_at: float | None = None
+
+    def begin(self) -> threading.Thread:
+        """Start watching; join the thread to have `up_at`."""
+        thread = threading.Thread(target=self._watch, daemon=True)
+        thread.start()
+        return thread
+
+    def _watch(self) -> None:
+        until = time.monotonic() + 180
+        while self.up_at is None and time.monotonic() < until:
+            if self._banner():
+                self.up_at = time.time()
+            else:
+                time.sleep(0.05)
+
+    def _banner(self) -> bool:
+        try:
+            with socket.create_connection((self.address, SSH_PORT), timeout=0.3) as connection:
+                connection.settimeout(1.0)
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False  # not up yet is what we are waiting through

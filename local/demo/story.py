@@ -1,0 +1,152 @@
+"""The story itself, step by step. It drives what a user would type (`pulumi up`, `fab deploy`) and watches from outside.
+
+To tell more: a method below, called in `tell`, that prints one line and hands back what later steps need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from core.durations import parse
+from core.money import compare
+
+from core.contract import Outputs
+from core.errors import CloudError, DeployError
+from local import project
+from local.cloud import client
+from local.cloud.client import Cloud
+from local.demo.caller import Answer, Caller
+from local.demo.figures import Figures, WakeTimes
+from local.demo.narrator import Narrator
+from local.demo.observe import Observer, SshWatch
+from local.folders import CHECKOUT, state
+
+STACK: Final = "demo"
+BEGUN_ENV: Final = "PILOTLIGHT_DEMO_BEGUN"  # set by `make demo` before set-up, seconds since 1970
+
+
+class Story:
+    """One run. After `tell` the cloud is up and the stack awake."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        self.tell_line = narrator
+        self.begun = float(os.environ.get(BEGUN_ENV) or time.time())
+        self.cloud: Cloud
+        self.watch: Observer
+        self.caller: Caller
+        self.key_file = state() / "demo.key"
+
+    def tell(self) -> Figures:
+        """The whole way; PilotlightError where a step fails."""
+        self.create()
+        noop_s = self.deploy()
+        first = self.ask_first()
+        drain_s, stop_s, relay_mib, agent_mib = self.fall_asleep(first)
+        wake = self.wake()
+        self.money()
+        return Figures(
+            first_answer_s=first.done_at - self.begun,
+            noop_deploy_s=noop_s,
+            stop_s=stop_s,
+            drain_to_stopped_s=drain_s,
+            wake_first_token_s=wake.first_token - wake.asked,
+            wake_overhead_s=wake.overhead_s(),
+            relay_rss_mib=relay_mib,
+            agent_rss_mib=agent_mib,
+        )
+
+    # ------------------------------------------------------------ deploy time
+    def create(self) -> None:
+        """Embedded cloud up, stack file rendered, `pulumi up`."""
+        with self.tell_line.step("Starting the embedded cloud") as said:
+            self.cloud = client.up()
+            said.append(f"Embedded cloud up: AWS's API at {self.cloud.endpoint}")
+        with self.tell_line.step("pulumi up -s demo (the real Pulumi engine)") as said:
+            project.render_stack(STACK)
+            self.cloud.pulumi("cancel", "--yes", "-s", STACK, check=False)  # an interrupted run leaves its lock
+            self.cloud.pulumi("up", "--yes", "--skip-preview", "-s", STACK)
+            outputs = json.loads(self.cloud.pulumi("stack", "output", "--json", "-s", STACK))
+            said.append(f"Stack created: host {outputs[Outputs.HOST_INSTANCE_ID]}, gateway {outputs[Outputs.API_URL]}")
+        self.watch = Observer(self.cloud, outputs)
+
+    def deploy(self) -> float:
+        """`fab deploy -s demo` twice: the second changes nothing. Returns the second's seconds."""
+        with self.tell_line.step("fab deploy -s demo (vLLM, model, agent; HAProxy, relay)") as said:
+            self.fab("deploy", "-s", STACK, "--key-file", str(self.key_file))
+            said.append("Deployed: the host answers through the gateway")
+        start = time.monotonic()
+        with self.tell_line.step("fab deploy -s demo again") as said:
+            self.fab("deploy", "-s", STACK, "--key-file", str(self.key_file))
+            said.append("Deployed again: nothing to change")
+        return time.monotonic() - start
+
+    def fab(self, *words: str) -> str:
+        """Run fab as a user would; DeployError with its own message if it fails."""
+        program = Path(sys.executable).with_name("fab")
+        done = subprocess.run([str(program), *words], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DeployError(f"`fab {' '.join(words)}` failed:\n{(done.stderr or done.stdout).strip()[-3000:]}")
+        return done.stdout
+
+    # ------------------------------------------------------------ run time
+    def ask_first(self) -> Answer:
+        """The first question, by the unmodified `openai` client."""
+        key = self.key_file.read_text().strip()
+        self.caller = Caller(self.watch.outputs[Outputs.API_URL], key, project.first_service(STACK))
+        with self.tell_line.step("Asking") as said:
+            answer = self.caller.ask()
+            said.append(f"“What is the capital of France?” → “{answer.text.strip()}”")
+        return answer
+
+    def fall_asleep(self, last: Answer) -> tuple[float, float, float, float]:
+        """Idle → DRAINING → STOPPING → stopped. Returns (drain s, threshold → stopped s, relay MiB, agent MiB)."""
+        relay_mib, agent_mib = self.watch.relay_mib(), self.watch.agent_mib()
+        after = self.stop_after_s()
+        epoch = int(self.watch.lease()["epoch"])
+        with self.tell_line.step(
+            f"Idle: the scheduled reaper looks every minute, this stack may stop after {after:.0f} s"
+        ) as said:
+            draining = self.watch.wait_state("DRAINING", after_epoch=epoch)
+            seen = time.time()
+            said.append(f"DRAINING: {draining['reason']}")
+        with self.tell_line.step("Fence, door, look") as said:
+            stopping = self.watch.wait_state("STOPPING", after_epoch=int(draining["epoch"]), timeout_s=60)
+            said.append(
+                "STOPPING: the gateway fenced, the host shut its door, looked, found nothing and turns itself off"
+            )
+        with self.tell_line.step("Machine going down") as said:
+            off = self.watch.wait_off()
+            said.append(f"Stopped: EC2 says {self.watch.ec2_state()}, the container {self.watch.container_state()}")
+        del stopping
+        threshold = float(draining.get("demand_at") or last.done_at) + after
+        return off - seen, off - threshold, relay_mib, agent_mib
+
+    def stop_after_s(self) -> float:
+        """The idle time of the stack file, seconds."""
+        return parse(str(project.stack_config(STACK)["pilotlight:idle"]["stopAfter"]))
+
+    def wake(self) -> WakeTimes:
+        """A streamed request wakes the machine and gets its answer."""
+        ssh = SshWatch(self.watch.outputs[Outputs.HOST_PRIVATE_IP])
+        thread = ssh.begin()
+        with self.tell_line.step("A streamed request to a machine that is off") as said:
+            answer = self.caller.stream()
+            said.append(f"Awake again: “{answer.text.strip()}”")
+        thread.join(timeout=5)
+        started, ready = self.watch.engine_start(project.first_engine(STACK))
+        ordered = self.cloud.last_call("StartInstances")
+        if ssh.up_at is None or ordered is None:
+            raise CloudError("The wake left no outside time stamps: sshd or StartInstances was not seen.")
+        times = WakeTimes(answer.asked_at, ordered, ssh.up_at, started, ready, answer.first_token_at)
+        self.tell_line.say(times.breakdown())
+        return times
+
+    def money(self) -> None:
+        """What it cost so far at the prices of the first instance type, against always-on."""
+        self.tell_line.say(compare(self.watch.events(), project.stack_config(STACK), now=time.time()))
