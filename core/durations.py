@@ -1,0 +1,40 @@
+"""Durations as people write them: `90s`, `30m`, `1h30m`, `2d`. They become seconds once, here.
+
+Used by the stack settings, by the tags that operations edit, and by whatever prints "stops in 29m20s".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from core.errors import SettingsError
+
+EXAMPLES: Final = "30m, 1h30m, 20s"
+_UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse(text: str) -> float:
+    """Seconds in a duration such as `1h30m`; units d, h, m, s in this order, each once.
+
+    Raises:
+        SettingsError: naming the text and what would be right. Zero is right only as `0s`, `0m`, ….
+    """
+    match = _WHOLE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not any(match.groups()):
+        raise SettingsError(f'"{text}" is not a duration; write e.g. {EXAMPLES}')
+    return sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
+
+
+def show(seconds: float) -> str:
+    """The two largest units of a duration: `29m 20s`, `2h 5m`, `3d`; under a second is `0s`."""
+    left = max(0, int(seconds))
+    parts = []
+    for letter, size in _UNITS.items():
+        count, left = divmod(left, int(size))
+        if count:
+            parts.append(f"{count}{letter}")
+        if len(parts) == 2 or (parts and letter == "s"):
+            break
+    return " ".join(parts) or "0s"
