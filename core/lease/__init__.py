@@ -1,0 +1,104 @@
+"""The lease: which state a host is in, who may change it, and how it stops without losing a request.
+
+One item a unit. A *transition* is one conditional write on (state, epoch); it raises the epoch and writes an event
+in the same transaction. A *note* (heartbeat, wish, hold, fence, order) is a conditional write that leaves both alone.
+Every function here is pure: it takes the lease as read and the table's `now`, and returns the `Write` to send, or a
+`Refused` that says in words why there is nothing to send. What the function sees is checked again by the write's
+condition, in the table, so that whatever changed between reading and writing makes the write fail, not lie.
+
+To add a transition: a row in design.md section 6, a function in `transitions.py`, a line in
+`tests/core/lease/`, and an action in the explorer of `tests/core/protocol/`, or the search says that it never fired.
+"""
+
+from __future__ import annotations
+
+from core.lease.notes import (
+    agent_beat,
+    alert_sent,
+    drop_wish,
+    fence,
+    hold,
+    relay_beat,
+    release,
+    repeat_start,
+    seen_stopped,
+    stop_order,
+    wish,
+)
+from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
+from core.lease.transitions import (
+    adopt,
+    claim_boot,
+    create,
+    drain,
+    fail,
+    force,
+    lost,
+    new_machine,
+    ready,
+    resume,
+    start,
+    stop,
+    stopped,
+)
+from core.lease.writes import (
+    After,
+    Clause,
+    Differs,
+    Equals,
+    Event,
+    Missing,
+    NotAfter,
+    Outcome,
+    Refused,
+    Write,
+    apply,
+    holds_true,
+)
+
+__all__ = [
+    "LEASE_VERSION",
+    "ON",
+    "After",
+    "Clause",
+    "Differs",
+    "Equals",
+    "Event",
+    "Hold",
+    "Lease",
+    "Missing",
+    "NotAfter",
+    "Outcome",
+    "Refused",
+    "State",
+    "Value",
+    "Write",
+    "adopt",
+    "agent_beat",
+    "alert_sent",
+    "apply",
+    "claim_boot",
+    "create",
+    "drain",
+    "drop_wish",
+    "fail",
+    "fence",
+    "force",
+    "from_item",
+    "hold",
+    "holds_true",
+    "lost",
+    "new_machine",
+    "ready",
+    "relay_beat",
+    "release",
+    "repeat_start",
+    "resume",
+    "seen_stopped",
+    "start",
+    "stop",
+    "stop_order",
+    "stopped",
+    "to_item",
+    "wish",
+]

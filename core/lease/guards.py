@@ -1,0 +1,68 @@
+"""What every transition and note is built from: the guard on state and epoch, and the clauses that many share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from core.contract import ORDER_MARGIN_S
+from core.lease.record import Lease, State, Value
+from core.lease.writes import Clause, Equals, Event, NotAfter, Refused, Write
+
+
+def transition(
+    lease: Lease,
+    to: State,
+    *,
+    by: str,
+    reason: str,
+    now: float,
+    nonce: str,
+    clauses: tuple[Clause, ...] = (),
+    facts: Mapping[str, Value] | None = None,
+    **sets: Any,
+) -> Write:
+    """The write that takes the lease to `to`: named state and epoch, raised epoch, one event."""
+    event = Event(lease.epoch + 1, now, lease.state, to, by, reason, facts or {})
+    base: dict[str, Any] = {
+        "state": to.value,
+        "epoch": lease.epoch + 1,
+        "since": now,
+        "reason": reason,
+        "by": by,
+        "fence_epoch": None,
+        "stopped_seen": None,
+    }
+    guard = (Equals("state", lease.state.value), Equals("epoch", lease.epoch))
+    return Write(lease.unit, nonce, guard + clauses, base | sets, event)
+
+
+def note(lease: Lease, nonce: str, clauses: tuple[Clause, ...], **sets: Any) -> Write:
+    """A write that leaves state and epoch alone."""
+    return Write(lease.unit, nonce, clauses, sets)
+
+
+def must(lease: Lease, *states: State) -> Refused | None:
+    """A refusal, unless the lease is in one of `states`."""
+    if lease.state in states:
+        return None
+    return Refused(f"the lease is {lease.state}, not {' or '.join(states)}")
+
+
+CLEAR_WISH: Final[Mapping[str, None]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
+
+
+def unwanted(now: float) -> tuple[Clause, ...]:
+    """No fresh wish and no live hold, checked in the table."""
+    return (NotAfter("wish_until", now), NotAfter("hold_until", now))
+
+
+def no_order(now: float) -> Clause:
+    """No stop order from outside may still land, checked in the table."""
+    return NotAfter("order_until", now - ORDER_MARGIN_S)
+
+
+def mine(lease: Lease, boot_id: str) -> tuple[Clause, ...]:
+    """Every write of the agent names its machine and its boot."""
+    return (Equals("instance_id", lease.instance_id), Equals("boot_id", boot_id))

@@ -1,0 +1,98 @@
+"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, fence, orders, alerts)."""
+
+from __future__ import annotations
+
+from core.contract import STOP_ORDER_LIFE_S
+from core.lease.guards import CLEAR_WISH, mine, must, no_order, note
+from core.lease.record import Hold, Lease, State, Value
+from core.lease.writes import Differs, Equals, Missing, Outcome, Refused, Write
+
+
+def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
+    """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wish."""
+    if lease.state is State.RUNNING:
+        return Refused("the host is running: nothing to wish for")
+    return note(
+        lease,
+        nonce,
+        (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value)),
+        wish_by=by,
+        wish_at=now,
+        wish_until=max(until, lease.wish_until or until),
+    )
+
+
+def drop_wish(lease: Lease, *, nonce: str) -> Outcome:
+    """The budget refuses the wish: it is deleted, or it would start the host tomorrow unasked."""
+    return note(lease, nonce, (Equals("epoch", lease.epoch),), **CLEAR_WISH)
+
+
+def hold(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
+    """Somebody works on the host until `until`; the same `who` again renews."""
+    others = tuple(h for h in lease.holds if h.who != who and h.until > now)
+    return _set_holds(lease, (*others, Hold(who, why, until)), nonce)
+
+
+def release(lease: Lease, *, who: str, now: float, nonce: str) -> Outcome:
+    """`who` is done."""
+    if all(h.who != who for h in lease.holds):
+        return Refused(f"{who} holds nothing")
+    return _set_holds(lease, tuple(h for h in lease.holds if h.who != who and h.until > now), nonce)
+
+
+def _set_holds(lease: Lease, holds: tuple[Hold, ...], nonce: str) -> Write:
+    latest = max((h.until for h in holds), default=None)
+    same = Missing("hold_until") if lease.hold_until is None else Equals("hold_until", lease.hold_until)
+    return note(lease, nonce, (Equals("epoch", lease.epoch), same), holds=holds or None, hold_until=latest)
+
+
+def fence(lease: Lease, *, now: float, nonce: str) -> Outcome:
+    """The relay has pointed the routes at itself for this DRAINING."""
+    if wrong := must(lease, State.DRAINING):
+        return wrong
+    here = (Equals("state", State.DRAINING.value), Equals("epoch", lease.epoch))
+    return note(lease, nonce, here, fence_epoch=lease.epoch, relay_at=now)
+
+
+def agent_beat(lease: Lease, *, boot_id: str, now: float, busy: int, demand: bool, nonce: str) -> Outcome:
+    """The agent lives; `demand` says that the engines' counters moved since the last beat."""
+    if lease.boot_id != boot_id:
+        return Refused("this lease belongs to another boot")
+    sets: dict[str, Value] = {"agent_at": now, "busy": busy}
+    if demand or busy:
+        sets["demand_at"] = now
+    return note(lease, nonce, mine(lease, boot_id), **sets)
+
+
+def relay_beat(lease: Lease, *, now: float, nonce: str) -> Outcome:
+    """The relay lives."""
+    return note(lease, nonce, (Equals("instance_id", lease.instance_id),), relay_at=now)
+
+
+def repeat_start(lease: Lease, *, now: float, nonce: str) -> Outcome:
+    """The reaper claims the next start order of this STARTING; two reapers cannot both have it."""
+    if wrong := must(lease, State.STARTING):
+        return wrong
+    same = Missing("order_at") if lease.order_at is None else Equals("order_at", lease.order_at)
+    here = (Equals("state", State.STARTING.value), Equals("epoch", lease.epoch), same)
+    return note(lease, nonce, here, order_at=now, attempts=lease.attempts + 1)
+
+
+def stop_order(lease: Lease, *, now: float, nonce: str) -> Outcome:
+    """The reaper claims a backstop StopInstances in STOPPING and says until when it may land."""
+    if wrong := must(lease, State.STOPPING):
+        return wrong
+    if lease.order_alive(now):
+        return Refused("a stop order may still land")
+    here = (Equals("state", State.STOPPING.value), Equals("epoch", lease.epoch), no_order(now))
+    return note(lease, nonce, here, order_until=now + STOP_ORDER_LIFE_S)
+
+
+def seen_stopped(lease: Lease, *, at: float | None, nonce: str) -> Outcome:
+    """The reaper saw EC2 say `stopped` under a lease that says otherwise (`at`), or no longer (None)."""
+    return note(lease, nonce, (Equals("epoch", lease.epoch),), stopped_seen=at)
+
+
+def alert_sent(lease: Lease, *, reason: str, nonce: str) -> Outcome:
+    """An alert for `reason` went out: one a change of reason, not one a minute."""
+    return note(lease, nonce, (Equals("epoch", lease.epoch),), alerted=reason or None)

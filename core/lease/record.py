@@ -1,0 +1,116 @@
+"""What a lease is: its states, its fields, and the plain item that a store keeps.
+
+To add a field: a line in `Lease` with a default of `None`, `""` or a number, and its conversion is done; a store
+knows no field by name. Raise `LEASE_VERSION` only if an old program would misread an item with the new field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from core.contract import ORDER_MARGIN_S
+from core.errors import LeaseError
+
+LEASE_VERSION: Final = 1
+
+
+class State(StrEnum):
+    """The states of a host."""
+
+    NEW = "NEW"  # made, never ready yet
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    DRAINING = "DRAINING"
+    STOPPING = "STOPPING"
+    FAILED = "FAILED"
+
+
+Value = str | float | int | bool
+ON: Final = frozenset({State.NEW, State.STARTING, State.RUNNING, State.DRAINING})  # the machine is or should be up
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Somebody is working on this host: nothing stops it before `until` (table time, s)."""
+
+    who: str
+    why: str
+    until: float
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One lease as read. Times are the table's, in seconds since 1970; `None` and "" mean: not set."""
+
+    unit: str
+    state: State
+    epoch: int
+    since: float  # of the last transition
+    reason: str  # of the last transition, in words
+    by: str  # who made it: relay | agent | reaper | deploy | …
+    nonce: str = ""  # of the last write; a retried write recognises itself
+    lease_version: int = LEASE_VERSION
+    instance_id: str = ""
+    boot_id: str = ""  # of the boot that the agent has claimed; removed when a start is ordered
+    wish_by: str = ""
+    wish_at: float | None = None
+    wish_until: float | None = None
+    holds: tuple[Hold, ...] = ()
+    hold_until: float | None = None  # the latest of `holds`, so that a condition can name it
+    fence_epoch: int | None = None  # the relay has pointed the routes at itself for this DRAINING
+    order_at: float | None = None  # the last start order
+    attempts: int = 0  # start orders in this STARTING
+    order_until: float | None = None  # a stop order from outside may land until then
+    ready_at: float | None = None
+    demand_at: float | None = None  # last evidence of demand, seen by the agent in the engines' counters
+    busy: int = 0  # requests in the engines at the last heartbeat
+    agent_at: float | None = None  # last heartbeats
+    relay_at: float | None = None
+    stopped_seen: float | None = None  # EC2 first said `stopped` while the lease said otherwise
+    failure: str = ""  # code of the last failure: start-timeout | capacity | …
+    alerted: str = ""  # the reason last sent as an alert
+
+    def wanted(self, now: float) -> bool:
+        """A fresh wish exists."""
+        return self.wish_until is not None and self.wish_until > now
+
+    def held(self, now: float) -> Hold | None:
+        """The hold that ends last, if one is alive."""
+        alive = [h for h in self.holds if h.until > now]
+        return max(alive, key=lambda h: h.until) if alive else None
+
+    def order_alive(self, now: float) -> bool:
+        """A stop order from outside may still land."""
+        return self.order_until is not None and self.order_until + ORDER_MARGIN_S > now
+
+
+def to_item(lease: Lease) -> dict[str, Any]:
+    """The lease as a plain item: attributes that are not set are left out, so that conditions can ask for them."""
+    raw = dataclasses.asdict(lease)
+    raw["state"] = lease.state.value
+    raw["holds"] = lease.holds
+    return {k: v for k, v in raw.items() if v is not None and v not in ("", ())}
+
+
+def from_item(item: Mapping[str, Any]) -> Lease:
+    """Read an item; LeaseError names what is missing or newer. `holds` are Hold objects or mappings."""
+    version = item.get("lease_version")
+    unit = item.get("unit", "?")
+    if version != LEASE_VERSION:
+        raise LeaseError(f"The lease of {unit} has version {version!r}; this program reads {LEASE_VERSION}. Update it.")
+    names = {f.name: f for f in dataclasses.fields(Lease)}
+    missing = sorted(n for n, f in names.items() if f.default is dataclasses.MISSING and n not in item)
+    if missing:
+        raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Run `fab doctor`.")
+    raw = {k: v for k, v in item.items() if k in names}
+    try:
+        raw["state"] = State(raw["state"])
+    except ValueError as error:
+        raise LeaseError(f"The lease of {unit} has state {raw['state']!r}; known are {', '.join(State)}.") from error
+    raw["holds"] = tuple(h if isinstance(h, Hold) else Hold(**h) for h in raw.get("holds", ()))
+    return Lease(**raw)

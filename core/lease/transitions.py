@@ -1,0 +1,270 @@
+"""The transitions: one function a row of the table in design.md section 6.
+
+Each takes the lease as read and the table's `now` (s), and returns the `Write` to send, or a `Refused` that says in
+words why there is nothing to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.contract import STOP_ORDER_LIFE_S
+from core.lease.guards import CLEAR_WISH, mine, must, no_order, note, transition, unwanted
+from core.lease.record import ON, Lease, State, Value, to_item
+from core.lease.writes import After, Equals, Event, Missing, Outcome, Refused, Write
+
+
+def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
+    """(none) → NEW, by `fab deploy` or the agent, only where no item is."""
+    lease = Lease(unit, State.NEW, 1, now, "first deployment", by, instance_id=instance_id)
+    event = Event(1, now, "", State.NEW, by, lease.reason)
+    sets = {k: v for k, v in to_item(lease).items() if k != "unit"}
+    return Write(unit, nonce, (Missing("unit"),), sets | {"unit": unit}, event)
+
+
+def start(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") -> Outcome:
+    """STOPPED, FAILED → STARTING, by relay or reaper; the caller then sends the start order."""
+    if wrong := must(lease, State.STOPPED, State.FAILED):
+        return wrong
+    if not lease.wanted(now):
+        return Refused("nobody wants the host")
+    if lease.order_alive(now):
+        return Refused("a stop order may still land")
+    return transition(
+        lease,
+        State.STARTING,
+        by=by,
+        reason=reason or f"wanted by {lease.wish_by}",
+        now=now,
+        nonce=nonce,
+        clauses=(After("wish_until", now), no_order(now)),
+        order_at=now,
+        attempts=1,
+        boot_id=None,
+        ready_at=None,
+        failure=None,
+        busy=0,
+    )
+
+
+def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by hand") -> Outcome:
+    """STOPPED, FAILED → STARTING without an order, by the reaper: somebody started the machine by hand."""
+    if wrong := must(lease, State.STOPPED, State.FAILED):
+        return wrong
+    if lease.order_alive(now):
+        return Refused("a stop order may still land")
+    return transition(
+        lease,
+        State.STARTING,
+        by="reaper",
+        reason=reason,
+        now=now,
+        nonce=nonce,
+        clauses=(no_order(now),),
+        order_at=now,
+        attempts=1,
+        boot_id=None,
+        ready_at=None,
+        failure=None,
+        busy=0,
+    )
+
+
+def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[str, Value] | None = None) -> Outcome:
+    """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wish."""
+    if wrong := must(lease, State.NEW, State.STARTING):
+        return wrong
+    if lease.boot_id != boot_id:
+        return Refused("this boot has not claimed the lease")
+    return transition(
+        lease,
+        State.RUNNING,
+        by="agent",
+        reason="one real completion succeeded",
+        now=now,
+        nonce=nonce,
+        clauses=(Equals("instance_id", lease.instance_id), Equals("boot_id", boot_id)),
+        facts=facts,
+        ready_at=now,
+        demand_at=now,
+        agent_at=now,
+        order_at=None,
+        attempts=0,
+        **CLEAR_WISH,
+    )
+
+
+def drain(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
+    """RUNNING → DRAINING, by the reaper: please look, and stop if nothing is there."""
+    if wrong := must(lease, State.RUNNING):
+        return wrong
+    if lease.wanted(now) or lease.held(now):
+        return Refused("wanted or held")
+    return transition(lease, State.DRAINING, by="reaper", reason=reason, now=now, nonce=nonce, clauses=unwanted(now))
+
+
+def resume(lease: Lease, *, by: str, now: float, nonce: str, reason: str, boot_id: str = "") -> Outcome:
+    """DRAINING → RUNNING, by relay (demand), agent (veto, names its boot) or reaper (took too long)."""
+    if wrong := must(lease, State.DRAINING):
+        return wrong
+    clauses = mine(lease, boot_id) if boot_id else ()
+    return transition(
+        lease, State.RUNNING, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, demand_at=now, **CLEAR_WISH
+    )
+
+
+def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = "") -> Outcome:
+    """DRAINING → STOPPING, by the agent after the look; it then powers its machine off."""
+    if wrong := must(lease, State.DRAINING):
+        return wrong
+    if lease.boot_id != boot_id:
+        return Refused("this lease belongs to another boot")
+    if lease.wanted(now) or lease.held(now):
+        return Refused("wanted or held")
+    return transition(
+        lease,
+        State.STOPPING,
+        by="agent",
+        reason=reason or lease.reason,
+        now=now,
+        nonce=nonce,
+        clauses=unwanted(now) + mine(lease, boot_id),
+    )
+
+
+def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str) -> Outcome:
+    """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, hardCap, `fab stop --force`."""
+    if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
+        return wrong
+    return transition(
+        lease,
+        State.STOPPING,
+        by=by,
+        reason=reason,
+        now=now,
+        nonce=nonce,
+        facts={"forced": True},
+        **CLEAR_WISH,
+    )
+
+
+def stopped(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") -> Outcome:
+    """STOPPING → STOPPED, by relay or reaper, when EC2 says `stopped` and no stop order is alive. Keeps the wish."""
+    if wrong := must(lease, State.STOPPING):
+        return wrong
+    if lease.order_alive(now):
+        return Refused("a stop order may still land")
+    return transition(
+        lease,
+        State.STOPPED,
+        by=by,
+        reason=reason or lease.reason,
+        now=now,
+        nonce=nonce,
+        clauses=(no_order(now),),
+        boot_id=None,
+        order_at=None,
+        attempts=0,
+        busy=0,
+    )
+
+
+def fail(lease: Lease, *, by: str, now: float, nonce: str, reason: str, failure: str, order: bool) -> Outcome:
+    """STARTING → FAILED, by the reaper (or the relay whose start order was refused).
+
+    With `order` a StopInstances follows; the same write says until when it may land. Keeps the wish: a later
+    start needs it.
+    """
+    if wrong := must(lease, State.STARTING):
+        return wrong
+    return transition(
+        lease,
+        State.FAILED,
+        by=by,
+        reason=reason,
+        now=now,
+        nonce=nonce,
+        failure=failure,
+        order_until=now + STOP_ORDER_LIFE_S if order else lease.order_until,
+    )
+
+
+def lost(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
+    """Any other state → STOPPED, by the reaper: the machine stopped without us (by hand, dead-man, crash)."""
+    if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING, State.FAILED):
+        return wrong
+    if lease.order_alive(now):
+        return Refused("a stop order may still land")
+    return transition(
+        lease,
+        State.STOPPED,
+        by="reaper",
+        reason=reason,
+        now=now,
+        nonce=nonce,
+        clauses=(no_order(now),),
+        boot_id=None,
+        order_at=None,
+        attempts=0,
+        busy=0,
+    )
+
+
+def claim_boot(lease: Lease, *, instance_id: str, boot_id: str, now: float, nonce: str) -> Outcome:
+    """The agent of a fresh boot claims the lease.
+
+    NEW and STARTING without a boot: a note. RUNNING, DRAINING, or a claimed NEW or STARTING of *another* boot (the
+    machine was rebooted under the lease): → STARTING, since nothing of this boot is ready. STOPPING of another boot
+    is left alone: the reaper ends it.
+    """
+    if lease.instance_id != instance_id:
+        return Refused(f"the lease is for {lease.instance_id}, this is {instance_id}")
+    if lease.boot_id == boot_id:
+        return Refused("already claimed")
+    if lease.state in (State.NEW, State.STARTING) and not lease.boot_id:
+        here = (
+            Equals("state", lease.state.value),
+            Equals("epoch", lease.epoch),
+            Missing("boot_id"),
+            Equals("instance_id", instance_id),
+        )
+        return note(lease, nonce, here, boot_id=boot_id, agent_at=now)
+    if wrong := must(lease, *ON):
+        return wrong
+    return transition(
+        lease,
+        State.STARTING,
+        by="agent",
+        reason="the machine was restarted under the lease",
+        now=now,
+        nonce=nonce,
+        clauses=(Equals("instance_id", instance_id), Equals("boot_id", lease.boot_id)),
+        boot_id=boot_id,
+        order_at=now,
+        attempts=1,
+        ready_at=None,
+        busy=0,
+    )
+
+
+def new_machine(lease: Lease, *, instance_id: str, by: str, now: float, nonce: str) -> Outcome:
+    """Any state → NEW for another machine, by `fab deploy`, after `up` replaced the instance."""
+    if lease.instance_id == instance_id:
+        return Refused("the lease is for this machine already")
+    return transition(
+        lease,
+        State.NEW,
+        by=by,
+        reason=f"{lease.instance_id} was replaced by {instance_id}",
+        now=now,
+        nonce=nonce,
+        clauses=(Equals("instance_id", lease.instance_id),),
+        instance_id=instance_id,
+        boot_id=None,
+        order_at=None,
+        order_until=None,
+        attempts=0,
+        ready_at=None,
+        busy=0,
+        failure=None,
+    )
