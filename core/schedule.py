@@ -38,7 +38,7 @@ class Schedule:
 
 
 def parse(text: str, zone: str) -> Schedule | None:
-    """A schedule as people write it in a tag: `off`, or days and hours such as `mon-fri 09:00-18:00`. None: no schedule."""
+    """A schedule as people write it in a tag: `off` (None), or days and hours such as `mon-fri 09:00-18:00`."""
     words = " ".join(text.split())
     if words.lower() == "off":
         return None

@@ -1,4 +1,7 @@
-"""What one switch turns on and off. `Power` is the protocol; one file a kind (`ec2.py`; later: an engine on a machine that stays on)."""
+"""What one switch turns on and off. `Power` is the protocol; one file a kind (`ec2.py`).
+
+To add a kind (an engine on a machine that stays on): a class with the protocol's methods in a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine as its cloud describes it. `state`: pending | running | stopping | stopped | shutting-down | terminated | missing."""
+    """A machine as its cloud describes it.
+
+    `state`: pending | running | stopping | stopped | shutting-down | terminated | missing.
+    """
 
     instance_id: str
     state: str
@@ -29,8 +35,12 @@ class PowerRefused(Exception):
         self.capacity = capacity
 
 
+class PowerUnanswered(Exception):
+    """The cloud did not answer: the order may have landed or not. Read the facts and decide again."""
+
+
 class Power(Protocol):
-    """Orders and facts about one kind of machine. Methods block."""
+    """Orders and facts about one kind of machine. Methods block; any may raise PowerUnanswered."""
 
     def describe(self, instance_id: str) -> Machine:
         """What the cloud says now; state `missing` where it knows no such machine."""

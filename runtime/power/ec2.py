@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runtime.aws import client
-from runtime.power import Machine, PowerRefused
+from runtime.power import Machine, PowerRefused, PowerUnanswered
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: waiting, or another type, may help.
 CAPACITY_CODES: Final = frozenset(
@@ -22,7 +22,7 @@ STOP_READ_S: Final = 3.0
 
 
 class Ec2Power:
-    """EC2 instances of one region. Methods block; botocore's errors other than refusals pass through as PowerRefused."""
+    """EC2 instances of one region. Methods block; PowerRefused: EC2 said no; PowerUnanswered: it did not answer."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -32,7 +32,7 @@ class Ec2Power:
         return self.describe_many([instance_id])[instance_id]
 
     def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
-        """What EC2 says of each, in one call for 200. A filter, not ids: one unknown id fails the whole call otherwise."""
+        """What EC2 says of each, in one call for 200. A filter, not ids: one unknown id would fail the whole call."""
         found = {i: Machine(i, "missing") for i in instance_ids}
         for start in range(0, len(instance_ids), PAGE):
             for raw in self._page(instance_ids[start : start + PAGE]):
@@ -44,7 +44,7 @@ class Ec2Power:
         self._call(client("ec2", self._region), "start_instances", InstanceIds=[instance_id])
 
     def stop(self, instance_id: str) -> None:
-        """Order a stop, once, within 5 s. PowerRefused where EC2 says no or does not answer."""
+        """Order a stop, once, within 5 s. PowerRefused where EC2 says no."""
         once = client("ec2", self._region, connect_timeout_s=STOP_CONNECT_S, read_timeout_s=STOP_READ_S, attempts=1)
         self._call(once, "stop_instances", InstanceIds=[instance_id])
 
@@ -67,7 +67,7 @@ class Ec2Power:
             code, words = error.response["Error"]["Code"], error.response["Error"]["Message"]
             raise PowerRefused(code, words, capacity=code in CAPACITY_CODES) from error
         except BotoCoreError as error:
-            raise PowerRefused(type(error).__name__, str(error), capacity=False) from error
+            raise PowerUnanswered(f"{operation}: {error}") from error
         return answer
 
 
