@@ -106,6 +106,11 @@ def backend_engine(engine: str) -> str:
 # ---------------------------------------------------------------- intervals, seconds
 LEASE_READ_RUNNING_S: Final = 2.0  # relay while RUNNING; agent always
 LEASE_READ_OTHERWISE_S: Final = 0.5  # relay in every other state
+LEASE_READ_WAITING_S: Final = 0.2  # relay in STARTING while callers wait
+DESCRIBE_S: Final = 1.0  # relay asks EC2 about the machine at most this often
+WISH_RENEW_S: Final = 60.0  # a wish is renewed while callers wait once it has lost this much of its life
+CAPACITY_GRACE_S: Final = 90.0  # callers wait this long for the reaper's ladder after EC2 had no capacity
+SSE_COMMENT_S: Final = 5.0  # a held stream gets a comment this often
 READINESS_PROBE_S: Final = 0.1  # agent, from boot until ready
 HEARTBEAT_S: Final = 10.0
 SILENT_AFTER_S: Final = 180.0
