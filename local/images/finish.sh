@@ -1,0 +1,70 @@
+#!/bin/sh
+# Turn a fresh Debian tree into a machine: finish.sh TARGET. Part of the recipe: an edit here makes a new image.
+set -eu
+target=$1
+in_target() { chroot "$target" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+put() { mkdir -p "$(dirname "$target$2")"; cat >"$target$2"; chmod "$1" "$target$2"; }
+
+# The user of Ubuntu's cloud image. `*` and not `!`: sshd refuses locked accounts even with a key.
+in_target useradd --create-home --shell /bin/bash --groups sudo ubuntu
+in_target usermod --password '*' ubuntu
+in_target usermod --password '*' root
+put 0440 /etc/sudoers.d/pilotlight <<'EOF'
+ubuntu ALL=(ALL) NOPASSWD: ALL
+Defaults env_keep += "AWS_* UV_* PIP_* PILOTLIGHT_* SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE *_proxy *_PROXY"
+EOF
+in_target install -d -m 0700 -o ubuntu -g ubuntu /home/ubuntu/.ssh
+put 0644 /etc/ssh/sshd_config.d/pilotlight.conf <<'EOF'
+PasswordAuthentication no
+PermitRootLogin no
+UseDNS no
+EOF
+echo 'LANG=C.UTF-8' | put 0644 /etc/default/locale
+
+# Every machine draws its own identity at its first boot.
+rm -f "$target"/etc/ssh/ssh_host_*
+: >"$target/etc/machine-id"
+put 0644 /etc/systemd/system/ssh.service.d/keys.conf <<'EOF'
+[Unit]
+After=pilotlight-environment.service
+[Service]
+ExecStartPre=
+ExecStartPre=/usr/bin/ssh-keygen -A
+ExecStartPre=/usr/sbin/sshd -t
+EOF
+
+# Whoever starts the container (`docker run -e NAME=value`) sets the machine's environment: the generator hands it to
+# every systemd service, the unit writes /etc/environment for SSH sessions (pam_env).
+put 0755 /usr/local/lib/pilotlight/environment <<'EOF'
+#!/bin/sh
+tr '\0' '\n' </proc/1/environ | grep -E '^[A-Za-z_][A-Za-z0-9_]*=' | grep -Ev '^(PATH|HOME|HOSTNAME|TERM|LANG|container|SHLVL|PWD|_)='
+exit 0
+EOF
+put 0755 /etc/systemd/system-environment-generators/50-pilotlight <<'EOF'
+#!/bin/sh
+exec /usr/local/lib/pilotlight/environment
+EOF
+put 0644 /etc/systemd/system/pilotlight-environment.service <<'EOF'
+[Unit]
+Description=The environment that the machine was started with, for SSH sessions
+DefaultDependencies=no
+After=local-fs.target
+Before=sysinit.target ssh.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c '/usr/local/lib/pilotlight/environment >/etc/environment.new && mv /etc/environment.new /etc/environment'
+[Install]
+WantedBy=sysinit.target
+EOF
+in_target systemctl enable -q pilotlight-environment.service ssh.service
+in_target systemctl disable -q haproxy.service nftables.service
+in_target systemctl mask -q systemd-udevd.service systemd-logind.service getty.target console-getty.service \
+    systemd-networkd.service systemd-resolved.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
+    e2scrub_reap.service fstrim.timer systemd-timesyncd.service || true
+in_target systemctl set-default -q multi-user.target
+
+# Lean: what can be had again is not carried.
+rm -rf "$target"/var/cache/apt/archives/*.deb "$target"/var/lib/apt/lists/* "$target"/usr/share/doc "$target"/usr/share/man \
+    "$target"/usr/share/info "$target"/var/log/*.log
+find "$target/usr/share/locale" -mindepth 1 -maxdepth 1 ! -name 'en*' ! -name C.UTF-8 ! -name locale.alias -exec rm -rf {} +
