@@ -38,3 +38,14 @@ def show(seconds: float) -> str:
         if len(parts) == 2 or (parts and letter == "s"):
             break
     return " ".join(parts) or "0s"
+
+
+def spell(seconds: float) -> str:
+    """A duration as `parse` reads it, exact to the second: 5400 is `1h30m`, 0 is `0s`."""
+    left = int(seconds)
+    parts = []
+    for letter, size in _UNITS.items():
+        count, left = divmod(left, int(size))
+        if count:
+            parts.append(f"{count}{letter}")
+    return "".join(parts) or "0s"

@@ -1,0 +1,34 @@
+"""One stack's settings: what `stacks/Pulumi.<stack>.yaml` says, as types, with every wrong value in one message.
+
+`load` takes the file's parsed `config:` mapping and is all that others need; it reads no file and no environment.
+
+    checks.py    the kinds of values (durations, CIDRs, keys, …), each with the message for a wrong one
+    model.py     the sections and their keys: defaults, units, checks. A new key goes here.
+    messages.py  pydantic's findings in our words, with path and suggestion
+    resolve.py   profile + settings → UnitSettings, the document that the reaper reads
+    schema.py    JSON Schema for editors (`python -m components.schema` writes stacks/schema.json)
+
+Only this package of core may import pydantic; run time (`runtime/`) never imports it.
+"""
+
+from __future__ import annotations
+
+from core.settings.load import load, stack_file
+from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Service, StackSettings
+from core.settings.resolve import schedule, stop_after_s, unit_settings
+
+__all__ = [
+    "Access",
+    "Control",
+    "Engine",
+    "Gateway",
+    "Host",
+    "Idle",
+    "Service",
+    "StackSettings",
+    "load",
+    "schedule",
+    "stack_file",
+    "stop_after_s",
+    "unit_settings",
+]

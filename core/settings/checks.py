@@ -1,0 +1,158 @@
+"""The kinds of values a stack file holds, each with its check and the message for a wrong value.
+
+A check raises ValueError with a sentence that says what is allowed; `messages.py` puts path and value before it.
+None of them does I/O.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import struct
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from core import durations, instance_types
+from core.errors import SettingsError
+from core.settings.suggest import closest
+
+_DURATION_PATTERN: Final = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
+KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa")  # what EC2's ImportKeyPair takes
+KEYGEN: Final = "ssh-keygen -t ed25519 -f ~/.ssh/pilotlight"
+# Wider than this is "the whole internet" in parts: 0.0.0.0/1 and 128.0.0.0/1 together are 0.0.0.0/0
+WIDEST_V4: Final = 8
+WIDEST_V6: Final = 16
+_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return durations.parse(value)
+    except SettingsError as error:
+        raise ValueError(f"is not a duration; write e.g. {durations.EXAMPLES}") from error
+
+
+def _positive_seconds(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds <= 0:
+        raise ValueError(f"must be longer than 0; write e.g. {durations.EXAMPLES}")
+    return seconds
+
+
+def _is_off(value: Any) -> bool:
+    return value is False or value == "off"  # a YAML 1.1 reader makes False of a bare off
+
+
+def _seconds_or_zero(value: Any) -> float:
+    return 0.0 if _is_off(value) else _positive_seconds(value)
+
+
+def _seconds_or_none(value: Any) -> float | None:
+    return None if value is None else 0.0 if _is_off(value) else _positive_seconds(value)
+
+
+_DURATION_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30m", "1h30m"]}
+_OR_OFF_SCHEMA: Final[dict[str, Any]] = {"anyOf": [_DURATION_SCHEMA, {"enum": ["off", False]}]}
+
+Duration = Annotated[float, BeforeValidator(_positive_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+DurationOrOff = Annotated[float, BeforeValidator(_seconds_or_zero), WithJsonSchema(_OR_OFF_SCHEMA)]  # off is 0
+MaybeDuration = Annotated[float | None, BeforeValidator(_seconds_or_none), WithJsonSchema(_OR_OFF_SCHEMA)]
+
+
+def _network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError("is not an address range; write e.g. 203.0.113.0/24 or 203.0.113.7/32") from error
+    if "/" not in text:
+        raise ValueError(f"has no prefix length; for one address write {text}/{network.max_prefixlen}")
+    if str(network.network_address) != text.split("/", maxsplit=1)[0].lower():
+        raise ValueError(f"has bits set behind its prefix; write {network}")
+    if network.prefixlen < (WIDEST_V4 if network.version == 4 else WIDEST_V6):
+        raise ValueError(
+            f"lets the internet in, and there is no TLS in this release; name the ranges of your callers "
+            f"(at least /{WIDEST_V4} for IPv4, /{WIDEST_V6} for IPv6)"
+        )
+    return str(network)
+
+
+def _public_key(text: str) -> str:
+    """An OpenSSH public key on one line; the blob must name the same type as the line does."""
+    if "PRIVATE KEY" in text:
+        raise ValueError("is a PRIVATE key; put the public half (the .pub file) here and make a new pair")
+    wrong = ValueError(f"is not a public key of type {' or '.join(KEY_TYPES)}; make a key pair with `{KEYGEN}`")
+    parts = text.split()
+    if len(parts) < 2 or parts[0] not in KEY_TYPES:
+        raise wrong
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+        (length,) = struct.unpack_from(">I", blob)
+    except (binascii.Error, struct.error) as error:
+        raise wrong from error
+    if blob[4 : 4 + length] != parts[0].encode() or len(blob) < 4 + length + 36:
+        raise wrong
+    return " ".join(parts)
+
+
+def _instance_type(text: str) -> str:
+    try:
+        instance_types.architecture(text)
+    except SettingsError as error:
+        raise ValueError("is not an instance type; write e.g. g6.xlarge") from error
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        hint = closest(text, available_timezones())
+        raise ValueError(f"is not a time zone; write e.g. Europe/Berlin{hint}") from error
+    return text
+
+
+def _cron(text: str) -> str:
+    if len(text.split()) != 5:
+        raise ValueError('is not a cron expression of 5 fields; write e.g. "0 9 * * mon-fri"')
+    try:
+        CronSim(text, _ANY_DAY)
+    except CronSimError as error:
+        raise ValueError(f'is not a cron expression ({error}); write e.g. "0 9 * * mon-fri"') from error
+    return text
+
+
+def _kind(text: Any) -> Any:
+    if text in {"ssh", "kubernetes"}:
+        raise ValueError("is not in this release; allowed is ec2")
+    return text
+
+
+def _no_spot(value: bool) -> bool:
+    if value:
+        raise ValueError(
+            "is refused in this release: an interrupted spot machine can be restarted only by EC2, "
+            "with the same type, unasked; so a wake could not start it"
+        )
+    return value
+
+
+Cidr = Annotated[str, AfterValidator(_network)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+InstanceType = Annotated[str, AfterValidator(_instance_type)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
+HostKind = Annotated[Literal["ec2"], BeforeValidator(_kind)]
+Spot = Annotated[bool, AfterValidator(_no_spot)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Zone = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2}(-[a-z]+)+-\d[a-z])$")]
+SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
+ImageId = Annotated[str, StringConstraints(pattern=r"^ami-[0-9a-f]+$")]
+KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")]
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+Dollars = Annotated[float, Field(gt=0)]

@@ -1,0 +1,114 @@
+"""From a stack file's parsed `config:` mapping to StackSettings, or one SettingsError with everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from core.errors import SettingsError
+from core.settings import messages
+from core.settings.checks import KEYGEN
+from core.settings.model import Service, StackSettings
+from core.settings.suggest import closest
+
+_PREFIX: Final = messages.PREFIX
+_STACK: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+def stack_file(stack: str) -> str:
+    """The file that a stack's settings stand in, from the checkout's root."""
+    return f"stacks/Pulumi.{stack}.yaml"
+
+
+def load(mapping: Mapping[str, Any], stack: str) -> StackSettings:
+    """The settings of one stack.
+
+    Args:
+        mapping: the file's `config:` mapping, `{"pilotlight:host": {…}, "aws:region": "…"}`; values as YAML gives
+            them, or as JSON text (which is how Pulumi hands them to a program). Other namespaces are passed over,
+            and so are encrypted values (`{"secure": …}`).
+        stack: the stack's name.
+
+    Raises:
+        SettingsError: one message with every wrong value: file, path, value, what is allowed.
+    """
+    if not _STACK.fullmatch(stack):
+        raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
+    raw = {key.removeprefix(_PREFIX): _plain(value) for key, value in mapping.items() if key.startswith(_PREFIX)}
+    raw = {key: value for key, value in raw.items() if value is not _SECRET}
+    if region := mapping.get("aws:region"):
+        raw["region"] = region
+    try:
+        settings = StackSettings.model_validate(raw | {"stack": stack})
+    except ValidationError as error:
+        raise _wrong(stack, messages.lines(error, StackSettings)) from error
+    if problems := _together(settings):
+        raise _wrong(stack, problems)
+    if settings.services:
+        return settings
+    services = {name: Service(engine=name) for name in settings.engines}
+    return settings.model_copy(update={"services": services})
+
+
+_SECRET: Final = object()
+
+
+def _plain(value: Any) -> Any:
+    """JSON text becomes what it says; encrypted values are left out, at any depth."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return _plain(json.loads(value))
+        except ValueError:
+            return value  # text that only begins like JSON: the section's own check names it
+    if isinstance(value, Mapping):
+        if set(value) == {"secure"}:
+            return _SECRET
+        inner = {key: _plain(v) for key, v in value.items()}
+        return {key: v for key, v in inner.items() if v is not _SECRET}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def _wrong(stack: str, problems: list[str]) -> SettingsError:
+    file = stack_file(stack)
+    if len(problems) == 1:
+        return SettingsError(f"{file}: {problems[0]}")
+    return SettingsError("\n  ".join([f"{file}: {len(problems)} settings need your attention:", *problems]))
+
+
+def _together(settings: StackSettings) -> list[str]:
+    """What only several settings together can tell."""
+    problems = [
+        f'{_PREFIX}services.{name}.engine: "{service.engine}" is not an engine; '
+        f"allowed: {', '.join(settings.engines)}{closest(service.engine, settings.engines)}"
+        for name, service in settings.services.items()
+        if service.engine not in settings.engines
+    ]
+    zone = settings.host.zone
+    if zone != "auto" and not zone.startswith(settings.region):
+        problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
+    return problems + (_to_set(settings) if settings.cloud == "aws" else [])
+
+
+def _to_set(settings: StackSettings) -> list[str]:
+    """What has no default on AWS, because any default would be wrong or dangerous; each with its command."""
+    command = f"pulumi config set -s {settings.stack} --path"
+    problems = []
+    if settings.host.ssh_public_key is None:
+        problems.append(
+            f"{_PREFIX}host.sshPublicKey is not set. Make a key pair: `{KEYGEN}`, then "
+            f'`{command} {_PREFIX}host.sshPublicKey "$(cat ~/.ssh/pilotlight.pub)"`'
+        )
+    for key, who, value in (
+        ("cidrs", "who may call the service", settings.access.cidrs),
+        ("sshCidrs", "who may log in by SSH", settings.access.ssh_cidrs),
+    ):
+        if not value:
+            problems.append(
+                f"{_PREFIX}access.{key} is not set: {who}. "
+                f"E.g. your own address: `{command} '{_PREFIX}access.{key}[0]' YOUR.ADDRESS/32`"
+            )
+    return problems

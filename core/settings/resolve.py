@@ -1,0 +1,47 @@
+"""Profile and settings together: what the reaper is told. The stack file's own words win over its profile's."""
+
+from __future__ import annotations
+
+from core.contract import SCHEMA_VERSION, UnitSettings
+from core.profiles import PROFILES, Schedule
+from core.settings.model import Idle, StackSettings
+
+
+def stop_after_s(idle: Idle) -> float | None:
+    """Seconds without demand after which the host stops; None: never for being idle (`stopAfter: off` or the profile)."""
+    if idle.stop_after is None:
+        return PROFILES[idle.profile].stop_after_s
+    return idle.stop_after or None
+
+
+def schedule(idle: Idle) -> Schedule:
+    """When the host is on, whether anybody asks or not."""
+    return idle.schedule.pair() if idle.schedule else PROFILES[idle.profile].schedule
+
+
+def unit_settings(
+    settings: StackSettings, *, deployment_id: str, instance_id: str, alerts_topic_arn: str
+) -> UnitSettings:
+    """The `settings` item's body; the three that `up` learns from the cloud come beside the settings."""
+    idle, times = settings.idle, schedule(settings.idle)
+    return UnitSettings(
+        schema_version=SCHEMA_VERSION,
+        stack=settings.stack,
+        unit=settings.unit,
+        deployment_id=deployment_id,
+        instance_id=instance_id,
+        region=settings.region,
+        profile=idle.profile,
+        stop_after_s=stop_after_s(idle),
+        schedule_on=times.start_at,
+        schedule_off=times.stop_at,
+        time_zone=idle.time_zone,
+        max_lease_s=idle.max_lease,
+        max_silence_s=idle.max_silence,
+        hard_cap_s=idle.hard_cap,
+        start_timeout_s=idle.start_timeout,
+        hold_for_s=idle.hold_for,
+        instance_types=settings.host.instance_types,
+        monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
+        alerts_topic_arn=alerts_topic_arn,
+    )
