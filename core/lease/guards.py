@@ -50,7 +50,7 @@ def must(lease: Lease, *states: State) -> Refused | None:
     return Refused(f"the lease is {lease.state}, not {' or '.join(states)}")
 
 
-CLEAR_WISH: Final[Mapping[str, None]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
+CLEAR_WISH: Final[Mapping[str, Any]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
 
 
 def unwanted(now: float) -> tuple[Clause, ...]:

@@ -7,9 +7,10 @@ knows no field by name. Raise `LEASE_VERSION` only if an old program would misre
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from core.contract import ORDER_MARGIN_S
@@ -98,7 +99,7 @@ def to_item(lease: Lease) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> Lease:
-    """Read an item; LeaseError names what is missing or newer. `holds` are Hold objects or mappings."""
+    """Read an item, its holds as `Hold` or as mappings; LeaseError names what is missing, wrong or newer."""
     version = item.get("lease_version")
     unit = item.get("unit", "?")
     if version != LEASE_VERSION:
@@ -107,10 +108,41 @@ def from_item(item: Mapping[str, Any]) -> Lease:
     missing = sorted(n for n, f in names.items() if f.default is dataclasses.MISSING and n not in item)
     if missing:
         raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Run `fab doctor`.")
-    raw = {k: v for k, v in item.items() if k in names}
+    return Lease(**{k: _field(unit, k, v) for k, v in item.items() if k in names})
+
+
+def _field(unit: str, name: str, value: Any) -> Any:
+    """One attribute as its field's type; stores that keep numbers in one type (DynamoDB) get them back right."""
     try:
-        raw["state"] = State(raw["state"])
-    except ValueError as error:
-        raise LeaseError(f"The lease of {unit} has state {raw['state']!r}; known are {', '.join(State)}.") from error
-    raw["holds"] = tuple(h if isinstance(h, Hold) else Hold(**h) for h in raw.get("holds", ()))
-    return Lease(**raw)
+        return _READERS[name](value)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise LeaseError(f"The lease of {unit} has {name} {value!r}, which cannot be read: {error}.") from error
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError("not a text")
+
+
+def _hold(value: Any) -> Hold:
+    if isinstance(value, Hold):
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError("a hold is a mapping of who, why and until")
+    until: Any = value.get("until")
+    return Hold(_text(value.get("who")), _text(value.get("why")), float(until))
+
+
+_BY_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "str": _text,
+        "int": int,
+        "int | None": int,
+        "float": float,
+        "float | None": float,
+        "State": State,
+        "tuple[Hold, ...]": lambda holds: tuple(_hold(h) for h in holds),
+    }
+)
+_READERS: Final = {f.name: _BY_TYPE[str(f.type)] for f in dataclasses.fields(Lease)}

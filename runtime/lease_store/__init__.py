@@ -1,15 +1,17 @@
 """Where leases live. `LeaseStore` is the protocol; one file a store; `tests/runtime/lease_store/` is one suite for all.
 
-To add a store: a class with these methods, and a line in the conformance test's list.
+`dynamodb.py` is AWS's; `sqlite.py` is for `host.kind: ssh`; `memory.py` is for tests and simulations. To add a store:
+a class with these methods (or `items.ItemStore` over your own rows), and a line in the conformance test's list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from core.contract import UnitSettings
+from core.errors import LeaseError
 from core.lease import Event, Lease, Write
 
 
@@ -22,7 +24,10 @@ class Reading:
 
 
 class StoreUnavailable(Exception):
-    """The store did not answer (network, throttling, refused credentials). The caller tries again later."""
+    """The store did not answer (network, throttling, refused credentials). The caller tries again later.
+
+    A write that raised this may have been applied all the same: read before deciding again.
+    """
 
 
 class LeaseStore(Protocol):
@@ -32,10 +37,15 @@ class LeaseStore(Protocol):
         """One consistent read."""
         ...
 
+    def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
+        """Consistent reads of many units, in batches; a bad item is its unit's LeaseError, not everybody's."""
+        ...
+
     def write(self, write: Write) -> Lease | None:
         """Apply one conditional write (with its event, in one transaction). None where a clause did not hold.
 
-        A write whose answer was lost is retried inside; when its own nonce is found in the item it counts as done.
+        A write whose answer was lost is retried inside; where its own nonce is found (in the item, or in the event of
+        its epoch) it counts as done. The lease that is returned is the latest, so others' notes may be in it.
         """
         ...
 
@@ -44,7 +54,7 @@ class LeaseStore(Protocol):
         ...
 
     def settings(self, unit: str) -> UnitSettings | None:
-        """What `pulumi up` wrote for the unit."""
+        """What `pulumi up` wrote for the unit; core.errors.ContractError where it cannot be read."""
         ...
 
     def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:

@@ -1,0 +1,218 @@
+"""Leases in a DynamoDB table: consistent reads, conditional writes, a transition and its event in one transaction.
+
+Retries: botocore repeats what the network or a throttle lost (bounded by the constants below); a repeated write that
+meets itself is told by its nonce. What remains becomes `StoreUnavailable`.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings, sk_event
+from core.errors import LeaseError
+from core.lease import Event, Lease, Write, from_item
+from runtime.lease_store import Reading, StoreUnavailable
+from runtime.lease_store.encoding import decode_item, encode_item, update_request
+from runtime.lease_store.items import EVENT_PREFIX, event_item, read_event
+from runtime.lease_store.table_clock import TableClock
+
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 5.0
+ATTEMPTS = 3  # of one call, by botocore
+CONFLICT_TRIES = 5  # of a write that met somebody else's transaction
+CONFLICT_WAIT_S = 0.05
+BATCH = 100  # keys a BatchGetItem takes
+BATCH_TRIES = 8
+CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
+FAILED_CONDITIONS = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
+Answer = Mapping[str, Any]
+
+
+class DynamoLeaseStore:
+    """`LeaseStore` in the table `table` of `region`; safe to share between threads."""
+
+    def __init__(
+        self, table: str, region: str, *, client: Any = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Make a client for DynamoDB alone; no call is made yet."""
+        self._table = table
+        self._client = client or _client(region)
+        self._sleep = sleep
+        self._clock = TableClock(time.monotonic)
+
+    # ------------------------------------------------------------ reading
+    def read(self, unit: str) -> Reading:
+        """One consistent read."""
+        answer, now = self._call("get_item", Key=self._key(unit, SK_LEASE), ConsistentRead=True)
+        item = answer.get("Item")
+        return Reading(None if item is None else from_item(decode_item(item)), now)
+
+    def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
+        """Consistent reads, a hundred a call; a bad item is its unit's error."""
+        found: dict[str, Reading | LeaseError] = {}
+        each = list(dict.fromkeys(units))
+        for first in range(0, len(each), BATCH):
+            found |= self._read_batch(each[first : first + BATCH])
+        return found
+
+    def _read_batch(self, units: Sequence[str]) -> dict[str, Reading | LeaseError]:
+        wanted = [self._key(unit, SK_LEASE) for unit in units]
+        items: dict[str, Mapping[str, Any]] = {}
+        for tries in range(BATCH_TRIES):
+            request = {self._table: {"Keys": wanted, "ConsistentRead": True}}
+            answer, now = self._call("batch_get_item", table=False, RequestItems=request)
+            items |= {i[TABLE_PK]["S"]: decode_item(i) for i in answer["Responses"].get(self._table, ())}
+            wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not wanted:
+                return {unit: _reading(items.get(unit), now) for unit in units}
+            self._sleep(CONFLICT_WAIT_S * 2**tries)
+        raise StoreUnavailable(f"The table {self._table} left {len(wanted)} leases unread after {BATCH_TRIES} tries.")
+
+    def units(self) -> Sequence[str]:
+        """Every unit that has settings, sorted. A scan of the whole table in pages, so keep the answer a while."""
+        pages = self._pages(
+            "scan",
+            FilterExpression="#sk = :settings",
+            ProjectionExpression="#pk",
+            ExpressionAttributeNames={"#sk": TABLE_SK, "#pk": TABLE_PK},
+            ExpressionAttributeValues={":settings": {"S": SK_SETTINGS}},
+        )
+        return sorted(item[TABLE_PK] for item in pages)
+
+    def settings(self, unit: str) -> UnitSettings | None:
+        """The unit's settings."""
+        answer, _ = self._call("get_item", Key=self._key(unit, SK_SETTINGS), ConsistentRead=True)
+        item = answer.get("Item")
+        return None if item is None else UnitSettings.from_json(decode_item(item)[SETTINGS_BODY])
+
+    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+        """The history, oldest first."""
+        pages = self._pages(
+            "query",
+            ConsistentRead=True,
+            KeyConditionExpression="#pk = :pk AND begins_with(#sk, :prefix)",
+            ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
+            ExpressionAttributeValues={":pk": {"S": unit}, ":prefix": {"S": EVENT_PREFIX}},
+        )
+        return [event for event in map(read_event, pages) if event.at >= since]
+
+    def _pages(self, operation: str, **request: Any) -> Iterator[dict[str, Any]]:
+        start: dict[str, Any] = {}
+        while True:
+            answer, _ = self._call(operation, **request, **start)
+            yield from map(decode_item, answer["Items"])
+            if not answer.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    # ------------------------------------------------------------ writing
+    def write(self, write: Write) -> Lease | None:
+        """Apply one conditional write; a write that finds itself counts as done."""
+        send = self._transition if write.event else self._note
+        for tries in range(CONFLICT_TRIES):
+            try:
+                return send(write)
+            except _Conflict:
+                self._sleep(CONFLICT_WAIT_S * 2**tries)
+        raise StoreUnavailable(f"The lease of {write.unit} was busy {CONFLICT_TRIES} times in a row.")
+
+    def _note(self, write: Write) -> Lease | None:
+        request = update_request(write) | {"Key": self._key(write.unit, SK_LEASE), "ReturnValues": "ALL_NEW"}
+        try:
+            answer, _ = self._call("update_item", **request)
+        except _ConditionFailed as failed:
+            return self._own(write, failed)
+        return from_item(decode_item(answer["Attributes"]))
+
+    def _transition(self, write: Write) -> Lease | None:
+        assert write.event is not None
+        update = update_request(write) | {"TableName": self._table, "Key": self._key(write.unit, SK_LEASE)}
+        put = {
+            "TableName": self._table,
+            "Item": self._key(write.unit, sk_event(write.event.epoch))
+            | encode_item(event_item(write.event, write.nonce)),
+            "ConditionExpression": f"attribute_not_exists({TABLE_PK})",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            self._call("transact_write_items", table=False, TransactItems=[{"Update": update}, {"Put": put}])
+        except _ConditionFailed as failed:
+            return self._own(write, failed)
+        return self.read(write.unit).lease
+
+    def _own(self, write: Write, failed: _ConditionFailed) -> Lease | None:
+        """None for a refused write; the latest lease where the write had been applied already."""
+        if write.nonce not in failed.nonces:
+            return None
+        return self.read(write.unit).lease
+
+    # ------------------------------------------------------------ calling
+    def _key(self, pk: str, sk: str) -> dict[str, Any]:
+        return encode_item({TABLE_PK: pk, TABLE_SK: sk})
+
+    def _call(self, operation: str, *, table: bool = True, **request: Any) -> tuple[Answer, float]:
+        """The answer and the table's time; errors in this module's words."""
+        named = {"TableName": self._table} if table else {}
+        sent = self._clock.monotonic()
+        try:
+            answer: Answer = getattr(self._client, operation)(**named, **request)
+        except ClientError as error:
+            raise _in_our_words(self._table, error) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"The table {self._table} did not answer: {error}") from error
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        return answer, self._clock.tell(headers.get("date", ""), sent)
+
+
+class _Conflict(Exception):
+    """Somebody else's transaction was on the item at this moment."""
+
+
+class _ConditionFailed(Exception):
+    """A clause did not hold. `nonces` are those of the items that stood in the way."""
+
+    def __init__(self, nonces: frozenset[str]) -> None:
+        super().__init__("a condition did not hold")
+        self.nonces = nonces
+
+
+def _in_our_words(table: str, error: ClientError) -> Exception:
+    answer: Any = error.response
+    code = answer["Error"]["Code"]
+    reasons = answer.get("CancellationReasons", [])
+    codes = {code} | {r.get("Code", "") for r in reasons}
+    if codes & FAILED_CONDITIONS:
+        return _ConditionFailed(_nonces([answer, *reasons]))
+    if codes & CONFLICTS:
+        return _Conflict(code)
+    return StoreUnavailable(f"The table {table} refused: {code}: {answer['Error'].get('Message', '')}")
+
+
+def _nonces(holders: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    items = [h["Item"] for h in holders if h.get("Item")]
+    return frozenset(i["nonce"]["S"] for i in items if "nonce" in i)
+
+
+def _reading(item: Mapping[str, Any] | None, now: float) -> Reading | LeaseError:
+    try:
+        return Reading(None if item is None else from_item(item), now)
+    except LeaseError as error:
+        return error
+
+
+@functools.cache
+def _client(region: str) -> Any:
+    """One client a region and process; short time-outs, since every caller has a loop of its own."""
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    )
+    return boto3.client("dynamodb", region_name=region, config=config)

@@ -1,0 +1,121 @@
+"""A lease store over plain rows of (pk, sk, item): what the in-memory and the SQLite store have in common.
+
+A subclass gives `_transaction()`, which yields `Rows` that nobody else touches until it ends. Conditions and writes
+are `core.lease.apply` itself, so these stores mean what the explorer proves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, UnitSettings, sk_event
+from core.errors import LeaseError
+from core.lease import Event, Lease, Write, apply, from_item
+from runtime.lease_store import Reading
+
+Item = Mapping[str, Any]
+EVENT_PREFIX = sk_event(0).partition("#")[0] + "#"
+
+
+class Rows(Protocol):
+    """The rows inside one transaction."""
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """One item, or None."""
+        ...
+
+    def put(self, pk: str, sk: str, item: Item) -> None:
+        """Write one item whole."""
+        ...
+
+    def keys(self, sk: str) -> Sequence[str]:
+        """The pk of every item with this sk."""
+        ...
+
+    def starting(self, pk: str, prefix: str) -> Sequence[Item]:
+        """The items of one pk whose sk starts so, in the order of sk."""
+        ...
+
+
+class ItemStore(ABC):
+    """`LeaseStore` over `Rows`. `clock` returns the store's time in seconds since 1970."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Keep the clock."""
+        self._clock = clock
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Rows]:
+        """Rows that nobody else changes until the context ends."""
+
+    def read(self, unit: str) -> Reading:
+        """One consistent read."""
+        with self._transaction() as rows:
+            item = rows.get(unit, SK_LEASE)
+        return Reading(None if item is None else from_item(item), self._clock())
+
+    def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
+        """Consistent reads; a bad item is its unit's error."""
+        return {unit: self._read_or_error(unit) for unit in units}
+
+    def _read_or_error(self, unit: str) -> Reading | LeaseError:
+        try:
+            return self.read(unit)
+        except LeaseError as error:
+            return error
+
+    def write(self, write: Write) -> Lease | None:
+        """Apply one conditional write; a write that finds itself counts as done."""
+        with self._transaction() as rows:
+            before = rows.get(write.unit, SK_LEASE)
+            event = rows.get(write.unit, sk_event(write.event.epoch)) if write.event else None
+            if any(item is not None and item.get("nonce") == write.nonce for item in (before, event)):
+                return None if before is None else from_item(before)
+            after = apply(before, write)
+            if after is None or event is not None:
+                return None
+            rows.put(write.unit, SK_LEASE, after)
+            if write.event:
+                rows.put(write.unit, sk_event(write.event.epoch), event_item(write.event, write.nonce))
+        return from_item(after)
+
+    def units(self) -> Sequence[str]:
+        """Every unit that has settings, sorted."""
+        with self._transaction() as rows:
+            return sorted(rows.keys(SK_SETTINGS))
+
+    def settings(self, unit: str) -> UnitSettings | None:
+        """The unit's settings."""
+        with self._transaction() as rows:
+            item = rows.get(unit, SK_SETTINGS)
+        return None if item is None else UnitSettings.from_json(item[SETTINGS_BODY])
+
+    def put_settings(self, settings: UnitSettings) -> None:
+        """Write a unit's settings, where no `pulumi up` does."""
+        with self._transaction() as rows:
+            rows.put(settings.unit, SK_SETTINGS, {SETTINGS_BODY: settings.to_json()})
+
+    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+        """The history, oldest first."""
+        with self._transaction() as rows:
+            items = rows.starting(unit, EVENT_PREFIX)
+        return [event for event in map(read_event, items) if event.at >= since]
+
+
+def event_item(event: Event, nonce: str) -> dict[str, Any]:
+    """An event as a plain item; the nonce lets a retried transition recognise itself after later notes."""
+    raw = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    return raw | {"before": str(event.before), "after": str(event.after), "facts": dict(event.facts), "nonce": nonce}
+
+
+def read_event(item: Item) -> Event:
+    """An event from its item; LeaseError where something is missing."""
+    try:
+        texts = {name: str(item[name]) for name in ("before", "after", "by", "reason")}
+        return Event(epoch=int(item["epoch"]), at=float(item["at"]), facts=dict(item.get("facts", {})), **texts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LeaseError(f"An event cannot be read: {error!r} in {dict(item)!r}.") from error
