@@ -132,6 +132,14 @@ WISH_EXTRA_S: Final = 600.0  # wishTtl = holdFor + this
 RETRY_AFTER_S: Final = 60
 
 
+LOOK_GAP_S: Final = 0.5  # between the two readings of a look
+AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAINING
+
+# ---------------------------------------------------------------- events of the reaper's Lambda
+EVENT_TIME: Final = "time"  # from the schedule: "<aws.scheduler.scheduled-time>", ISO 8601
+EVENT_UNIT: Final = "unit"  # from the relay: this unit only, now
+
+
 # ---------------------------------------------------------------- documents
 @dataclass(frozen=True)
 class Document:

@@ -79,12 +79,15 @@ def repeat_start(lease: Lease, *, now: float, nonce: str) -> Outcome:
 
 
 def stop_order(lease: Lease, *, now: float, nonce: str) -> Outcome:
-    """The reaper claims a backstop StopInstances in STOPPING and says until when it may land."""
-    if wrong := must(lease, State.STOPPING):
+    """The reaper claims a backstop StopInstances in STOPPING, or in FAILED, and says until when it may land.
+
+    In FAILED: the stop that came with the failure may have been lost on its way.
+    """
+    if wrong := must(lease, State.STOPPING, State.FAILED):
         return wrong
     if lease.order_alive(now):
         return Refused("a stop order may still land")
-    here = (Equals("state", State.STOPPING.value), Equals("epoch", lease.epoch), no_order(now))
+    here = (Equals("state", lease.state.value), Equals("epoch", lease.epoch), no_order(now))
     return note(lease, nonce, here, order_until=now + STOP_ORDER_LIFE_S)
 
 

@@ -103,14 +103,19 @@ def drain(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
     return transition(lease, State.DRAINING, by="reaper", reason=reason, now=now, nonce=nonce, clauses=unwanted(now))
 
 
-def resume(lease: Lease, *, by: str, now: float, nonce: str, reason: str, boot_id: str = "") -> Outcome:
-    """DRAINING → RUNNING, by relay (demand), agent (veto, names its boot) or reaper (took too long)."""
+def resume(
+    lease: Lease, *, by: str, now: float, nonce: str, reason: str, boot_id: str = "", demand: bool = True
+) -> Outcome:
+    """DRAINING → RUNNING, by relay (demand), agent (veto, names its boot) or reaper (took too long).
+
+    Without `demand` (the look could not be made, the drain took too long) the last demand stays what it was, or a
+    drain that fails again and again would look like use, and maxLease would never come.
+    """
     if wrong := must(lease, State.DRAINING):
         return wrong
     clauses = mine(lease, boot_id) if boot_id else ()
-    return transition(
-        lease, State.RUNNING, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, demand_at=now, **CLEAR_WISH
-    )
+    sets = {**CLEAR_WISH, "demand_at": now} if demand else CLEAR_WISH
+    return transition(lease, State.RUNNING, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, **sets)
 
 
 def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = "") -> Outcome:
