@@ -1,0 +1,5 @@
+module pilotlight/tools/languagehost
+
+go 1.26
+
+require github.com/pulumi/pulumi/sdk/v3 v3.75.0

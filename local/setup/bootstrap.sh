@@ -1,0 +1,74 @@
+#!/bin/sh
+# From nothing to `.venv`: finds Python and uv (or brings them), and installs requirements.lock where it changed.
+# `make` runs this first and then `python -m local.setup`. Safe to interrupt and to run again.
+set -eu
+root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
+cd "$root"
+case ${XDG_CACHE_HOME:-} in /*) cache=$XDG_CACHE_HOME/pilotlight ;; *) cache=$HOME/.cache/pilotlight ;; esac
+uv_version=$(sed -n 's/^UV: Final = "\(.*\)".*/\1/p' core/versions.py)
+export UV_CACHE_DIR="$cache/uv" UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=manual
+new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+
+fail() { echo "set-up: $*" >&2; exit 1; }
+say() { echo "set-up: $*"; }
+
+apt_install() {
+    command -v apt-get >/dev/null || fail "$* is missing and this is not Debian or Ubuntu. Install it and run \`make\` again."
+    how="apt-get update && apt-get install -y $*"
+    if [ "$(id -u)" = 0 ]; then sudo=
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo=sudo
+    else fail "$* is missing and installing it needs root. Run: sudo sh -c '$how'"; fi
+    say "installing $* (apt)"
+    $sudo apt-get -q -o DPkg::Lock::Timeout=300 update >/dev/null || fail "\`apt-get update\` failed. Mend apt's sources and run \`make\` again."
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >/dev/null ||
+        fail "apt could not install $*. Run: sudo sh -c '$how'"
+}
+
+find_python() {
+    for name in python3 python3.13 python3.12 python3.11 python3.14; do
+        if command -v "$name" >/dev/null && "$name" -c "$new_enough" 2>/dev/null; then command -v "$name"; return; fi
+    done
+}
+
+# uv of exactly the pinned version: machines share its cache, and a cache's layout belongs to a version.
+find_uv() {
+    uv=$cache/tools/uv-$uv_version/uv
+    if [ -x "$uv" ]; then return; fi
+    if command -v uv >/dev/null && [ "$(uv --version 2>/dev/null | cut -d' ' -f2)" = "$uv_version" ]; then uv=$(command -v uv); return; fi
+    command -v python3 >/dev/null || apt_install python3 python3-venv
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+    say "bringing uv $uv_version"
+    draft=$cache/tools/.uv-$$
+    trap 'rm -rf "$draft"' EXIT
+    trap 'exit 130' INT TERM HUP
+    mkdir -p "$cache/tools/uv-$uv_version"
+    python3 -m venv "$draft" && "$draft/bin/pip" -q --disable-pip-version-check install "uv==$uv_version" ||
+        fail "uv $uv_version could not be installed from PyPI. Is there a way to it? Try: python3 -m pip download uv==$uv_version"
+    mv "$draft/bin/uv" "$uv"
+    rm -rf "$draft"
+}
+
+make_venv() {
+    if [ -x .venv/bin/python ] && .venv/bin/python -c "$new_enough" 2>/dev/null; then return; fi
+    python=$(find_python)
+    say "making .venv with ${python:-a Python 3.12 that uv brings}"
+    if [ -n "$python" ]; then "$uv" -q venv --clear --python "$python" .venv; return; fi
+    UV_PYTHON_DOWNLOADS=automatic "$uv" -q venv --clear --python 3.12 .venv ||
+        fail "pilotlight needs Python 3.11 or newer; python3 here is $(python3 --version 2>&1), and uv could not bring one. Install python3.11 and python3.11-venv and run \`make\` again."
+}
+
+stamp=.venv/.installed.lock
+if [ -x .venv/bin/uv ] && [ -x .venv/bin/python ] && cmp -s requirements.lock "$stamp"; then exit 0; fi
+mkdir -p "$cache"
+# Two clones, or two `make`s in one: one after the other. (flock comes with Debian's base system.)
+if [ -z "${PILOTLIGHT_BOOTSTRAP_LOCKED:-}" ] && command -v flock >/dev/null; then
+    PILOTLIGHT_BOOTSTRAP_LOCKED=1 exec flock "$cache/bootstrap.lock" sh "$0"
+fi
+find_uv
+make_venv
+ln -sf "$uv" .venv/bin/uv
+say "installing requirements.lock into .venv"
+rm -f "$stamp"
+"$uv" -q pip sync --python .venv/bin/python requirements.lock ||
+    fail "requirements.lock could not be installed. Run: .venv/bin/uv pip sync --python .venv/bin/python requirements.lock"
+cp requirements.lock "$stamp.new" && mv "$stamp.new" "$stamp"
