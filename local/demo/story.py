@@ -1,4 +1,4 @@
-"""The story itself, step by step. It drives what a user would type (`pulumi up`, `fab deploy`) and watches from outside.
+"""The story itself, step by step: it drives what a user would type (`pulumi up`, `fab deploy`), watches from outside.
 
 To tell more: a method below, called in `tell`, that prints one line and hands back what later steps need.
 """
@@ -116,14 +116,13 @@ class Story:
             seen = time.time()
             said.append(f"DRAINING: {draining['reason']}")
         with self.tell_line.step("Fence, door, look") as said:
-            stopping = self.watch.wait_state("STOPPING", after_epoch=int(draining["epoch"]), timeout_s=60)
+            self.watch.wait_state("STOPPING", after_epoch=int(draining["epoch"]), timeout_s=60)
             said.append(
                 "STOPPING: the gateway fenced, the host shut its door, looked, found nothing and turns itself off"
             )
         with self.tell_line.step("Machine going down") as said:
             off = self.watch.wait_off()
             said.append(f"Stopped: EC2 says {self.watch.ec2_state()}, the container {self.watch.container_state()}")
-        del stopping
         threshold = float(draining.get("demand_at") or last.done_at) + after
         return off - seen, off - threshold, relay_mib, agent_mib
 

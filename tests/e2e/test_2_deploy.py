@@ -1,0 +1,57 @@
+"""`fab deploy` on machines that are as they should be, and while the reaper would like to stop them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import openai
+import pytest
+from conftest import Stack
+
+from core.contract import Outputs
+
+
+def test_a_second_deploy_changes_nothing_and_says_so(demo: Stack, tmp_path: Path) -> None:
+    demo.wake()
+    said = demo.fab("deploy", "-s", demo.name).stdout
+    assert "nothing to change" in said.lower() or "no changes" in said.lower(), said
+
+
+def test_a_held_host_is_not_stopped(demo: Stack) -> None:
+    demo.wake()
+    before = int(demo.watch.lease()["epoch"])
+    hold = demo.watch.inside(
+        demo.watch.gateway,
+        "sh",
+        "-c",
+        "cd /opt/pilotlight/app && PYTHONPATH=. /opt/pilotlight/relay/bin/python -m runtime.lease_cli "
+        "--config /etc/pilotlight/relay.json hold --who test --why 'longer than the idle time'",
+    )
+    assert "test" in hold
+    until = time.time() + 45  # more than twice the demo's idle time
+    while time.time() < until:
+        demo.reap()
+        time.sleep(5)
+    assert int(demo.watch.lease()["epoch"]) == before, demo.watch.words()
+    demo.watch.inside(
+        demo.watch.gateway,
+        "sh",
+        "-c",
+        "cd /opt/pilotlight/app && PYTHONPATH=. /opt/pilotlight/relay/bin/python -m runtime.lease_cli "
+        "--config /etc/pilotlight/relay.json release --who test",
+    )
+
+
+def test_an_unknown_stack_is_one_message(demo: Stack) -> None:
+    done = demo.fab("deploy", "-s", "qwen77b", check=False)
+    assert done.returncode != 0
+    assert "qwen7b" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_wrong_key_never_wakes(demo: Stack) -> None:
+    stranger = openai.OpenAI(base_url=demo.watch.outputs[Outputs.API_URL], api_key="sk-wrong", max_retries=0)
+    with pytest.raises(openai.AuthenticationError) as refused:
+        stranger.models.list()
+    assert refused.value.code == "invalid_api_key"
