@@ -13,11 +13,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from core.durations import parse
-from core.money import compare
-
 from core.contract import Outputs
+from core.durations import parse
 from core.errors import CloudError, DeployError
+from core.money import compare
 from local import project
 from local.cloud import client
 from local.cloud.client import Cloud

@@ -21,10 +21,9 @@ import pytest
 CLOUD = "pilotlight-test"
 os.environ["PILOTLIGHT_CLOUD"] = CLOUD
 
-from local.cloud import client  # noqa: E402
-
 from core.contract import Outputs  # noqa: E402
 from local import project  # noqa: E402
+from local.cloud import client  # noqa: E402
 from local.demo.caller import Caller  # noqa: E402
 from local.demo.observe import Observer  # noqa: E402
 from local.folders import CHECKOUT, state  # noqa: E402
