@@ -1,0 +1,134 @@
+"""The relay: `python -m runtime.gateway --config /etc/pilotlight/relay.json`, as the unit pilotlight-relay runs it.
+
+One process, one event loop: the HTTP server on the loopback and the watch. Where the watch dies, the process ends
+with 1 and systemd starts it again; meanwhile awake traffic goes on, since HAProxy forwards it alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from core.contract import HAPROXY_SOCKET, INNER_PORT, RELAY_CONFIG, RELAY_PORT, ROUTES_MAP, RelayConfig
+from core.errors import ContractError, PilotlightError
+from runtime import logs
+from runtime.aws import client
+from runtime.gateway.app import Relay, make_app
+from runtime.gateway.forward import Engines
+from runtime.gateway.hold import Hall
+from runtime.gateway.routes import Routes
+from runtime.gateway.view import View
+from runtime.gateway.wake import Waker
+from runtime.gateway.watch import Watch
+from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.power import PowerRefused, PowerUnanswered
+from runtime.power.ec2 import Ec2Power
+
+log = logging.getLogger("relay")
+
+SHUTDOWN_S = 10.0  # streams that go through the relay get this long when it is restarted
+
+
+def main() -> int:
+    """Read the configuration and serve until told to stop."""
+    options = _options()
+    logs.configure()
+    try:
+        config = _read(options.config)
+    except PilotlightError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - one plain message for whoever starts it by hand
+        return 1
+    web.run_app(
+        _application(config, options),
+        host="127.0.0.1",
+        port=options.port,
+        print=None,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=SHUTDOWN_S,
+    )
+    return 0
+
+
+async def _application(config: RelayConfig, options: argparse.Namespace) -> web.Application:
+    view, hall = View(config.unit), Hall(config.queue_max)
+    store = DynamoLeaseStore(config.table, config.region)
+    waker = Waker(
+        config,
+        store=store,
+        power=Ec2Power(config.region),
+        routes=Routes(config.services, socket=options.socket, path=options.routes),
+        view=view,
+        hall=hall,
+        invoke_reaper=lambda: _invoke_reaper(config),
+    )
+    engines = Engines(f"http://127.0.0.1:{options.inner_port}")
+    app = make_app(Relay(config, view=view, hall=hall, engines=engines))
+    watch = Watch(store=store, view=view, hall=hall, waker=waker)
+
+    async def lifetime(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(watch.run(), name="watch")
+        task.add_done_callback(_end_if_dead)
+        yield
+        task.cancel()
+        await engines.close()
+
+    async def closing(_: web.Application) -> None:
+        view.closing = True
+        view.tick()
+
+    app.cleanup_ctx.append(lifetime)
+    app.on_shutdown.append(closing)
+    return app
+
+
+def _end_if_dead(task: asyncio.Task[None]) -> None:
+    """A relay without its watch would hold callers for ever: end, and let systemd start a new one."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.error("watch died", exc_info=error)
+    raise web.GracefulExit
+
+
+def _invoke_reaper(config: RelayConfig) -> None:
+    """Run the reaper for this unit now, without waiting for its answer."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    payload = json.dumps({"unit": config.unit}).encode()
+    try:
+        client("lambda", config.region).invoke(
+            FunctionName=config.reaper_function, InvocationType="Event", Payload=payload
+        )
+    except ClientError as error:
+        words = error.response["Error"]
+        raise PowerRefused(words["Code"], words["Message"], capacity=False) from error
+    except BotoCoreError as error:
+        raise PowerUnanswered(f"invoke {config.reaper_function}: {error}") from error
+
+
+def _read(path: str) -> RelayConfig:
+    try:
+        return RelayConfig.from_json(Path(path).read_text())
+    except OSError as error:
+        raise ContractError(f"Cannot read {path}: {error.strerror}. Run `fab deploy`.") from error
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m runtime.gateway", description=__doc__)
+    parser.add_argument("--config", default=RELAY_CONFIG)
+    parser.add_argument("--port", type=int, default=RELAY_PORT)
+    parser.add_argument("--inner-port", type=int, default=INNER_PORT, help="HAProxy's inner frontend")
+    parser.add_argument("--socket", default=HAPROXY_SOCKET, help="HAProxy's admin socket")
+    parser.add_argument("--routes", default=ROUTES_MAP, help="the map's name in HAProxy")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The relay's HTTP side (aiohttp, loopback only): design.md section 8's table, row by row.
+
+HAProxy has checked the key and the path already. A handler raises a `Refusal`; the middleware turns it into OpenAI's
+shape. To add a path: a handler here, a route in `make_app`, and the path in HAProxy's allow-list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from core.contract import RelayConfig
+from runtime.gateway import call as calls
+from runtime.gateway import errors, forward
+from runtime.gateway.call import Call
+from runtime.gateway.errors import Refusal
+from runtime.gateway.forward import Engines, NotSent
+from runtime.gateway.hold import Hall, Tell, until_awake
+from runtime.gateway.view import View
+
+log = logging.getLogger(__name__)
+
+BODY_MAX: Final = 32 * 2**20
+RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
+SSE_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Relay:
+    """The handlers, over what the relay knows (`view`), who waits (`hall`) and the way to the engines."""
+
+    def __init__(self, config: RelayConfig, *, view: View, hall: Hall, engines: Engines) -> None:
+        self._config = config
+        self._view = view
+        self._hall = hall
+        self._engines = engines
+        self._services = {s.name: s for s in config.services}
+
+    # ------------------------------------------------------------ answered by the relay itself
+    async def health(self, _: web.Request) -> web.Response:
+        """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
+        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting}
+        return web.json_response(seen | {"store": self._view.store_down or "ok"})
+
+    async def models(self, _: web.Request) -> web.Response:
+        """GET /v1/models: from the configuration, whatever the host does."""
+        return web.json_response({"object": "list", "data": [self._model(name) for name in self._services]})
+
+    async def model(self, request: web.Request) -> web.Response:
+        """GET /v1/models/NAME."""
+        name = request.match_info["name"]
+        if name not in self._services:
+            raise errors.unknown_model(name, sorted(self._services))
+        return web.json_response(self._model(name))
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": 0, "owned_by": "pilotlight", "state": self._view.state}
+
+    # ------------------------------------------------------------ generations
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """POST: straight on where the host is awake; else held until it is, or refused."""
+        call = calls.read(request.path, await _body(request), request.headers, self._services)
+        if self._view.awake:
+            try:
+                return await self._straight(call, request)
+            except NotSent:
+                self._doubt()
+        if call.quiet:
+            raise errors.asleep("The host is asleep, and background calls do not wake it.")
+        try:
+            self._view.refuse_if_hopeless(wakes=self._config.wakes)
+        except Refusal:
+            self._hall.ask()
+            raise
+        return await (self._held_stream(call, request) if call.stream else self._held(call, request))
+
+    async def _straight(self, call: Call, request: web.Request) -> web.StreamResponse:
+        async with await self._engines.send(call) as answer:
+            self._view.doubted = False
+            return await forward.pass_on(answer, request)
+
+    async def _held(self, call: Call, request: web.Request) -> web.StreamResponse:
+        """Silently, for at most hold_for_s."""
+        async with await self._when_awake(call, self._config.hold_for_s, None) as answer:
+            return await forward.pass_on(answer, request)
+
+    async def _held_stream(self, call: Call, request: web.Request) -> web.StreamResponse:
+        """200 at once, comments while the host starts, then the engine's own stream."""
+        response = web.StreamResponse(headers=SSE_HEADERS)
+
+        async def tell(words: str) -> None:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(f": pilotlight: {words}\n\n".encode())
+
+        longest = max(self._config.hold_for_s, self._config.start_timeout_s)
+        try:
+            answer = await self._when_awake(call, longest, tell)
+        except Refusal as refusal:
+            if not response.prepared:
+                raise
+            log.info("refused in the stream", extra={"facts": {"code": refusal.code}})
+            await response.write(refusal.event())
+            await response.write_eof()
+            return response
+        async with answer:
+            return await self._finish(answer, request, response)
+
+    async def _finish(
+        self, answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        if not response.prepared:
+            return await forward.pass_on(answer, request)
+        if forward.is_stream(answer):
+            await forward.pour(answer, response)
+        else:
+            await response.write(await forward.error_event(answer))
+            await response.write_eof()
+        return response
+
+    async def _when_awake(self, call: Call, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
+        """Wait in the hall until the host is awake and its engine takes the call."""
+        deadline = asyncio.get_running_loop().time() + longest_s
+        with self._hall.seat(len(call.body)):
+            while True:
+                await until_awake(self._view, deadline, tell, wakes=self._config.wakes)
+                try:
+                    answer = await self._engines.send(call)
+                except NotSent:
+                    self._doubt()
+                    if asyncio.get_running_loop().time() >= deadline:
+                        raise errors.waking(self._view.state, self._view.eta_s()) from None
+                    await asyncio.sleep(RETRY_PAUSE_S)
+                else:
+                    self._view.doubted = False
+                    return answer
+
+    def _doubt(self) -> None:
+        """The lease says RUNNING, the engine refuses: read again, ask EC2."""
+        self._view.doubted = True
+        self._hall.arrived.set()
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise errors.too_large(BODY_MAX) from error
+
+
+@web.middleware
+async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal and every error in OpenAI's shape; one log line a request."""
+    started = asyncio.get_running_loop().time()
+    status = 0
+    try:
+        response = await _answer(request, handler)
+        status = response.status
+        return response
+    finally:
+        facts = {"method": request.method, "path": request.path, "status": status or "caller left"}
+        ms = round(1000 * (asyncio.get_running_loop().time() - started))
+        log.info("request", extra={"facts": facts | {"ms": ms}})
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers())
+    except web.HTTPMethodNotAllowed as error:
+        body = Refusal(405, "method_not_allowed", str(error), type_="invalid_request_error").body
+        return web.json_response(body, status=405)
+    except web.HTTPNotFound:
+        return web.json_response(errors.unknown_path(request.path).body, status=404)
+    except ConnectionResetError:
+        return web.Response(status=499)  # nobody reads it; a clean end for aiohttp
+    except Exception:
+        log.exception("request failed", extra={"facts": {"path": request.path}})
+        message = "The relay made an error. Its log says which: fab logs."
+        return web.json_response(Refusal(500, "internal_error", message).body, status=500)
+
+
+def make_app(relay: Relay) -> web.Application:
+    """The application; HAProxy's allow-list has the same paths."""
+    app = web.Application(client_max_size=BODY_MAX, middlewares=[shaped])
+    app.router.add_get("/health", relay.health)
+    app.router.add_get("/v1/models", relay.models)
+    app.router.add_get("/v1/models/{name:.+}", relay.model)
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+        app.router.add_post(path, relay.generate)
+    return app

@@ -1,0 +1,117 @@
+"""What the relay refuses, in OpenAI's shape. One function a refusal; design.md section 8 is the table.
+
+A refusal is raised before the first byte, and becomes a response; after a held stream's 200 it becomes an event.
+To add one: a function here, with the status that makes an SDK do the right thing (SDKs retry 408, 409, 429 and 5xx
+three times unless `x-should-retry: false`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from core.contract import RETRY_AFTER_S
+
+
+class Refusal(Exception):
+    """An answer that is not the engine's. `retry_after_s` None: no Retry-After; `should_retry` False: SDKs must not."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        type_: str = "server_error",
+        param: str | None = None,
+        retry_after_s: int | None = None,
+        should_retry: bool = True,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.should_retry = should_retry
+        self.body: dict[str, Any] = {"error": {"message": message, "type": type_, "param": param, "code": code}}
+
+    def headers(self) -> dict[str, str]:
+        """The headers that tell SDKs whether and when to try again."""
+        found: dict[str, str] = {}
+        if self.retry_after_s is not None:
+            found["Retry-After"] = str(min(self.retry_after_s, RETRY_AFTER_S))
+        if not self.should_retry:
+            found["x-should-retry"] = "false"
+        return found
+
+    def event(self) -> bytes:
+        """The refusal as the last event of a stream that has begun; no `[DONE]` may follow it."""
+        return b"data: " + json.dumps(self.body).encode() + b"\n\n"
+
+
+def invalid(message: str, *, code: str = "invalid_request", param: str | None = None) -> Refusal:
+    """400: the body is not what the endpoint takes."""
+    return Refusal(400, code, message, type_="invalid_request_error", param=param)
+
+
+def too_large(limit_bytes: int) -> Refusal:
+    """413: more body than the relay holds."""
+    message = f"The body is longer than {limit_bytes // 2**20} MiB."
+    return Refusal(413, "request_too_large", message, type_="invalid_request_error")
+
+
+def unknown_model(model: str, services: Sequence[str]) -> Refusal:
+    """404: names the valid ones."""
+    message = f"The model `{model[:80]}` does not exist. Known are: {', '.join(services)}."
+    return Refusal(404, "model_not_found", message, type_="invalid_request_error", param="model")
+
+
+def unknown_path(path: str) -> Refusal:
+    """404: HAProxy's allow-list and ours differ, or somebody came in by the loopback."""
+    return Refusal(404, "unknown_url", f"Unknown path {path[:80]}.", type_="invalid_request_error")
+
+
+def asleep(why: str) -> Refusal:
+    """503 for calls that do not wake: background calls, and a relay that may not wake."""
+    return Refusal(503, "asleep", why, should_retry=False)
+
+
+def not_deployed(unit: str) -> Refusal:
+    """503: there is no lease."""
+    stack = unit.split("/", maxsplit=1)[0]
+    message = f"No lease for {unit}. Is it deployed? Run `fab deploy -s {stack}`."
+    return Refusal(503, "not_deployed", message, should_retry=False)
+
+
+def waking(state: str, eta_s: float | None) -> Refusal:
+    """503 after a hold as long as `hold_for_s`: still not awake, come back."""
+    left = f"; about {max(1, round(eta_s))} s left" if eta_s is not None else ""
+    after = RETRY_AFTER_S if eta_s is None else max(1, round(eta_s))
+    return Refusal(503, "waking", f"The host is not awake yet (it is {state}){left}.", retry_after_s=after)
+
+
+def restarting() -> Refusal:
+    """503: this relay ends (a deploy); its successor is there in a second."""
+    return Refusal(503, "waking", "The relay is restarting.", retry_after_s=1)
+
+
+def queue_full(limit: int) -> Refusal:
+    """429: as many callers wait as the relay holds."""
+    message = f"{limit} requests wait for the host already."
+    return Refusal(429, "queue_full", message, type_="requests", retry_after_s=RETRY_AFTER_S)
+
+
+def no_capacity(words: str) -> Refusal:
+    """503 without Retry-After: the cloud has no such machine now, and nothing says when."""
+    return Refusal(503, "no_capacity", f"The cloud has no capacity for this host: {words}", should_retry=False)
+
+
+def host_failed(words: str) -> Refusal:
+    """503: the cloud refused the start for a reason that waiting does not mend."""
+    return Refusal(503, "host_failed", f"The host cannot be started: {words}", should_retry=False)
+
+
+def engine_crashed(detail: str) -> Refusal:
+    """502: the request reached the engine and is never sent again."""
+    message = f"The engine ended the connection before the answer was complete ({detail}). It was not sent again."
+    return Refusal(502, "engine_crashed", message)

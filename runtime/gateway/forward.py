@@ -1,0 +1,117 @@
+"""From the relay to an engine: always by way of HAProxy's inner frontend, so that the fence counts it, never back here.
+
+A request whose body reached an engine is never sent again. `NotSent` is the only failure after which a caller of
+`Engines.send` may try again: HAProxy says by a header of its own that the engine's port refused.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from core.contract import INNER_PORT
+from runtime.gateway import errors
+from runtime.gateway.call import Call
+
+log = logging.getLogger(__name__)
+
+ENGINE_HEADER: Final = "x-pilotlight-engine"
+NOT_SENT_HEADER: Final = "x-pilotlight-not-sent"
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=3600.0)
+ERROR_BYTES_MAX: Final = 64 * 2**10
+DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server", "content-length"})
+
+
+class NotSent(Exception):
+    """No byte of the request reached an engine."""
+
+
+class Engines:
+    """The way to the engines. Use `open` once in a running event loop, `close` at the end."""
+
+    def __init__(self, inner_url: str = f"http://127.0.0.1:{INNER_PORT}") -> None:
+        self._inner = inner_url
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=TIMEOUT, auto_decompress=False, skip_auto_headers=("User-Agent",)
+        )
+
+    async def close(self) -> None:
+        """Close the session."""
+        await self._session.close()
+
+    async def send(self, call: Call) -> aiohttp.ClientResponse:
+        """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
+        headers = {**call.headers, ENGINE_HEADER: call.engine, "Accept-Encoding": "identity"}
+        try:
+            answer = await self._session.post(self._inner + call.path, data=call.body, headers=headers)
+        except aiohttp.ClientConnectorError as error:
+            raise NotSent(str(error)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.engine_crashed(type(error).__name__) from error
+        if answer.status == 503 and NOT_SENT_HEADER in answer.headers:
+            answer.close()
+            raise NotSent(call.engine)
+        return answer
+
+
+async def pass_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
+    """The engine's answer as it is: status, headers, bytes."""
+    response = web.StreamResponse(status=answer.status)
+    for name, value in answer.headers.items():
+        if name.lower() not in DROPPED:
+            response.headers.add(name, value)
+    if answer.content_length is not None:
+        response.content_length = answer.content_length
+    await response.prepare(request)
+    if is_stream(answer):
+        await pour(answer, response)
+    else:
+        await _copy(answer, request, response)
+    return response
+
+
+async def _copy(answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse) -> None:
+    """A plain body. Where the engine breaks off, the caller's connection is cut: a truncation must not look whole."""
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except aiohttp.ClientPayloadError as error:
+        log.warning("truncated", extra={"facts": {"error": str(error)}})
+        if request.transport is not None:
+            request.transport.abort()
+        return
+    await response.write_eof()
+
+
+async def pour(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+    """An event stream's bytes into a response that has begun; a broken one ends with an error and no `[DONE]`."""
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, TimeoutError) as error:
+        log.warning("stream broken", extra={"facts": {"error": str(error)}})
+        await response.write(b"\n\n" + errors.engine_crashed("the stream broke off").event())
+    await response.write_eof()
+
+
+def is_stream(answer: aiohttp.ClientResponse) -> bool:
+    """The engine answers with events."""
+    return answer.content_type == "text/event-stream"
+
+
+async def error_event(answer: aiohttp.ClientResponse) -> bytes:
+    """The engine's refusal as an event, for a caller who was given a 200 already."""
+    raw = await answer.content.read(ERROR_BYTES_MAX)
+    try:
+        body: Any = json.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "error" not in body:
+        words = body.get("message") if isinstance(body, dict) else None
+        body = errors.Refusal(answer.status, "engine_error", str(words or f"The engine answered {answer.status}.")).body
+    return b"data: " + json.dumps(body).encode() + b"\n\n"

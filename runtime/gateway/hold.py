@@ -1,0 +1,69 @@
+"""The waiting room: who waits for the host, how many may, and the demand that outlives a caller who hung up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from core.contract import SSE_COMMENT_S
+from runtime.gateway import errors
+from runtime.gateway.view import View
+
+HELD_BYTES_MAX: Final = 64 * 2**20  # bodies of held requests together: the relay lives on a small machine
+
+Tell = Callable[[str], Awaitable[None]]
+
+
+class Hall:
+    """Counts those who wait. `demand` stays true until the lease knows that the host is wanted."""
+
+    def __init__(self, seats: int) -> None:
+        self.waiting = 0
+        self.demand = False
+        self.arrived = asyncio.Event()  # set: the watch should look now
+        self._seats = seats
+        self._bytes = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody waits, or came and left before that was written down."""
+        return self.demand or self.waiting > 0
+
+    def ask(self) -> None:
+        """Somebody wants the host; said even by those who are then refused."""
+        if not self.wanted:
+            self.arrived.set()
+        self.demand = True
+
+    @contextlib.contextmanager
+    def seat(self, body_bytes: int) -> Iterator[None]:
+        """Wait here; Refusal `queue_full` where the room is full."""
+        self.ask()
+        if self.waiting >= self._seats or self._bytes + body_bytes > HELD_BYTES_MAX:
+            raise errors.queue_full(self.waiting)
+        self.waiting += 1
+        self._bytes += body_bytes
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            self._bytes -= body_bytes
+
+
+async def until_awake(view: View, deadline: float, tell: Tell | None, *, wakes: bool = True) -> None:
+    """Return when the host is awake. Refusal where it never will be, or `waking` at `deadline` (event loop's time).
+
+    `tell` is given the words for the caller at once and every SSE_COMMENT_S.
+    """
+    clock = asyncio.get_running_loop().time
+    next_word = clock()
+    while not view.awake:
+        view.refuse_if_hopeless(wakes=wakes)
+        if clock() >= deadline:
+            raise errors.waking(view.state, view.eta_s())
+        if tell is not None and clock() >= next_word:
+            await tell(view.words())
+            next_word = clock() + SSE_COMMENT_S
+        await view.changed(min(deadline, next_word if tell else deadline) - clock())

@@ -1,0 +1,106 @@
+"""What the relay does next, as a pure function of the lease, the time and the situation.
+
+`wake.py` carries the acts out. To add one: a member of `Act`, a rule in `next_act`, a method in `wake.py`, a row in
+`tests/runtime/gateway/test_steps.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from core.contract import WISH_RENEW_S
+from core.lease import Lease, State
+from runtime.power import Machine
+
+OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
+
+# `failure` codes in the lease
+CAPACITY: Final = "capacity"
+REFUSED: Final = "refused"  # the cloud said no, for a reason that waiting does not mend
+# After a failure the relay leaves the next start to the reaper for so long; a start that timed out may be repeated.
+LEAVE_TO_REAPER_S: Final = {CAPACITY: 300.0, REFUSED: 60.0}
+
+
+class Act(StrEnum):
+    """One thing to do."""
+
+    WAIT = "wait"
+    WISH = "wish"
+    START = "start"  # the write; the order follows
+    ORDER = "order"  # StartInstances, owed by our own START
+    RESUME = "resume"
+    FENCE = "fence"
+    LOOK = "look"  # ask EC2
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the relay knows beside the lease."""
+
+    wanted: bool = False  # callers wait, or came and left before the wish was written
+    wish_ttl_s: float = 0.0
+    machine: Machine | None = None  # as EC2 described it a moment ago
+    doubted: bool = False  # an engine refused while the lease says RUNNING, or EC2 says off
+    owed: bool = False  # our START is written, the order is not confirmed
+    closed: bool = True  # HAProxy's routes point at the relay
+    may_wake: bool = True
+
+
+def next_act(lease: Lease, now: float, s: Situation) -> Act:
+    """The first act that is due; WAIT where nothing is."""
+    match lease.state:
+        case State.RUNNING:
+            return _look_if(s.doubted, s)
+        case State.DRAINING:
+            return _draining(lease, now, s)
+        case State.STARTING if s.owed:
+            return Act.ORDER
+        case State.STOPPING:
+            return _stopping(lease, now, s)
+        case State.STOPPED | State.FAILED:
+            return _off(lease, now, s)
+    return Act.WISH if _wish_due(lease, now, s) else Act.WAIT
+
+
+def _draining(lease: Lease, now: float, s: Situation) -> Act:
+    if s.machine is not None and s.machine.state in OFF:
+        return Act.WAIT
+    if s.wanted or lease.wanted(now):
+        return Act.RESUME
+    if s.closed and lease.fence_epoch != lease.epoch:
+        return Act.FENCE
+    return Act.WAIT
+
+
+def _stopping(lease: Lease, now: float, s: Situation) -> Act:
+    if _wish_due(lease, now, s):
+        return Act.WISH
+    if s.machine is None:
+        return Act.LOOK
+    return Act.STOPPED if s.machine.state == "stopped" and not lease.order_alive(now) else Act.WAIT
+
+
+def _off(lease: Lease, now: float, s: Situation) -> Act:
+    if _wish_due(lease, now, s):
+        return Act.WISH
+    if not s.may_wake or not lease.wanted(now) or lease.order_alive(now):
+        return Act.WAIT
+    if lease.state is State.STOPPED:
+        return Act.START
+    if now - lease.since < LEAVE_TO_REAPER_S.get(lease.failure, 0.0):
+        return Act.WAIT
+    if s.machine is None:
+        return Act.LOOK
+    return Act.WAIT if s.machine.state in OFF - {"stopped"} else Act.START
+
+
+def _look_if(doubted: bool, s: Situation) -> Act:
+    return Act.LOOK if doubted and s.machine is None else Act.WAIT
+
+
+def _wish_due(lease: Lease, now: float, s: Situation) -> bool:
+    """Callers wait, and the wish is missing or has lost WISH_RENEW_S of its life."""
+    return s.wanted and s.may_wake and (lease.wish_until or 0.0) < now + s.wish_ttl_s - WISH_RENEW_S

@@ -1,0 +1,136 @@
+"""What the relay knows: the last reading of the lease, what EC2 said of the machine, whether the host is awake.
+
+One task writes it (`watch.py`), request handlers read it and wait for the next change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from core.contract import CAPACITY_GRACE_S, DESCRIBE_S
+from core.lease import Lease, State
+from runtime.gateway import errors, eta
+from runtime.gateway.steps import CAPACITY, LEAVE_TO_REAPER_S, OFF
+from runtime.lease_store import Reading
+from runtime.power import Machine
+
+
+class View:
+    """The relay's picture of its host. `monotonic` is injectable so that tests own the time."""
+
+    def __init__(self, unit: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.unit = unit
+        self.lease: Lease | None = None
+        self.read_once = False
+        self.store_down = ""  # why the last read failed
+        self.doubted = False  # an engine refused a connection while the lease says RUNNING
+        self.usual_wake_s: float | None = None
+        self.closing = False  # the relay ends: nobody waits any longer
+        self._monotonic = monotonic
+        self._table_minus_ours = 0.0
+        self._machine: Machine | None = None
+        self._machine_at = 0.0
+        self._tick = asyncio.Event()
+
+    # ------------------------------------------------------------ written by the watch
+    def publish(self, reading: Reading) -> None:
+        """A fresh reading of the lease."""
+        self._table_minus_ours = reading.now - self._monotonic()
+        self.store_down = ""
+        self.read_once = True
+        self.publish_lease(reading.lease)
+
+    def publish_lease(self, lease: Lease | None) -> None:
+        """The lease as read, or as a write of ours left it. What EC2 said before a transition is forgotten."""
+        before = (self.lease.epoch, self.lease.state) if self.lease else None
+        after = (lease.epoch, lease.state) if lease else None
+        if before != after:
+            self._machine = None
+            self.doubted = False
+        self.lease = lease
+        self.tick()
+
+    def publish_machine(self, machine: Machine) -> None:
+        """What EC2 says now."""
+        self._machine, self._machine_at = machine, self._monotonic()
+        self.tick()
+
+    def tick(self) -> None:
+        """Wake everybody who waits for a change."""
+        self._tick.set()
+        self._tick = asyncio.Event()
+
+    # ------------------------------------------------------------ read by handlers
+    def now(self) -> float:
+        """The table's time, s since 1970."""
+        return self._monotonic() + self._table_minus_ours
+
+    @property
+    def off(self) -> bool:
+        """The lease says that the host is up, and EC2 says that it is not."""
+        up = self.lease is not None and self.lease.state in (State.RUNNING, State.DRAINING)
+        return up and self._machine is not None and self._machine.state in OFF
+
+    @property
+    def awake(self) -> bool:
+        """Requests may go to the engines."""
+        return self.lease is not None and self.lease.state is State.RUNNING and not self.off
+
+    @property
+    def fresh_machine(self) -> Machine | None:
+        """What EC2 said within the last DESCRIBE_S, or None: ask again."""
+        fresh = self._machine is not None and self._monotonic() - self._machine_at < DESCRIBE_S
+        return self._machine if fresh else None
+
+    @property
+    def state(self) -> str:
+        """The state in the words of the model list."""
+        if not self.read_once:
+            return "unknown"
+        if self.lease is None:
+            return "not deployed"
+        return "stopped" if self.off else self.lease.state.value.lower()
+
+    def words(self) -> str:
+        """What a waiting caller reads."""
+        if self.lease is None or self.store_down:
+            return "the lease cannot be read now; waiting"
+        if self.off:
+            return "the machine was stopped from outside; waiting for it to be started again"
+        return eta.words(self.lease, self.now(), self.usual_wake_s)
+
+    def eta_s(self) -> float | None:
+        """Seconds until the host is expected to be awake."""
+        return eta.left_s(self.lease, self.now(), self.usual_wake_s) if self.lease else None
+
+    def refuse_if_hopeless(self, *, wakes: bool) -> None:
+        """Raise the Refusal that waiting would not change."""
+        if self.closing:
+            raise errors.restarting()
+        lease = self.lease
+        if lease is None:
+            if self.read_once:
+                raise errors.not_deployed(self.unit)
+            return
+        if lease.state is State.FAILED:
+            self._refuse_failed(lease)
+        if not wakes and lease.state in (State.STOPPED, State.STOPPING, State.FAILED):
+            raise errors.asleep(f"The host is {lease.state.value.lower()}, and this relay may not wake it.")
+
+    def _refuse_failed(self, lease: Lease) -> None:
+        """Hopeless until the relay itself tries again; no capacity only after the reaper had its grace."""
+        age = self.now() - lease.since
+        if age >= LEAVE_TO_REAPER_S.get(lease.failure, 0.0):
+            return
+        if lease.failure != CAPACITY:
+            raise errors.host_failed(lease.reason)
+        if age > CAPACITY_GRACE_S:
+            raise errors.no_capacity(lease.reason)
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return at the next change, or after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tick.wait(), timeout_s)

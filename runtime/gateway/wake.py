@@ -1,0 +1,199 @@
+"""The relay's hands: it carries out the acts of `steps.py` on the lease, on EC2 and on HAProxy's routes.
+
+Only the watch's task calls `react`, so there is one writer; request handlers only leave demand in the hall.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from core import lease as protocol
+from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
+from core.lease import Lease, Outcome, Refused, State
+from runtime.gateway.hold import Hall
+from runtime.gateway.routes import Routes, RoutesUnavailable
+from runtime.gateway.steps import CAPACITY, REFUSED, Act, Situation, next_act
+from runtime.gateway.view import View
+from runtime.lease_store import LeaseStore
+from runtime.power import Power, PowerRefused, PowerUnanswered
+
+log = logging.getLogger(__name__)
+
+ACTS_AT_ONCE: Final = 6  # wish, look, stopped, start, order: one after the other without a pause
+NOT_YET: Final = frozenset({"IncorrectInstanceState", "RequestLimitExceeded", "Throttling"})  # the order stays owed
+
+InvokeReaper = Callable[[], None]
+
+
+class Waker:
+    """Drives one unit. All of its methods run in the event loop; what blocks runs in threads."""
+
+    def __init__(
+        self,
+        config: RelayConfig,
+        *,
+        store: LeaseStore,
+        power: Power,
+        routes: Routes,
+        view: View,
+        hall: Hall,
+        invoke_reaper: InvokeReaper,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._power = power
+        self._routes = routes
+        self._view = view
+        self._hall = hall
+        self._invoke_reaper = invoke_reaper
+        self._owed_epoch: int | None = None
+        self._order_after = float("-inf")
+        self._closed = False
+        self._asked_reaper_at = float("-inf")
+        self._do: dict[Act, Callable[[Lease], Awaitable[bool]]] = {
+            Act.WISH: self._wish,
+            Act.START: self._start,
+            Act.ORDER: self._order,
+            Act.RESUME: self._resume,
+            Act.FENCE: self._fence,
+            Act.LOOK: self._look,
+            Act.STOPPED: self._stopped,
+        }
+
+    async def react(self) -> bool:
+        """Do what is due for the reading in the view. True: something was refused meanwhile, read again soon."""
+        await self._settle_routes()
+        for _ in range(ACTS_AT_ONCE):
+            lease = self._view.lease
+            if lease is None:
+                return False
+            act = next_act(lease, self._view.now(), self._situation(lease))
+            self._settle_demand(lease, act)
+            if act is Act.WAIT:
+                return False
+            if not await self._do[act](lease):
+                return True
+            if self._closed is self._view.awake:
+                await self._settle_routes()
+        return False
+
+    async def beat(self) -> None:
+        """The heartbeat: this relay lives."""
+        if (lease := self._view.lease) is not None:
+            await self._write(protocol.relay_beat(lease, now=self._view.now(), nonce=_nonce()))
+
+    # ------------------------------------------------------------ what is
+    def _situation(self, lease: Lease) -> Situation:
+        return Situation(
+            wanted=self._hall.wanted,
+            wish_ttl_s=self._config.hold_for_s + WISH_EXTRA_S,
+            machine=self._view.fresh_machine,
+            doubted=self._view.doubted or self._view.off,
+            owed=self._owes(lease),
+            closed=self._closed,
+            may_wake=self._config.wakes,
+        )
+
+    def _owes(self, lease: Lease) -> bool:
+        """Our own START is in the lease, and EC2 has not confirmed the order."""
+        ours = self._owed_epoch == lease.epoch and lease.by == "relay"
+        return ours and self._view.now() >= self._order_after
+
+    def _settle_demand(self, lease: Lease, act: Act) -> None:
+        """Demand of callers who left is settled by RUNNING, or by a wish in the lease."""
+        running = lease.state is State.RUNNING and not self._view.off
+        wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.RESUME)
+        if running or wished:
+            self._hall.demand = False
+
+    async def _settle_routes(self) -> None:
+        awake = self._view.awake
+        try:
+            await self._routes.settle(awake=awake)
+        except RoutesUnavailable as error:
+            self._closed = False
+            log.warning("routes", extra={"facts": {"error": str(error)}})
+        else:
+            self._closed = not awake
+
+    # ------------------------------------------------------------ acts; True: done, go on
+    async def _wish(self, lease: Lease) -> bool:
+        now = self._view.now()
+        until = now + self._config.hold_for_s + WISH_EXTRA_S
+        return await self._write(protocol.wish(lease, by="relay", now=now, until=until, nonce=_nonce()))
+
+    async def _start(self, lease: Lease) -> bool:
+        """The order is owed before the write: where the write's answer is lost, the next reading shows whose it was."""
+        self._owed_epoch = lease.epoch + 1
+        return await self._write(protocol.start(lease, by="relay", now=self._view.now(), nonce=_nonce()))
+
+    async def _order(self, lease: Lease) -> bool:
+        try:
+            await asyncio.to_thread(self._power.start, self._config.instance_id)
+        except PowerRefused as refused:
+            return await self._refused(lease, refused)
+        self._owed_epoch = None
+        log.info("ordered", extra={"facts": {"epoch": lease.epoch}})
+        return True
+
+    async def _refused(self, lease: Lease, refused: PowerRefused) -> bool:
+        log.warning("order refused", extra={"facts": {"code": refused.code, "message": refused.message}})
+        if refused.code in NOT_YET:
+            self._order_after = self._view.now() + DESCRIBE_S
+            return False
+        self._owed_epoch = None
+        failure = CAPACITY if refused.capacity else REFUSED
+        now, words = self._view.now(), str(refused)
+        write = protocol.fail(lease, by="relay", now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
+        done = await self._write(write)
+        if refused.capacity:
+            await self._ask_reaper()
+        return done
+
+    async def _resume(self, lease: Lease) -> bool:
+        now = self._view.now()
+        return await self._write(protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason="demand"))
+
+    async def _fence(self, lease: Lease) -> bool:
+        return await self._write(protocol.fence(lease, now=self._view.now(), nonce=_nonce()))
+
+    async def _look(self, lease: Lease) -> bool:
+        machine = await asyncio.to_thread(self._power.describe, self._config.instance_id)
+        self._view.publish_machine(machine)
+        if self._view.off and self._view.now() - self._asked_reaper_at > STOPPED_TWICE_S:
+            log.warning("off", extra={"facts": {"lease": lease.state.value, "machine": machine.state}})
+            await self._ask_reaper()
+        return True
+
+    async def _stopped(self, lease: Lease) -> bool:
+        return await self._write(protocol.stopped(lease, by="relay", now=self._view.now(), nonce=_nonce()))
+
+    # ------------------------------------------------------------ doors to the outside
+    async def _write(self, outcome: Outcome) -> bool:
+        if isinstance(outcome, Refused):
+            log.info("nothing to write", extra={"facts": {"why": outcome.reason}})
+            return False
+        after = await asyncio.to_thread(self._store.write, outcome)
+        if after is None:
+            return False
+        if outcome.event is not None:
+            facts = {"before": outcome.event.before, "after": outcome.event.after, "reason": outcome.event.reason}
+            log.info("transition", extra={"facts": facts})
+        self._view.publish_lease(after)
+        return True
+
+    async def _ask_reaper(self) -> None:
+        """Invoke the reaper for this unit; its own minute comes anyway, so a refusal is only logged."""
+        self._asked_reaper_at = self._view.now()
+        try:
+            await asyncio.to_thread(self._invoke_reaper)
+        except (PowerRefused, PowerUnanswered) as error:
+            log.warning("reaper not invoked", extra={"facts": {"error": str(error)}})
+
+
+def _nonce() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,94 @@
+"""The relay's heart: reads the lease, lets the waker react, beats; faster while somebody waits.
+
+A store or a cloud that does not answer changes nothing: routes stay as they are (the agent's look protects the host),
+callers wait, and the next round tries again. Any other error ends the process; systemd starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from core.contract import HEARTBEAT_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S, LEASE_READ_WAITING_S
+from core.errors import LeaseError
+from core.lease import State
+from runtime.gateway import eta
+from runtime.gateway.hold import Hall
+from runtime.gateway.view import View
+from runtime.gateway.wake import Waker
+from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.power import PowerRefused, PowerUnanswered
+
+log = logging.getLogger(__name__)
+
+GAP_S: Final = 0.05  # between two reads, however many ask
+HISTORY_S: Final = 14 * 86400.0  # past wakes older than this say little about the next
+
+
+class Watch:
+    """Owns the one task that reads and acts."""
+
+    def __init__(self, *, store: LeaseStore, view: View, hall: Hall, waker: Waker) -> None:
+        self._store = store
+        self._view = view
+        self._hall = hall
+        self._waker = waker
+        self._beat_at = float("-inf")
+        self._learned_epoch = -1
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            again = await self.look()
+            await asyncio.sleep(GAP_S)
+            if not again:
+                await self._pause()
+
+    async def look(self) -> bool:
+        """One round. True where something changed under our hands: look again at once."""
+        self._hall.arrived.clear()
+        try:
+            self._view.publish(await asyncio.to_thread(self._store.read, self._view.unit))
+            again = await self._waker.react()
+            await self._beat()
+            await self._learn()
+        except (StoreUnavailable, LeaseError) as error:
+            self._view.store_down = str(error)
+            self._view.tick()
+            log.warning("lease", extra={"facts": {"error": str(error)}})
+            return False
+        except (PowerRefused, PowerUnanswered) as error:
+            log.warning("power", extra={"facts": {"error": str(error)}})
+            return False
+        return again
+
+    def interval_s(self) -> float:
+        """How long to wait before the next look, if nobody comes."""
+        lease, waiting = self._view.lease, self._hall.waiting > 0
+        if self._view.awake and not (waiting or self._view.doubted):
+            return LEASE_READ_RUNNING_S
+        if waiting and lease is not None and lease.state is State.STARTING and not self._view.store_down:
+            return LEASE_READ_WAITING_S
+        return LEASE_READ_OTHERWISE_S
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hall.arrived.wait(), self.interval_s())
+
+    async def _beat(self) -> None:
+        if self._view.now() - self._beat_at >= HEARTBEAT_S:
+            await self._waker.beat()
+            self._beat_at = self._view.now()
+
+    async def _learn(self) -> None:
+        """Past wakes, read once and again after each wake; nobody waits for it."""
+        lease = self._view.lease
+        if lease is None or self._learned_epoch == lease.epoch or self._hall.wanted:
+            return
+        if lease.state is State.RUNNING or self._learned_epoch < 0:
+            since = self._view.now() - HISTORY_S
+            events = await asyncio.to_thread(lambda: self._store.events(self._view.unit, since=since))
+            self._view.usual_wake_s = eta.usual_wake_s(events)
+            self._learned_epoch = lease.epoch
