@@ -54,6 +54,13 @@ def unit_name(stack: str) -> str:
     return f"{stack}/host"
 
 
+# ---------------------------------------------------------------- the reaper's event (JSON object) and environment
+EVENT_SCHEDULED_AT: Final = "scheduled_at"  # ISO 8601, UTC; EventBridge Scheduler fills it in
+EVENT_UNIT: Final = "unit"  # the relay names the one unit that it wants looked at
+REAPER_ENV_TABLE: Final = "TABLE"
+REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"
+REAPER_HANDLER: Final = "runtime.reaper.handler"
+
 # ---------------------------------------------------------------- stack outputs (pulumi.export), read by remote/inventory.py
 class Outputs:
     """Names of the stack's outputs. All are plain JSON values."""
