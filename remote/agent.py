@@ -1,0 +1,42 @@
+"""The agent on the host, and the wall around the instance's metadata."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.contract import AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, APP_DIR, HostConfig
+from remote import app, templates
+from remote.items import Item
+from remote.items.files import File
+from remote.items.units import Unit, digest_of
+from remote.items.venvs import Venv, requirements
+
+UNIT_DIR: Final = "/etc/systemd/system"
+METADATA_UNIT: Final = "pilotlight-metadata.service"
+METADATA_SCRIPT: Final = "/opt/pilotlight/metadata-guard.sh"
+
+
+def metadata(users: tuple[str, ...]) -> list[Item]:
+    """Only these users reach the instance's metadata, from boot on."""
+    script = File(METADATA_SCRIPT, templates.render("metadata-guard.sh.j2", users=users))
+    unit = File(
+        f"{UNIT_DIR}/{METADATA_UNIT}",
+        templates.render("pilotlight-metadata.service.j2", users=users, script=METADATA_SCRIPT),
+    )
+    return [script, unit, Unit(METADATA_UNIT, digest_of((script, unit)))]
+
+
+def code() -> list[Item]:
+    """The checkout's code and the agent's environment; they may be there before anything starts."""
+    return [app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",), what="agent's environment")]
+
+
+def items(config: HostConfig) -> list[Item]:
+    """The agent's configuration and unit. It starts only under a hold: from then on the lease lives."""
+    tree, venv = app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",))
+    document = File(AGENT_CONFIG, config.to_json().encode())
+    unit = File(
+        f"{UNIT_DIR}/{AGENT_UNIT}", templates.render("pilotlight-agent.service.j2", app=APP_DIR, venv=AGENT_VENV)
+    )
+    running = Unit(AGENT_UNIT, digest_of((tree, venv, document, unit)), wait_for_hold=True)
+    return [document, unit, running]

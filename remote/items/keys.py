@@ -1,0 +1,72 @@
+"""API keys on the gateway: only SHA-256 hashes, in a map that HAProxy reads. `remote/keys.py` mints and adds them."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from remote.facts import Facts, Query
+from remote.items import Order
+
+
+@dataclass(frozen=True)
+class KeysFile:
+    """The map exists and belongs to root and HAProxy; its content is left alone."""
+
+    path: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.path
+
+    def query(self) -> Query:
+        return Query(files=(self.path,), texts=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        found = facts.files.get(self.path)
+        if found is None:
+            return "missing"
+        return "" if (found.mode, found.owner, found.group) == (0o640, "root", "haproxy") else "mode or owner differs"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        path = shlex.quote(self.path)
+        folder = shlex.quote(self.path.rsplit("/", 1)[0])
+        script = f"set -e; mkdir -p -m 755 {folder}; touch {path}; chown root:haproxy {path}; chmod 640 {path}"
+        return (Order(script, failure=f"could not make {self.path}"),)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """One more key: its hash on disk, and at once in the running HAProxy, which is not reloaded for it."""
+
+    path: str
+    socket: str
+    hash: str  # SHA-256, upper-case hex
+    name: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"API key {self.name}"
+
+    def query(self) -> Query:
+        return Query(texts=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        return "" if self.hash in facts.texts.get(self.path, "") else "new"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        script = f"""
+set -e; umask 027; f={shlex.quote(self.path)}
+read -r hash name
+cp -p "$f" "$f.new"; printf '%s %s\\n' "$hash" "$name" >> "$f.new"; mv "$f.new" "$f"
+python3 - "$f" "$hash" "$name" <<'END'
+import socket, sys
+path, key, name = sys.argv[1:]
+s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
+s.sendall(f"add map {{path}} {{key}} {{name}}\\n".encode()); said = s.recv(4096).decode().strip()
+sys.exit(f"HAProxy refused the key: {{said}}" if said else 0)
+END
+"""
+        return (Order(script, f"{self.hash} {self.name}\n".encode(), failure="the new API key could not be added"),)

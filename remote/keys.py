@@ -1,0 +1,68 @@
+"""API keys: minted here, shown once, kept only as hashes on the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from core.errors import DeployError
+
+PREFIX: Final = "sk-pl-"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key in the clear (`secret`; never in a log) and the name under which the gateway logs it."""
+
+    secret: str = field(repr=False)
+    name: str
+
+    @property
+    def hash(self) -> str:
+        """As HAProxy computes it: SHA-256, upper-case hex."""
+        return hash_of(self.secret)
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256 of a key, upper-case hex."""
+    return hashlib.sha256(secret.encode()).hexdigest().upper()
+
+
+def mint(keys_map: str) -> Key:
+    """A fresh key; its name counts on from the keys that the map has."""
+    return Key(PREFIX + secrets.token_urlsafe(32), f"key-{len(keys_map.split(chr(10))) + 1 if keys_map else 1}")
+
+
+def needed(keys_map: str, *, new_key: bool, key_file: Path | None) -> bool:
+    """A key is minted where there is none yet, on demand, and where `key_file` should hold one but holds none that works."""
+    if new_key or not keys_map:
+        return True
+    return key_file is not None and not works(keys_map, key_file)
+
+
+def works(keys_map: str, key_file: Path) -> bool:
+    """The file holds a key that the gateway knows."""
+    try:
+        secret = key_file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"The key file {key_file} cannot be read: {error}.") from error
+    return hash_of(secret) in keys_map
+
+
+def write(key: Key, path: Path) -> None:
+    """Write the key into a file that only its owner reads."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(key.secret + "\n")
+        new.replace(path)
+    except OSError as error:
+        raise DeployError(f"The key could not be written to {path}: {error}. Make another: `fab deploy --new-key`.") from error

@@ -1,0 +1,138 @@
+"""Runs on a machine: prints its facts as one JSON object. Standard library only, Python 3.8 and newer, no writes.
+
+`remote/facts.py` appends a call of `main` with the query. Nothing here may fail as a whole: a missing file is a fact.
+"""
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import stat
+import subprocess
+from typing import Any, Dict, List, Optional
+
+
+def output(*command: str) -> str:
+    """What a command prints, or "" where it cannot run or fails."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+
+
+def file_fact(path: str) -> Optional[Dict[str, Any]]:
+    """Hash, mode and owners of a file; None where there is none."""
+    try:
+        found = os.stat(path)
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+    return {
+        "sha256": digest,
+        "mode": stat.S_IMODE(found.st_mode),
+        "owner": name_of(pwd.getpwuid, found.st_uid),
+        "group": name_of(grp.getgrgid, found.st_gid),
+    }
+
+
+def name_of(lookup: Any, number: int) -> str:
+    """A user's or group's name, or its number where it has none."""
+    try:
+        return str(lookup(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def tree_hash(root: str) -> str:
+    """Hash over every file below `root` but byte code; "" where there is none. remote/items/trees.py computes the same."""
+    found = {}
+    for folder, names, files in os.walk(root):
+        names[:] = [n for n in names if n != "__pycache__"]
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, root)] = hashlib.sha256(file.read()).hexdigest()
+    lines = ["%s %s\n" % (found[name], name) for name in sorted(found)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
+def text(path: str) -> str:
+    """A small file's text without the white space around it, or ""."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(100000).strip()
+    except OSError:
+        return ""
+
+
+def listing(folder: str) -> List[str]:
+    """Names in a folder, sorted; none where there is no folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def units(names: List[str]) -> Dict[str, Dict[str, str]]:
+    """systemd's properties of each unit."""
+    shown = "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload"
+    found = {}
+    for block in output("systemctl", "show", "-p", shown, *names).split("\n\n") if names else []:
+        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        found[properties.get("Id", "")] = properties
+    return found
+
+
+def users(names: List[str]) -> Dict[str, List[str]]:
+    """The groups of each user that there is."""
+    found = {}
+    for name in names:
+        try:
+            primary = pwd.getpwnam(name).pw_gid
+        except KeyError:
+            continue
+        found[name] = sorted({grp.getgrgid(primary)[0]} | {g[0] for g in grp.getgrall() if name in g[3]})
+    return found
+
+
+def packages(names: List[str]) -> List[str]:
+    """Those of the Debian packages that are installed."""
+    wanted = set(names)
+    lines = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n").splitlines() if names else []
+    return sorted(wanted.intersection(line.split(" ", 1)[1] for line in lines if line.startswith("installed ")))
+
+
+def pairs(path: str) -> Dict[str, str]:
+    """KEY=value lines of a file, without quotes."""
+    lines = [line.split("=", 1) for line in text(path).splitlines() if "=" in line and not line.startswith("#")]
+    return {key.strip(): value.strip().strip("\"'") for key, value in lines}
+
+
+def main(query: Dict[str, List[str]]) -> None:
+    """Print the facts that `query` asks for."""
+    release = pairs("/etc/os-release")
+    facts = {
+        "os": release.get("ID", ""),
+        "os_version": release.get("VERSION_ID", ""),
+        "machine": os.uname().machine,
+        "gpu": output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").strip() if query["gpu"] else "",
+        "packages": packages(query["packages"]),
+        "users": users(query["users"]),
+        "files": {path: file_fact(path) for path in query["files"]},
+        "trees": {path: tree_hash(path) for path in query["trees"]},
+        "texts": {path: text(path) for path in query["texts"]},
+        "listings": {path: listing(path) for path in query["listings"]},
+        "paths": [path for path in query["paths"] if os.path.exists(path)],
+        "units": units(query["units"]),
+        "free_gib": free_gib("/var"),
+    }
+    print(json.dumps(facts))
+
+
+def free_gib(path: str) -> float:
+    """GiB free for root's files on the file system of `path`."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize / 2**30
