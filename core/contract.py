@@ -137,15 +137,8 @@ HOLD_S: Final = 900.0
 LATE_EVENT_S: Final = 90.0  # the reaper ignores a scheduled event older than this
 WISH_EXTRA_S: Final = 600.0  # wishTtl = holdFor + this
 RETRY_AFTER_S: Final = 60
-
-
 LOOK_GAP_S: Final = 0.5  # between the two readings of a look
 AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAINING
-
-# ---------------------------------------------------------------- events of the reaper's Lambda
-EVENT_TIME: Final = "time"  # from the schedule: "<aws.scheduler.scheduled-time>", ISO 8601
-EVENT_UNIT: Final = "unit"  # from the relay: this unit only, now
-
 
 # ---------------------------------------------------------------- documents
 @dataclass(frozen=True)

@@ -1,0 +1,377 @@
+"""The agent's loop: read the lease, do what its state asks of the host, write down what happened.
+
+`_BY_STATE` says which method serves which state; each is one tick's work, never waits, and may be called again after
+a crash. Every write names instance and boot. A table that does not answer changes nothing here, except after
+`max_silence_s`: then the dead-man's switch turns an idle machine off.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from core import lease as protocol
+from core.contract import (
+    AGENT_TICK_S,
+    HEARTBEAT_S,
+    LEASE_READ_OTHERWISE_S,
+    LEASE_READ_RUNNING_S,
+    HostConfig,
+)
+from core.errors import LeaseError
+from core.lease import ON, Lease, Outcome, Refused, State, Value
+from runtime.agent.door import DoorError
+from runtime.agent.drain import Drain, Step
+from runtime.agent.engines import Counters, Engine, Unreadable, total
+from runtime.agent.look import Lister, look
+from runtime.lease_store import LeaseStore, StoreUnavailable
+
+log = logging.getLogger("pilotlight.agent")
+RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
+RETRY_POWER_OFF_S: Final = 10.0
+
+
+class DoorLike(Protocol):
+    """What the agent needs of `door.Door`."""
+
+    def shut(self) -> None: ...
+
+    def open(self) -> None: ...
+
+    def is_shut(self) -> bool: ...
+
+
+class MachineLike(Protocol):
+    """What the agent needs of `machine.Machine`."""
+
+    boot_id: str
+
+    def up_s(self) -> float: ...
+
+    def engine_up_s(self, engine: str) -> float | None: ...
+
+    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
+
+
+class Agent:
+    """The agent of one host. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        config: HostConfig,
+        store: LeaseStore,
+        machine: MachineLike,
+        engines: Sequence[Engine],
+        *,
+        door: DoorLike,
+        connections: Lister,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._store, self._machine = config, store, machine
+        self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
+        began = clock()
+        self._lease: Lease | None = None
+        self._table_now, self._read_at = 0.0, began  # the table's time at a moment of our clock
+        self._answered_at = began  # the table's last answer
+        self._next_read = began
+        self._next_beat = began
+        self._proved: set[str] = set()
+        self._ask_again: dict[str, float] = {}
+        self._counters: Counters | None = None
+        self._demand_at = began
+        self._drain: Drain | None = None
+        self._door_open: bool | None = None  # None: not known yet
+        self._off_again = 0.0
+        self._said: dict[str, str] = {}
+
+    # ------------------------------------------------------------ the loop
+    def tick(self) -> float:
+        """One round; returns how many seconds to sleep."""
+        if self._clock() >= self._next_read:
+            self._read()
+        fresh = self._clock() - self._answered_at < self._config.max_silence_s
+        try:
+            if fresh:
+                self._act()
+            else:
+                self._dead_man()
+        except DoorError as error:
+            self._say("door", str(error))
+        return self._pause()
+
+    def _pause(self) -> float:
+        lease = self._lease
+        if lease is not None and lease.state in (State.NEW, State.STARTING, State.DRAINING):
+            return AGENT_TICK_S
+        return max(AGENT_TICK_S, min(self._next_read, self._next_beat) - self._clock())
+
+    def _act(self) -> None:
+        lease = self._lease
+        if lease is None:
+            return
+        if lease.instance_id != self._config.instance_id:
+            self._say("lease", f"the lease is for {lease.instance_id}, this is {self._config.instance_id}")
+            return
+        if lease.boot_id != self._machine.boot_id:
+            self._claim(lease)
+            return
+        self._BY_STATE[lease.state](self, lease)
+        self._beat_if_due()
+
+    # ------------------------------------------------------------ table
+    def _read(self) -> None:
+        """Read the lease; make it where there is none. What the table does not say leaves things as they are."""
+        try:
+            reading = self._store.read(self._config.unit)
+        except (StoreUnavailable, LeaseError) as error:
+            self._say("table", f"no lease: {error}")
+            self._next_read = self._clock() + LEASE_READ_RUNNING_S
+            return
+        self._say("table", "")
+        self._table_now, self._read_at = reading.now, self._clock()
+        self._answered_at = self._read_at
+        self._lease = reading.lease
+        if reading.lease is None:
+            unit, machine = self._config.unit, self._config.instance_id
+            self._write(protocol.create(unit, machine, by="agent", now=self._now(), nonce=_nonce()))
+        self._next_read = self._clock() + self._read_every()
+
+    def _read_every(self) -> float:
+        changing = self._lease is not None and self._lease.state in (State.NEW, State.STARTING, State.DRAINING)
+        return LEASE_READ_OTHERWISE_S if changing else LEASE_READ_RUNNING_S
+
+    def _now(self) -> float:
+        """The table's time."""
+        return self._table_now + self._clock() - self._read_at
+
+    def _write(self, outcome: Outcome) -> Lease | None:
+        """Send a write; the lease afterwards, or None where it was refused or unanswered: read again at once."""
+        if isinstance(outcome, Refused):
+            log.info("not written: %s", outcome.reason)
+            self._next_read = min(self._next_read, self._clock() + LEASE_READ_OTHERWISE_S)
+            return None
+        try:
+            after = self._store.write(outcome)
+        except (StoreUnavailable, LeaseError) as error:
+            self._say("table", f"not written: {error}")
+            self._next_read = self._clock()
+            if outcome.event and outcome.event.after == State.STOPPING and self._drain:
+                self._drain.stop_tried = True
+            return None
+        if after is None:
+            self._next_read = self._clock()
+            return None
+        self._lease = after
+        if outcome.event:
+            log.info("%s → %s: %s", outcome.event.before or "(none)", outcome.event.after, outcome.event.reason)
+        return after
+
+    # ------------------------------------------------------------ one method a state
+    def _claim(self, lease: Lease) -> None:
+        """This boot takes the lease, unless it is ending or the machine should be off."""
+        if lease.state not in ON:
+            self._say("lease", f"the lease is {lease.state} and not of this boot: waiting")
+            return
+        boot, machine = self._machine.boot_id, self._config.instance_id
+        claim = protocol.claim_boot(lease, instance_id=machine, boot_id=boot, now=self._now(), nonce=_nonce())
+        if self._write(claim):
+            self._say("lease", f"claimed by boot {boot}")
+            self._proved.clear()
+
+    def _prove(self, lease: Lease) -> None:
+        """NEW, STARTING: one real completion of every engine, then RUNNING."""
+        self._open_door()
+        for engine in self._engines:
+            if engine.name not in self._proved and self._clock() >= self._ask_again.get(engine.name, 0.0):
+                self._ask(engine)
+        if len(self._proved) < len(self._engines):
+            return
+        counters = self._observe()
+        facts = self._start_facts()
+        ready = protocol.ready(lease, boot_id=self._machine.boot_id, now=self._now(), nonce=_nonce(), facts=facts)
+        if self._write(ready):
+            self._counters, self._demand_at = counters, self._clock()
+            self._next_beat = self._clock() + HEARTBEAT_S
+
+    def _ask(self, engine: Engine) -> None:
+        if not engine.listens():
+            return
+        wrong = engine.completes()
+        self._say(engine.name, wrong or "a real completion succeeded")
+        if wrong:
+            self._ask_again[engine.name] = self._clock() + RETRY_COMPLETION_S
+        else:
+            self._proved.add(engine.name)
+
+    def _start_facts(self) -> Mapping[str, Value]:
+        """What the start was made of, in seconds; the ETA of later wakes comes from it."""
+        facts: dict[str, Value] = {"boot_s": round(self._machine.up_s(), 1)}
+        for engine in self._engines:
+            up = self._machine.engine_up_s(engine.name)
+            if up is not None:
+                facts[f"engine_{engine.name}_s"] = round(up, 1)
+        return facts
+
+    def _run(self, _: Lease) -> None:
+        """RUNNING: the door is open."""
+        self._drain = None
+        self._open_door()
+
+    def _leave(self, _: Lease) -> None:
+        """STOPPED, FAILED under a running machine: the reaper's business."""
+
+    def _off(self, lease: Lease) -> None:
+        """STOPPING of this boot: off. After our own look the engines are idle and need no time to end."""
+        if self._clock() < self._off_again:
+            return
+        proved_idle = lease.by == "agent"
+        if not proved_idle:
+            log.warning("forced stop by %s: %s", lease.by, lease.reason)
+            self._shut_door()
+        self._off_again = self._clock() + RETRY_POWER_OFF_S
+        self._machine.power_off(lease.reason, idle_engines=[e.name for e in self._engines] if proved_idle else ())
+
+    # ------------------------------------------------------------ the stop
+    def _stop(self, lease: Lease) -> None:
+        """DRAINING: fence, door, look, and either our stop or our veto."""
+        drain = self._this_drain(lease.epoch)
+        now = self._clock()
+        if lease.wanted(self._now()) or lease.held(self._now()):
+            drain.given_up = drain.given_up or "somebody wants or holds the host"
+        step = drain.next(now, fenced=lease.fence_epoch == lease.epoch)
+        if step is Step.SHUT:
+            self._shut_for(drain)
+        elif step is Step.LOOK:
+            drain.saw(look(self._engines, self._connections), self._clock())
+        elif step is Step.QUIET:
+            drain.again()
+            boot = self._machine.boot_id
+            if not self._door.is_shut():
+                drain.given_up = "somebody opened the door"
+            elif self._write(protocol.stop(lease, boot_id=boot, now=self._now(), nonce=_nonce())):
+                self._next_read = self._clock()
+        elif step is Step.GIVE_UP:
+            self._veto(lease, drain)
+
+    def _this_drain(self, epoch: int) -> Drain:
+        """The drain of this epoch. A door that a crashed agent left shut stays shut, and counts from now."""
+        if self._drain is None or self._drain.epoch != epoch:
+            self._drain = Drain(epoch, self._clock())
+            if self._door_open is None and self._door.is_shut():
+                self._door_open, self._drain.door_at, self._drain.stop_tried = False, self._clock(), True
+        return self._drain
+
+    def _shut_for(self, drain: Drain) -> None:
+        try:
+            self._shut_door()
+        except DoorError as error:
+            drain.given_up = f"the door does not shut: {error}"
+            return
+        drain.door_at = self._clock()
+
+    def _veto(self, lease: Lease, drain: Drain) -> None:
+        """Back to RUNNING, in the table first. Where the table is silent the door opens all the same, unless a stop
+        of ours may have been written: then it stays shut until the table says that it was not.
+        """
+        outcome = protocol.resume(
+            lease,
+            by="agent",
+            now=self._now(),
+            nonce=_nonce(),
+            reason=f"veto: {drain.given_up}",
+            boot_id=self._machine.boot_id,
+            demand=drain.by_demand,
+        )
+        if self._write(outcome) or not drain.stop_tried:
+            self._open_door()
+
+    def _dead_man(self) -> None:
+        """The table was silent for `max_silence_s`: off, if nobody used the host for as long and the look agrees."""
+        lease, limit = self._lease, self._config.max_silence_s
+        self._beat_if_due()
+        quiet_s = self._clock() - self._demand_at
+        if quiet_s < limit or (lease is not None and lease.held(self._now())):
+            return
+        drain = self._this_drain(-1)
+        step = drain.next(self._clock(), fenced=True)
+        if step is Step.SHUT:
+            self._shut_for(drain)
+        elif step is Step.LOOK:
+            drain.saw(look(self._engines, self._connections), self._clock())
+        elif step is Step.QUIET and self._clock() >= self._off_again:
+            drain.again()
+            self._off_again = self._clock() + RETRY_POWER_OFF_S
+            reason = f"dead-man's switch: no answer from the table and no demand for {quiet_s:.0f} s"
+            self._machine.power_off(reason, idle_engines=[e.name for e in self._engines])
+        elif step is Step.GIVE_UP:
+            self._say("dead-man", f"not idle: {drain.given_up}")
+            self._drain, self._demand_at = None, self._clock()
+            self._open_door()
+
+    # ------------------------------------------------------------ door and counters
+    def _open_door(self) -> None:
+        if self._door_open is not True:
+            self._door.open()
+            self._door_open = True
+
+    def _shut_door(self) -> None:
+        if self._door_open is not False:
+            self._door.shut()
+            self._door_open = False
+
+    def _observe(self) -> Counters | None:
+        """The engines' counters; None where they cannot be read, from which nothing is concluded."""
+        try:
+            counters = total(e.counters() for e in self._engines)
+        except Unreadable as error:
+            self._say("counters", str(error))
+            return None
+        self._say("counters", "")
+        return counters
+
+    def _beat_if_due(self) -> None:
+        """A heartbeat with what the counters say: how many requests, and whether anybody asked since the last."""
+        if self._clock() < self._next_beat:
+            return
+        self._next_beat = self._clock() + HEARTBEAT_S
+        lease = self._lease
+        busy, demand = self._demand() if lease is None or lease.state in (State.RUNNING, State.DRAINING) else (0, False)
+        if demand or busy:
+            self._demand_at = self._clock()
+        if lease is not None and lease.state in ON:
+            boot = self._machine.boot_id
+            beat = protocol.agent_beat(lease, boot_id=boot, now=self._now(), busy=busy, demand=demand, nonce=_nonce())
+            self._write(beat)
+
+    def _demand(self) -> tuple[int, bool]:
+        before, self._counters = self._counters, self._observe()
+        after = self._counters
+        if after is None:
+            self._counters = before
+            return 0, False
+        restarted = before is None or after.tokens < before.tokens  # the engine's counters begin at 0 again
+        base = 0.0 if before is None or restarted else before.tokens
+        return after.in_flight, before is not None and after.tokens > base
+
+    def _say(self, about: str, message: str) -> None:
+        """Log a message once, until it changes."""
+        if self._said.get(about, "") != message:
+            self._said[about] = message
+            log.info("%s: %s", about, message or "well again")
+
+    _BY_STATE: Final[Mapping[State, Callable[[Agent, Lease], None]]] = {
+        State.NEW: _prove,
+        State.STARTING: _prove,
+        State.RUNNING: _run,
+        State.DRAINING: _stop,
+        State.STOPPING: _off,
+        State.STOPPED: _leave,
+        State.FAILED: _leave,
+    }
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,59 @@
+"""The door: while it is shut, new connections to the engines are refused and open ones are left alone.
+
+nftables on the SYN itself. `ct state new` is no substitute: it was seen to reset open connections where tracking was
+not active before, and to let requests through on pooled ones. From outside (hook input) everybody is refused; over
+loopback (hook output, for `gateway: none`) everybody but root, so that the agent still reads the engines' counters.
+The table lives in the kernel: it survives the agent's death and dies with the boot.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+TABLE: Final = "inet pilotlight_door"
+COMMAND_S: Final = 10.0
+
+
+class DoorError(Exception):
+    """nftables did not do what it was asked; the message is its own."""
+
+
+class Door:
+    """The door in front of `ports`."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._ports = ", ".join(str(p) for p in sorted(ports))
+
+    def shut(self) -> None:
+        """Refuse new connections from now on. Idempotent, one transaction."""
+        syn = f"tcp dport {{ {self._ports} }} tcp flags & (syn | ack) == syn"
+        refuse = "reject with tcp reset"
+        _nft(
+            f"table {TABLE} {{}}\ndelete table {TABLE}\n"
+            f"table {TABLE} {{\n"
+            f"  chain in {{ type filter hook input priority -10; iif != lo {syn} {refuse}; }}\n"
+            f"  chain out {{ type filter hook output priority -10; oif lo meta skuid != 0 {syn} {refuse}; }}\n"
+            "}\n"
+        )
+
+    def open(self) -> None:
+        """Accept connections again. Idempotent."""
+        _nft(f"table {TABLE} {{}}\ndelete table {TABLE}\n")
+
+    def is_shut(self) -> bool:
+        """What the kernel says."""
+        return f"table {TABLE}" in _nft("list tables\n")
+
+
+def _nft(script: str) -> str:
+    try:
+        done = subprocess.run(
+            ["nft", "-f", "-"], input=script, capture_output=True, text=True, timeout=COMMAND_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DoorError(f"nft: {error}") from error
+    if done.returncode:
+        raise DoorError(f"nft: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,72 @@
+"""This machine and this boot: the boot's id, how long it has been up, and how to turn it off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from core.contract import BOOT_ID_FILE, ENGINE_UNIT
+
+log = logging.getLogger("pilotlight.agent")
+COMMAND_S: Final = 10.0
+CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Machine:
+    """The machine that the agent runs on. `boot_id` is drawn once a boot, in tmpfs, and survives the agent."""
+
+    def __init__(self, boot_id_file: str = BOOT_ID_FILE) -> None:
+        self.boot_id = _boot_id(Path(boot_id_file))
+
+    def up_s(self) -> float:
+        """Seconds since this machine's init started (a container's too, whose kernel is older)."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - _started(Path("/proc/1/stat"))
+
+    def engine_up_s(self, engine: str) -> float | None:
+        """Seconds since systemd started the engine's process; None where systemd does not know."""
+        unit = ENGINE_UNIT.format(name=engine)
+        done = _run(["systemctl", "show", unit, "--property=ExecMainStartTimestampMonotonic", "--value"])
+        text = done.stdout.strip()
+        return time.monotonic() - int(text) / 1e6 if text.isdigit() and int(text) else None
+
+    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
+        """Turn the machine off. Engines that are proved idle are not waited for. False where systemd refused."""
+        log.warning("powering off: %s", reason)
+        done = _run(["systemctl", "poweroff", "--no-block"])
+        if done.returncode:
+            log.error("systemctl poweroff: %s", done.stderr.strip())
+            return False
+        for engine in idle_engines:
+            _run(["systemctl", "kill", "--signal=SIGKILL", ENGINE_UNIT.format(name=engine)])
+        return True
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of this machine; one that hangs or is missing is an exit code, not an exception."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def _boot_id(path: Path) -> str:
+    """The boot's id; containers share the kernel's own, so it is drawn here."""
+    if path.exists():
+        return path.read_text().strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(uuid.uuid4().hex)
+    fresh.replace(path)
+    return path.read_text().strip()
+
+
+def _started(stat: Path) -> float:
+    """When a process started, in seconds since the kernel's boot (proc(5), field 22)."""
+    after_name = stat.read_text().rpartition(")")[2].split()
+    return int(after_name[19]) / CLOCK_TICKS

@@ -1,0 +1,103 @@
+"""The reaper: a Lambda that every minute decides for each unit what should happen, and drives its lease there.
+
+`handler` is the entry point (`runtime.reaper.handler`). Events:
+- from the schedule: `{"scheduled_at": "<scheduled time, ISO 8601>"}`; one more than `LATE_EVENT_S` old is ignored, since the
+  world has moved on and the next minute's event is on its way;
+- from the relay: `{"unit": "<stack>/<unit>"}`, for that unit only, which lingers some seconds where a retry is near.
+
+Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
+Environment: TABLE, AWS_REGION. The decisions are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one
+decision, `alerts.py` tells people. To add an action: a member of `core.policy.Action` and a function in `act.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S, REAPER_ENV_TABLE
+from core.errors import ContractError
+from runtime.reaper.sweep import Report, Sweep
+
+LINGER_S: Final = 12.0  # a relay's invocation waits for a retry that is this near
+LINGER_ROUNDS: Final = 5
+RESERVE_MS: Final = 20_000  # a round is begun only with this much of the Lambda's time left
+
+log = logging.getLogger("pilotlight.reaper")
+_sweep: Sweep | None = None
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """One pass. Returns a summary; raises only where the pass could not do its work, so that the alarm sees it."""
+    _log_as_json()
+    late = _lateness(event, time.time())
+    if late > LATE_EVENT_S:
+        log.warning("ignored an event that is %.0f s late", late)
+        return {"ignored": f"{late:.0f} s late"}
+    sweep = _warm_sweep()
+    unit = event.get(EVENT_UNIT)
+    report = sweep.run(None if unit is None else [str(unit)])
+    if unit is not None:
+        report = _linger(sweep, str(unit), report, context)
+    return report.summary()
+
+
+def _linger(sweep: Sweep, unit: str, report: Report, context: Any) -> Report:
+    """Somebody waits for this unit: a retry that is due in seconds is made now, not at the next minute."""
+    for _ in range(LINGER_ROUNDS):
+        wait = report.due_in_s(unit)
+        if wait is None or wait > LINGER_S or context.get_remaining_time_in_millis() < RESERVE_MS:
+            break
+        time.sleep(wait)
+        report = sweep.run([unit])
+    return report
+
+
+def _warm_sweep() -> Sweep:
+    global _sweep
+    if _sweep is None:
+        from runtime.lease_store.dynamodb import DynamoLeaseStore
+        from runtime.power.ec2 import Ec2Power
+        from runtime.reaper.alerts import SnsAlerts
+
+        table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
+        _sweep = Sweep(DynamoLeaseStore(table, region), Ec2Power(region), SnsAlerts(region))
+    return _sweep
+
+
+def _environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ContractError(f"The reaper's environment lacks {name}. Run `pulumi up`.")
+    return value
+
+
+def _lateness(event: Mapping[str, Any], now: float) -> float:
+    """Seconds since the event was due; 0 for one that does not say."""
+    due = event.get(EVENT_SCHEDULED_AT)
+    return 0.0 if due is None else now - datetime.fromisoformat(str(due)).timestamp()
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"level": record.levelname, "message": record.getMessage()}
+        line |= getattr(record, "facts", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _log_as_json() -> None:
+    if log.handlers:
+        return
+    out = logging.StreamHandler(sys.stdout)
+    out.setFormatter(_JsonLines())
+    log.addHandler(out)
+    log.setLevel(logging.INFO)
+    log.propagate = False

@@ -1,0 +1,189 @@
+"""Doing one decision: the conditional write first, then the order to EC2.
+
+A lost write means that somebody else was first. A function per action; each returns what is true afterwards.
+Nothing here decides: that is `core/policy.py`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from core import lease as protocol
+from core.contract import STOP_ORDER_LIFE_S, WISH_EXTRA_S, UnitSettings
+from core.lease import Lease, Refused
+from core.lease import Outcome as LeaseOutcome
+from core.policy import Action, Decision
+from runtime.lease_store import LeaseStore
+from runtime.power import Power, PowerRefused, PowerUnanswered
+
+CAPACITY: Final = "capacity"
+NOT_YET: Final = frozenset({"IncorrectInstanceState", "IncorrectState"})  # still stopping: the order is repeated later
+STOP_SENT_WITHIN_S: Final = (
+    STOP_ORDER_LIFE_S - 5.0
+)  # after that a stop order with its 5 s time-out could outlive its claim
+
+
+@dataclass(frozen=True)
+class Done:
+    """The lease afterwards, words where they add to the decision's, an alert where the doing brought one."""
+
+    lease: Lease
+    note: str = ""
+    alert: str = ""
+    lost_race: bool = False
+
+
+class Actor:
+    """Does one decision for one unit. `now` is the table's time."""
+
+    def __init__(self, store: LeaseStore, power: Power, now: Callable[[], float]) -> None:
+        self._store, self._power, self._now = store, power, now
+
+    def do(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
+        """Do it; an action that the lease refuses, or that somebody else was first with, changes nothing."""
+        return _DO[decision.action](self, lease, decision, settings)
+
+    @staticmethod
+    def note_alert(store: LeaseStore, lease: Lease, alert: str) -> Lease:
+        """Remember which alert was sent last."""
+        outcome = protocol.alert_sent(lease, reason=alert, nonce=_nonce())
+        return lease if isinstance(outcome, Refused) else store.write(outcome) or lease
+
+    def _write(self, lease: Lease, outcome: LeaseOutcome) -> Done:
+        if isinstance(outcome, Refused):
+            return Done(lease, f"not done: {outcome.reason}", lost_race=True)
+        after = self._store.write(outcome)
+        return Done(lease, "somebody else was first", lost_race=True) if after is None else Done(after)
+
+    # ------------------------------------------------------------ one function an action
+    def keep(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return Done(lease)
+
+    def seen(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        at = self._now() if lease.stopped_seen is None else None
+        return self._write(lease, protocol.seen_stopped(lease, at=at, nonce=_nonce()))
+
+    def lost(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        return self._write(lease, protocol.lost(lease, now=self._now(), nonce=_nonce(), reason=decision.reason))
+
+    def adopt(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._write(lease, protocol.adopt(lease, now=self._now(), nonce=_nonce()))
+
+    def stopped(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._write(lease, protocol.stopped(lease, by="reaper", now=self._now(), nonce=_nonce()))
+
+    def resume(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        outcome = protocol.resume(
+            lease, by="reaper", now=self._now(), nonce=_nonce(), reason=decision.reason, demand=False
+        )
+        return self._write(lease, outcome)
+
+    def refuse(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._write(lease, protocol.drop_wish(lease, nonce=_nonce()))
+
+    def drain(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        return self._write(lease, protocol.drain(lease, now=self._now(), nonce=_nonce(), reason=decision.reason))
+
+    def force(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        outcome = protocol.force(lease, by="reaper", now=self._now(), nonce=_nonce(), reason=decision.reason)
+        return self._write(lease, outcome)
+
+    # ------------------------------------------------------------ with an order to EC2
+    def start(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._start_after(
+            self._write(lease, protocol.start(lease, by="reaper", now=self._now(), nonce=_nonce()))
+        )
+
+    def pre_warm(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
+        now = self._now()
+        until = now + settings.start_timeout_s + WISH_EXTRA_S
+        wish = protocol.wish(lease, by="schedule", now=now, until=until, nonce=_nonce())
+        wished = self._write(lease, wish)
+        return wished if wished.lost_race else self.start(wished.lease, decision, settings)
+
+    def repeat(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._start_after(self._write(lease, protocol.repeat_start(lease, now=self._now(), nonce=_nonce())))
+
+    def _start_after(self, claimed: Done) -> Done:
+        if claimed.lost_race:
+            return claimed
+        lease = claimed.lease
+        try:
+            self._power.start(lease.instance_id)
+        except PowerUnanswered as error:
+            return Done(lease, f"start order without an answer ({error}); repeated if the machine stays stopped")
+        except PowerRefused as refused:
+            if refused.code in NOT_YET:
+                return Done(lease, f"start order too early ({refused}); repeated")
+            return self._refused(lease, refused)
+        return Done(lease, f"start order {lease.attempts} sent")
+
+    def _refused(self, lease: Lease, refused: PowerRefused) -> Done:
+        failure = CAPACITY if refused.capacity else refused.code
+        outcome = protocol.fail(
+            lease, by="reaper", now=self._now(), nonce=_nonce(), reason=str(refused), failure=failure, order=False
+        )
+        done = self._write(lease, outcome)
+        return Done(done.lease, f"start refused: {refused}", failure, done.lost_race)
+
+    def fail(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        return self._fail(lease, decision, order=False)
+
+    def fail_stop(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
+        began = time.monotonic()
+        return self._stop_after(self._fail(lease, decision, order=True), began)
+
+    def _fail(self, lease: Lease, decision: Decision, *, order: bool) -> Done:
+        outcome = protocol.fail(
+            lease,
+            by="reaper",
+            now=self._now(),
+            nonce=_nonce(),
+            reason=decision.reason,
+            failure=decision.alert,
+            order=order,
+        )
+        return self._write(lease, outcome)
+
+    def backstop(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        began = time.monotonic()
+        return self._stop_after(self._write(lease, protocol.stop_order(lease, now=self._now(), nonce=_nonce())), began)
+
+    def _stop_after(self, claimed: Done, began: float) -> Done:
+        """The order of a claim, unless the claim took so long that the order could outlive it."""
+        if claimed.lost_race:
+            return claimed
+        if time.monotonic() - began > STOP_SENT_WITHIN_S:
+            return Done(claimed.lease, "stop order not sent: its claim took too long; next pass")
+        try:
+            self._power.stop(claimed.lease.instance_id)
+        except (PowerRefused, PowerUnanswered) as error:
+            return Done(claimed.lease, f"stop order: {error}")
+        return Done(claimed.lease, "stop order sent")
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex
+
+
+_DO: Final[Mapping[Action, Callable[[Actor, Lease, Decision, UnitSettings], Done]]] = {
+    Action.KEEP: Actor.keep,
+    Action.SEEN: Actor.seen,
+    Action.LOST: Actor.lost,
+    Action.ADOPT: Actor.adopt,
+    Action.STOPPED: Actor.stopped,
+    Action.BACKSTOP: Actor.backstop,
+    Action.REPEAT: Actor.repeat,
+    Action.FAIL: Actor.fail,
+    Action.FAIL_STOP: Actor.fail_stop,
+    Action.RESUME: Actor.resume,
+    Action.START: Actor.start,
+    Action.PRE_WARM: Actor.pre_warm,
+    Action.REFUSE: Actor.refuse,
+    Action.DRAIN: Actor.drain,
+    Action.FORCE: Actor.force,
+}

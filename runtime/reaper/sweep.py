@@ -1,0 +1,169 @@
+"""One pass over all units: read the leases, ask EC2 once, decide, act, tell. One broken unit never stops the pass.
+
+The leases are read before EC2 is asked. The other way round, a machine that a relay starts in between would look
+stopped under a running lease, or started by hand under a stopped one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from core.contract import UnitSettings
+from core.errors import PilotlightError
+from core.lease import Lease
+from core.policy import Action, Decision, Facts, decide
+from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.power import Machine, Power, PowerUnanswered
+from runtime.reaper.act import Actor
+from runtime.reaper.alerts import Alerts
+
+log = logging.getLogger("pilotlight.reaper")
+ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
+GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN})
+
+
+class FleetPower(Power, Protocol):
+    """Power that describes many machines in one call."""
+
+    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
+        """Every asked machine, state `missing` where the cloud knows none."""
+        ...
+
+
+@dataclass
+class Outcome:
+    """What a pass decided for one unit, and when it is worth a look again (monotonic clock, s)."""
+
+    action: str
+    reason: str
+    due: float | None = None
+
+
+@dataclass
+class Report:
+    """What a pass did."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def due_in_s(self, unit: str) -> float | None:
+        """Seconds until the unit is worth another look; None: it is not."""
+        outcome = self.outcomes.get(unit)
+        if outcome is None or outcome.due is None:
+            return None
+        return max(0.0, outcome.due - time.monotonic())
+
+    def summary(self) -> dict[str, Any]:
+        """For the Lambda's answer and its log."""
+        acted = {u: f"{o.action}: {o.reason}" for u, o in self.outcomes.items() if o.action != Action.KEEP}
+        return {"units": len(self.outcomes) + len(self.broken), "acted": acted, "broken": self.broken}
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One unit as read: its settings, its lease, and the table's time at a moment of the monotonic clock."""
+
+    settings: UnitSettings
+    lease: Lease
+    now: float
+    read_at: float
+
+    def table_now(self) -> float:
+        return self.now + time.monotonic() - self.read_at
+
+
+class Sweep:
+    """Passes over the units of one table. Keeps between passes only which broken units it has told about."""
+
+    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
+        self._store, self._power, self._alerts = store, power, alerts
+        self._told: dict[str, str] = {}
+
+    def run(self, units: Sequence[str] | None = None) -> Report:
+        """One pass over `units`, or all. Raises StoreUnavailable or PowerUnanswered where nothing could be done."""
+        report = Report()
+        known = self._read(self._store.units() if units is None else units, report)
+        machines = self._power.describe_many([u.lease.instance_id for u in known.values()]) if known else {}
+        for name, unit in known.items():
+            try:
+                report.outcomes[name] = self._one(unit, machines[unit.lease.instance_id])
+            except (PilotlightError, StoreUnavailable, PowerUnanswered, LookupError, ValueError) as error:
+                self._broken(report, name, unit.settings.alerts_topic_arn, error)
+        for name in report.outcomes:
+            self._told.pop(name, None)
+        return report
+
+    def _read(self, names: Sequence[str], report: Report) -> dict[str, _Unit]:
+        at = time.monotonic()
+        readings = self._store.read_many(names)
+        known: dict[str, _Unit] = {}
+        for name in names:
+            topic = ""
+            try:
+                settings = self._store.settings(name)
+                if settings is None:
+                    raise PilotlightError(f"No settings for unit `{name}`. Run `pulumi up`.")
+                topic = settings.alerts_topic_arn
+                reading = readings[name]
+                if isinstance(reading, PilotlightError):
+                    raise reading
+                if reading.lease is None:
+                    report.outcomes[name] = Outcome(Action.KEEP, "no lease yet; `fab deploy` or the agent makes it")
+                else:
+                    known[name] = _Unit(settings, reading.lease, reading.now, at)
+            except PilotlightError as error:
+                self._broken(report, name, topic, error)
+        return known
+
+    def _one(self, unit: _Unit, machine: Machine) -> Outcome:
+        facts = Facts(machine.state, machine.state_reason, machine.tags)
+        lease, decision = unit.lease, Decision(Action.KEEP, "")
+        for _ in range(ROUNDS):
+            decision = decide(lease, facts, unit.settings, unit.table_now())
+            actor = Actor(self._store, self._power, unit.table_now)
+            done = actor.do(lease, decision, unit.settings)
+            _say(lease, decision, done.note)
+            lease = self._tell(unit.settings, done.lease, done.alert or decision.alert, done.note or decision.reason)
+            if decision.action not in GOES_ON or done.lost_race:
+                break
+        return Outcome(decision.action, done.note or decision.reason, _due(decision, lease, unit))
+
+    def _tell(self, settings: UnitSettings, lease: Lease, alert: str, reason: str) -> Lease:
+        """An alert once per change of its key; the lease remembers which was sent."""
+        if alert == lease.alerted:
+            return lease
+        if alert:
+            self._alerts.send(settings.alerts_topic_arn, lease.unit, alert, reason)
+        return Actor.note_alert(self._store, lease, alert)
+
+    def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
+        """A unit that cannot be handled is an alert, once while its reason stays the same."""
+        reason = str(error)
+        report.broken[name] = reason
+        log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
+        if self._told.get(name) != reason:
+            self._told[name] = reason
+            self._alerts.send(topic, name, "broken", reason)
+
+
+def _due(decision: Decision, lease: Lease, unit: _Unit) -> float | None:
+    """A decision's own time, or at once where a failed start is worth a retry."""
+    if decision.look_again_at is None:
+        return time.monotonic() if lease.failure == "capacity" and decision.action is not Action.KEEP else None
+    return time.monotonic() + decision.look_again_at - unit.table_now()
+
+
+def _say(lease: Lease, decision: Decision, note: str) -> None:
+    facts: Mapping[str, Any] = {
+        "unit": lease.unit,
+        "state": lease.state.value,
+        "epoch": lease.epoch,
+        "action": decision.action.value,
+        "reason": decision.reason,
+        "note": note,
+    }
+    log.info("%s %s: %s", lease.unit, decision.action, note or decision.reason, extra={"facts": facts})
