@@ -1,4 +1,4 @@
-"""The keys of a stack file. Every key has a default (or says that it must be set), a unit in its name or doc, and a check.
+"""The keys of a stack file, each with a default (or it must be set), a unit in its name or doc, and a check.
 
 In the file keys are `pilotlight:<section>` in camelCase; here they are attributes in snake_case. A new key: a field
 below with a description, `python -m components.schema`, and a case in `tests/core/test_settings.py`.

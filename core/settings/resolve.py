@@ -8,7 +8,7 @@ from core.settings.model import Idle, StackSettings
 
 
 def stop_after_s(idle: Idle) -> float | None:
-    """Seconds without demand after which the host stops; None: never for being idle (`stopAfter: off` or the profile)."""
+    """Seconds without demand after which the host stops; None: never for being idle, by `off` or by the profile."""
     if idle.stop_after is None:
         return PROFILES[idle.profile].stop_after_s
     return idle.stop_after or None

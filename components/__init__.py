@@ -1,0 +1,13 @@
+"""What a stack makes on AWS: one Pulumi component a file, wired in `deployment.py`.
+
+    firewall.py     security groups           policies.py  IAM, as pure functions
+    gpu_host.py     the machine with the GPU  machine.py   what host and gateway have in common
+    gateway_host.py the small machine         network.py   which VPC, subnet and image
+    control.py      table, reaper, schedule   archive.py   what the reaper's Lambda consists of
+    unit.py         the reaper's settings     tags.py      the tags on everything
+    alerts.py       the topic                 guard.py     real stack or embedded cloud?
+
+A component is `@dataclass(frozen=True) class XArgs` and `class X(pulumi.ComponentResource)` with the type token
+`pilotlight:index:X`; children have `ResourceOptions(parent=self)`. To add a resource: here, in `tests/components/`,
+in `policies.py` if something may touch it, and in `local/provider/`, or the embedded cloud refuses it.
+"""

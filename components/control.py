@@ -1,0 +1,179 @@
+"""The table, and the reaper that runs every minute over it.
+
+No retries of old events, in both places where AWS would: a late order is worse than a missed minute. No reserved
+concurrency (new accounts refuse it): overlap is made safe by the lease. Two alarms watch the watcher: no call at all
+counts as bad, and so does a pass that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components import archive, policies
+from components.tags import Identity
+from core import contract
+
+ROLE: Final = "control"
+TIMEOUT_S: Final = 50  # a pass ends before the next one begins
+MEMORY_MIB: Final = 256
+OLDEST_EVENT_S: Final = 60
+ALARM_PERIOD_S: Final = 300
+
+
+@dataclass(frozen=True)
+class ControlArgs:
+    """`instance_types` is every type that the reaper may change a host to."""
+
+    identity: Identity
+    topic_arn: pulumi.Input[str]
+    instance_types: Sequence[str]
+    kms_key_arn: str | None
+    deletion_protection: bool
+    log_retention_days: int
+
+
+class Control(pulumi.ComponentResource):
+    """`table` holds leases, settings and events; `reaper` is the scheduled function."""
+
+    table: aws.dynamodb.Table
+    reaper: aws.lambda_.Function
+
+    def __init__(self, name: str, args: ControlArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pilotlight:index:Control", name, None, opts)
+        self._name, self._args = name, args
+        self._opts = pulumi.ResourceOptions(parent=self)
+        self.table = self._table()
+        self.reaper = self._reaper()
+        self._schedule()
+        self._alarms()
+        self.register_outputs({"table": self.table.name, "reaperFunction": self.reaper.name})
+
+    def _tags(self) -> dict[str, pulumi.Input[str]]:
+        return self._args.identity.tags(ROLE, self._name)
+
+    def _table(self) -> aws.dynamodb.Table:
+        return aws.dynamodb.Table(
+            f"{self._name}-table",
+            billing_mode="PAY_PER_REQUEST",
+            hash_key=contract.TABLE_PK,
+            range_key=contract.TABLE_SK,
+            attributes=[
+                aws.dynamodb.TableAttributeArgs(name=contract.TABLE_PK, type="S"),
+                aws.dynamodb.TableAttributeArgs(name=contract.TABLE_SK, type="S"),
+            ],
+            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
+            deletion_protection_enabled=self._args.deletion_protection,
+            tags=self._tags(),
+            opts=self._opts,
+        )
+
+    def _reaper(self) -> aws.lambda_.Function:
+        # The function's name is ours, so that its log group, with an end to its log, is there before it
+        name = pulumi.Output.concat(self._args.identity.stack, "-reaper-", self._args.identity.deployment_id)
+        log = aws.cloudwatch.LogGroup(
+            f"{self._name}-log",
+            name=pulumi.Output.concat("/aws/lambda/", name),
+            retention_in_days=self._args.log_retention_days,
+            tags=self._tags(),
+            opts=self._opts,
+        )
+        role = self._role("reaper", "lambda.amazonaws.com", self._reaper_policy(log.arn))
+        reaper = aws.lambda_.Function(
+            f"{self._name}-reaper",
+            name=name,
+            runtime=aws.lambda_.Runtime.PYTHON3D12,
+            architectures=["arm64"],
+            handler=contract.REAPER_HANDLER,
+            code=archive.reaper(),
+            role=role.arn,
+            timeout=TIMEOUT_S,
+            memory_size=MEMORY_MIB,
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                variables={
+                    contract.REAPER_ENV_TABLE: self.table.name,
+                    contract.REAPER_ENV_DEPLOYMENT: self._args.identity.deployment_id,
+                }
+            ),
+            tags=self._tags(),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[log]),
+        )
+        aws.lambda_.FunctionEventInvokeConfig(
+            f"{self._name}-reaper-events",
+            function_name=reaper.name,
+            maximum_retry_attempts=0,
+            maximum_event_age_in_seconds=OLDEST_EVENT_S,
+            opts=self._opts,
+        )
+        return reaper
+
+    def _reaper_policy(self, log_group_arn: pulumi.Output[str]) -> pulumi.Output[str]:
+        args = self._args
+        known = pulumi.Output.all(args.identity.deployment_id, self.table.arn, args.topic_arn, log_group_arn)
+        return known.apply(
+            lambda a: json.dumps(
+                policies.reaper(
+                    deployment_id=a[0],
+                    table_arn=a[1],
+                    topic_arn=a[2],
+                    log_group_arn=a[3],
+                    instance_types=args.instance_types,
+                    kms_key_arn=args.kms_key_arn,
+                )
+            )
+        )
+
+    def _role(self, of: str, service: str, document: pulumi.Output[str]) -> aws.iam.Role:
+        name = f"{self._name}-{of}"
+        role = aws.iam.Role(
+            f"{name}-role", assume_role_policy=json.dumps(policies.trust(service)), tags=self._tags(), opts=self._opts
+        )
+        aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=document, opts=self._opts)
+        return role
+
+    def _schedule(self) -> None:
+        document = self.reaper.arn.apply(lambda arn: json.dumps(policies.schedule(reaper_arn=arn)))
+        role = self._role("schedule", "scheduler.amazonaws.com", document)
+        aws.scheduler.Schedule(
+            f"{self._name}-schedule",
+            description="the reaper, every minute",
+            schedule_expression="rate(1 minute)",
+            flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+            target=aws.scheduler.ScheduleTargetArgs(
+                arn=self.reaper.arn,
+                role_arn=role.arn,
+                input=json.dumps({contract.EVENT_SCHEDULED_AT: "<aws.scheduler.scheduled-time>"}),
+                retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
+                    maximum_retry_attempts=0, maximum_event_age_in_seconds=OLDEST_EVENT_S
+                ),
+            ),
+            opts=self._opts,
+        )
+
+    def _alarms(self) -> None:
+        self._alarm("silent", "Invocations", "LessThanThreshold", "breaching", "the reaper has not run for 10 minutes")
+        self._alarm("failing", "Errors", "GreaterThanOrEqualToThreshold", "notBreaching", "the reaper's passes fail")
+
+    def _alarm(self, of: str, metric: str, comparison: str, missing: str, description: str) -> None:
+        aws.cloudwatch.MetricAlarm(
+            f"{self._name}-{of}",
+            alarm_description=description,
+            namespace="AWS/Lambda",
+            metric_name=metric,
+            dimensions={"FunctionName": self.reaper.name},
+            statistic="Sum",
+            period=ALARM_PERIOD_S,
+            evaluation_periods=2,
+            threshold=1,
+            comparison_operator=comparison,
+            treat_missing_data=missing,
+            alarm_actions=[self._args.topic_arn],
+            ok_actions=[self._args.topic_arn],
+            tags=self._tags(),
+            opts=self._opts,
+        )

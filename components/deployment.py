@@ -1,0 +1,165 @@
+"""One stack, wired: settings in, outputs out. What each part is for stands in its own file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_random as random
+
+from components import network, policies
+from components.alerts import Alerts, AlertsArgs
+from components.control import Control, ControlArgs
+from components.firewall import Firewall, FirewallArgs
+from components.gateway_host import GatewayHost, GatewayHostArgs
+from components.gpu_host import GpuHost, GpuHostArgs
+from components.tags import Identity
+from components.unit import Unit, UnitArgs
+from core.contract import API_PORT, Outputs
+from core.errors import SettingsError
+from core.settings import Gateway, StackSettings, stop_after_s, unit_settings
+
+DEPLOYMENT_ID_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Site:
+    """What host and gateway share: whose they are, the control, where they stand, the key that they are made with."""
+
+    identity: Identity
+    control: Control
+    where: network.Network
+    key_name: pulumi.Output[str]
+    firewall: Firewall
+
+
+def build(settings: StackSettings) -> dict[str, Any]:
+    """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
+    identity = _identity(settings)
+    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity))
+    control = _control(settings, identity, alerts)
+    site = _site(settings, identity, control)
+    host = _host(settings, site)
+    gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
+    _unit(settings, site, alerts, host)
+    return _outputs(settings, site, host, gateway) | {Outputs.ALERTS_TOPIC: alerts.topic.arn}
+
+
+def _identity(settings: StackSettings) -> Identity:
+    """The deployment id: drawn once, and never again (`protect`), or every condition and tag would change."""
+    drawn = random.RandomId(
+        f"{settings.stack}-deployment",
+        byte_length=DEPLOYMENT_ID_BYTES,
+        opts=pulumi.ResourceOptions(protect=settings.host.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
+    )
+    return Identity(settings.stack, drawn.hex)
+
+
+def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Control:
+    args = ControlArgs(
+        identity=identity,
+        topic_arn=alerts.topic.arn,
+        instance_types=settings.host.instance_types,
+        kms_key_arn=settings.host.kms_key_arn,
+        deletion_protection=settings.control.deletion_protection,
+        log_retention_days=settings.control.log_retention_days,
+    )
+    return Control(f"{settings.stack}-control", args)
+
+
+def _site(settings: StackSettings, identity: Identity, control: Control) -> Site:
+    if settings.host.ssh_public_key is None:
+        raise SettingsError(
+            f"Stack `{settings.stack}` has no pilotlight:host.sshPublicKey; the embedded cloud writes it into its own "
+            "copy of the stack file. Run `make demo`, or `fab cloud.up`."
+        )
+    where = network.find(settings)
+    args = FirewallArgs(
+        identity, where.vpc_id, settings.access.cidrs, settings.access.ssh_cidrs, settings.gateway is not None
+    )
+    key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=settings.host.ssh_public_key, tags=identity.tags("key"))
+    return Site(identity, control, where, key.key_name, Firewall(f"{settings.stack}-firewall", args))
+
+
+def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
+    known = pulumi.Output.all(site.identity.deployment_id, site.control.table.arn, site.control.reaper.arn)
+    return known.apply(
+        lambda a: json.dumps(
+            policies.relay(
+                deployment_id=a[0],
+                table_arn=a[1],
+                unit=settings.unit,
+                reaper_arn=a[2],
+                kms_key_arn=settings.host.kms_key_arn,
+            )
+        )
+    )
+
+
+def _host(settings: StackSettings, site: Site) -> GpuHost:
+    wanted = settings.host
+    agent = site.control.table.arn.apply(lambda arn: json.dumps(policies.host(table_arn=arn, unit=settings.unit)))
+    args = GpuHostArgs(
+        identity=site.identity,
+        unit=settings.unit,
+        instance_types=wanted.instance_types,
+        image=wanted.image or network.image(wanted.instance_types[0]),
+        subnet_id=site.where.subnet_id,
+        group_id=site.firewall.host.id,
+        key_name=site.key_name,
+        # without a gateway the relay runs here too, and its policy has the agent's in it
+        policy=agent if settings.gateway else _relay_policy(settings, site),
+        disk_gib=wanted.disk_gib,
+        disk_throughput_mibps=wanted.disk_throughput_mibps,
+        kms_key_arn=wanted.kms_key_arn,
+        stop_after_s=stop_after_s(settings.idle),
+        max_lease_s=settings.idle.max_lease,
+        protect=wanted.protect,
+        has_address=settings.gateway is None,
+    )
+    return GpuHost(f"{settings.stack}-host", args)
+
+
+def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHost:
+    group = site.firewall.gateway
+    assert group is not None, "the firewall has a gateway's group wherever there is a gateway"
+    args = GatewayHostArgs(
+        identity=site.identity,
+        instance_type=wanted.instance_type,
+        image=network.image(wanted.instance_type),
+        subnet_id=site.where.subnet_id,
+        group_id=group.id,
+        key_name=site.key_name,
+        policy=_relay_policy(settings, site),
+        disk_gib=wanted.disk_gib,
+    )
+    return GatewayHost(f"{settings.stack}-gateway", args)
+
+
+def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) -> None:
+    known = pulumi.Output.all(site.identity.deployment_id, host.instance.id, alerts.topic.arn)
+    body = known.apply(
+        lambda a: unit_settings(settings, deployment_id=a[0], instance_id=a[1], alerts_topic_arn=a[2]).to_json()
+    )
+    Unit(f"{settings.stack}-unit", UnitArgs(site.control.table.name, settings.unit, body))
+
+
+def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: GatewayHost | None) -> dict[str, Any]:
+    address = gateway.address if gateway else host.address
+    return {
+        Outputs.DEPLOYMENT_ID: site.identity.deployment_id,
+        Outputs.REGION: settings.region,
+        Outputs.UNIT: settings.unit,
+        Outputs.TABLE: site.control.table.name,
+        Outputs.REAPER: site.control.reaper.name,
+        Outputs.HOST_INSTANCE_ID: host.instance.id,
+        Outputs.HOST_PRIVATE_IP: host.instance.private_ip,
+        Outputs.GATEWAY_INSTANCE_ID: gateway.instance.id if gateway else "",
+        Outputs.GATEWAY_PRIVATE_IP: gateway.instance.private_ip if gateway else "",
+        Outputs.GATEWAY_ADDRESS: address,
+        Outputs.API_URL: pulumi.Output.concat("http://", address, f":{API_PORT}/v1"),
+        Outputs.SSH_USER: settings.host.ssh_user,
+    }

@@ -1,0 +1,100 @@
+"""Who may do what, as pure functions from names to IAM policy documents.
+
+Start, stop and modify are conditioned on the deployment tag, so that two stacks in one account cannot touch each
+other's machines. DescribeInstances takes no condition (EC2 has none for it). DynamoDB's conditions know the partition
+key and not the sort key: a machine is bound to its own unit's items, settings and events among them.
+To give a program more: a statement here, and a row that allows and one that refuses in `tests/components/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.contract import TAG_DEPLOYMENT, TAG_ROLE
+
+Statement = dict[str, Any]
+Policy = dict[str, Any]
+
+ROLE_HOST = "host"  # the tag's value on a host
+_EVERY_INSTANCE = "arn:aws:ec2:*:*:instance/*"
+
+
+def policy(*statements: Statement) -> Policy:
+    """A policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def trust(service: str, conditions: Mapping[str, Any] | None = None) -> Policy:
+    """Who may take a role: one AWS service, e.g. `lambda.amazonaws.com`."""
+    statement: Statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return policy(statement | ({"Condition": dict(conditions)} if conditions else {}))
+
+
+def reaper(
+    *,
+    deployment_id: str,
+    table_arn: str,
+    topic_arn: str,
+    log_group_arn: str,
+    instance_types: Sequence[str],
+    kms_key_arn: str | None,
+) -> Policy:
+    """The reaper: its table, the deployment's machines, the topic, its log."""
+    mine = {"StringEquals": {f"aws:ResourceTag/{TAG_DEPLOYMENT}": deployment_id}}
+    ladder = {"StringEquals": mine["StringEquals"] | {"ec2:Attribute/InstanceType": list(instance_types)}}
+    return policy(
+        _allow(["ec2:DescribeInstances"], "*"),
+        _allow(["ec2:StartInstances", "ec2:StopInstances"], _EVERY_INSTANCE, mine),
+        _allow(["ec2:ModifyInstanceAttribute"], _EVERY_INSTANCE, ladder),
+        _allow([f"dynamodb:{verb}" for verb in (*_ITEM_VERBS, "BatchGetItem", "Scan")], table_arn),
+        _allow(["sns:Publish"], topic_arn),
+        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        *_grant(kms_key_arn),
+    )
+
+
+def host(*, table_arn: str, unit: str) -> Policy:
+    """The agent: its own unit's items and nothing else."""
+    return policy(_own_items(table_arn, unit))
+
+
+def relay(*, deployment_id: str, table_arn: str, unit: str, reaper_arn: str, kms_key_arn: str | None) -> Policy:
+    """The relay: its unit's items, a start of the deployment's host, and a call to the reaper."""
+    my_host = {f"aws:ResourceTag/{TAG_DEPLOYMENT}": deployment_id, f"aws:ResourceTag/{TAG_ROLE}": ROLE_HOST}
+    return policy(
+        _own_items(table_arn, unit),
+        _allow(["ec2:DescribeInstances"], "*"),
+        _allow(["ec2:StartInstances"], _EVERY_INSTANCE, {"StringEquals": my_host}),
+        _allow(["lambda:InvokeFunction"], reaper_arn),
+        *_grant(kms_key_arn),
+    )
+
+
+def schedule(*, reaper_arn: str) -> Policy:
+    """EventBridge Scheduler: call the reaper."""
+    return policy(_allow(["lambda:InvokeFunction"], reaper_arn))
+
+
+# GetItem and Query read; a transition is one transaction of UpdateItem (the lease) and PutItem (its event)
+_ITEM_VERBS = ("GetItem", "Query", "UpdateItem", "PutItem")
+
+
+def _own_items(table_arn: str, unit: str) -> Statement:
+    condition = {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [unit]},
+        "Null": {"dynamodb:LeadingKeys": "false"},  # ForAllValues alone is true of a request without any key
+    }
+    return _allow([f"dynamodb:{verb}" for verb in _ITEM_VERBS], table_arn, condition)
+
+
+def _grant(kms_key_arn: str | None) -> list[Statement]:
+    """A start of a machine whose disk has a customer's key needs a grant for EC2, asked for by who starts it."""
+    if kms_key_arn is None:
+        return []
+    return [_allow(["kms:CreateGrant"], kms_key_arn, {"Bool": {"kms:GrantIsForAWSResource": "true"}})]
+
+
+def _allow(actions: Sequence[str], resource: str, condition: Mapping[str, Any] | None = None) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return statement | ({"Condition": dict(condition)} if condition else {})

@@ -1,0 +1,99 @@
+"""Pulumi's mocks: what AWS would answer, and what the program asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import deployment
+from components.archive import ROOT
+from core.settings import load
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF test"
+DEPLOYMENT = "0123456789abcdef"
+ARN = "arn:aws:test:us-east-1:123456789012"
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "aws:ec2/getAmi:getAmi": {"id": "ami-0abc"},
+    "aws:ec2/getVpc:getVpc": {"id": "vpc-0abc"},
+    "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0bbb", "subnet-0aaa"]},
+    "aws:ec2/getSubnet:getSubnet": {"vpcId": "vpc-0def", "id": "subnet-0ccc"},
+}
+
+
+class Cloud(pulumi.runtime.Mocks):
+    """Records resources and look-ups. Every type is offered in us-east-1b and -1c, the first in -1a too."""
+
+    def __init__(self) -> None:
+        self.resources: list[pulumi.runtime.MockResourceArgs] = []
+        self.calls: list[pulumi.runtime.MockCallArgs] = []
+        self.options: dict[str, Any] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources.append(args)
+        computed = {"arn": f"{ARN}:{args.name}", "name": args.inputs.get("name", f"{args.name}-0abc123")}
+        match args.typ:
+            case "random:index/randomId:RandomId":
+                computed = {"hex": DEPLOYMENT}
+            case "aws:ec2/instance:Instance":
+                computed |= {"privateIp": "10.0.0.7"}
+            case "aws:ec2/eip:Eip":
+                computed |= {"publicIp": "203.0.113.9", "allocationId": "eipalloc-1"}
+            case "aws:ec2/keyPair:KeyPair":
+                computed |= {"keyName": args.name}
+        return f"{args.name}-id", {**computed, **args.inputs}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        self.calls.append(args)
+        if args.token == "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
+            types = args.args["filters"][0]["values"]
+            pairs = [(t, z) for t in types for z in ("us-east-1b", "us-east-1c")] + [(types[0], "us-east-1a")]
+            return {"instanceTypes": [t for t, _ in pairs], "locations": [z for _, z in pairs]}
+        return ANSWERS[args.token]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Inputs by name of every resource whose type ends with `kind`."""
+        return {r.name: dict(r.inputs) for r in self.resources if r.typ.split(":")[-1] == kind}
+
+
+def config(stack: str) -> dict[str, Any]:
+    """A committed stack file's config, with what a user must set."""
+    raw = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    raw["pilotlight:host"]["sshPublicKey"] = KEY
+    raw.setdefault("pilotlight:access", {"cidrs": ["203.0.113.0/24"], "sshCidrs": ["203.0.113.7/32"]})
+    return raw
+
+
+Build = Callable[..., tuple[Cloud, dict[str, Any]]]
+
+
+@pytest.fixture
+def build() -> Build:
+    """`build(stack, section={…})` runs the program of a stack file under mocks: (cloud, outputs)."""
+
+    def run(stack: str = "qwen7b", preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+        raw = config(stack)
+        for section, value in changes.items():
+            have = raw.get(f"pilotlight:{section}")
+            merged = have | value if isinstance(value, dict) and isinstance(have, dict) else value
+            raw[f"pilotlight:{section}"] = merged
+        settings = load(raw, stack)
+        cloud = Cloud()
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        pulumi.runtime.set_mocks(cloud, project="pilotlight", stack=stack, preview=preview)
+        outputs: dict[str, Any] = {}
+
+        @pulumi.runtime.test
+        def program() -> Any:
+            made = deployment.build(settings)
+            return pulumi.Output.all(**made).apply(outputs.update)
+
+        program()
+        return cloud, outputs
+
+    return run
