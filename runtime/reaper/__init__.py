@@ -1,8 +1,8 @@
 """The reaper: a Lambda that every minute decides for each unit what should happen, and drives its lease there.
 
 `handler` is the entry point (`runtime.reaper.handler`). Events:
-- from the schedule: `{"scheduled_at": "<scheduled time, ISO 8601>"}`; one more than `LATE_EVENT_S` old is ignored, since the
-  world has moved on and the next minute's event is on its way;
+- from the schedule: `{"scheduled_at": "<ISO 8601>"}`; one more than `LATE_EVENT_S` old is ignored, since the world has
+  moved on and the next minute's event is on its way;
 - from the relay: `{"unit": "<stack>/<unit>"}`, for that unit only, which lingers some seconds where a retry is near.
 
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.

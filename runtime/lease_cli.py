@@ -1,0 +1,257 @@
+"""The lease from a machine's command line, for `fab` over SSH: `python -m runtime.lease_cli --config FILE VERB …`.
+
+Prints one JSON object (`events`: one a line) and exits 0; a failure is `{"error": …}` and exit code 1, a `wait` that
+was not met exit code 3. FILE is the machine's relay.json or agent.json. Runs with the machine's own role, so the host
+may do less than the gateway. To add a verb: a function below and a line in `_parser`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from core import lease as protocol
+from core.contract import HOLD_S, RELAY_CONFIG, WISH_EXTRA_S, HostConfig, RelayConfig
+from core.errors import ContractError, LeaseError, PilotlightError
+from core.lease import Lease, Outcome, Refused, State
+from runtime.lease_store import LeaseStore, Reading, StoreUnavailable
+from runtime.power import Power, PowerRefused, PowerUnanswered
+
+TRIES: Final = 5  # a write that met somebody else's is decided again on what is there now
+POLL_S: Final = 0.5
+NOT_MET: Final = 3
+
+
+class Cli:
+    """The verbs, over a store and (where the role allows it) power."""
+
+    def __init__(self, config: HostConfig | RelayConfig, store: LeaseStore, power: Power) -> None:
+        self._config, self._store, self._power = config, store, power
+
+    def show(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """The lease, the table's time, and with --machine what EC2 says."""
+        reading = self._store.read(self._config.unit)
+        answer: dict[str, Any] = _shown(reading.lease, reading.now)
+        if arguments.machine:
+            answer["machine"] = dataclasses.asdict(self._power.describe(self._config.instance_id))
+        return answer
+
+    def create(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The lease where there is none; NEW again where `pulumi up` replaced the machine; else unchanged."""
+        unit, machine = self._config.unit, self._config.instance_id
+
+        def outcome(lease: Lease | None, now: float) -> Outcome:
+            if lease is None:
+                return protocol.create(unit, machine, by="deploy", now=now, nonce=_nonce())
+            return protocol.new_machine(lease, instance_id=machine, by="deploy", now=now, nonce=_nonce())
+
+        return self._change(outcome)
+
+    def hold(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Nothing stops the host for --for seconds; the same --who again renews."""
+        who, why = arguments.who, arguments.why
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = now + arguments.seconds
+            return protocol.hold(lease, who=who, why=why, now=now, until=until, nonce=_nonce())
+
+        return self._change(_existing(outcome))
+
+    def release(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """--who is done."""
+        return self._change(
+            _existing(lambda lease, now: protocol.release(lease, who=arguments.who, now=now, nonce=_nonce()))
+        )
+
+    def wish(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Somebody wants the host; with --start it is started from here where the lease allows it."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = now + arguments.seconds
+            return protocol.wish(lease, by=arguments.by, now=now, until=until, nonce=_nonce())
+
+        answer = self._change(_existing(outcome))
+        return self._start(arguments.by) if arguments.start and answer["state"] in _OFF else answer
+
+    def unwish(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The wish is deleted."""
+        return self._change(_existing(lambda lease, _: protocol.drop_wish(lease, nonce=_nonce())))
+
+    def force_stop(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Stop without looking: requests in the engines are cut."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.force(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason)
+
+        return self._change(_existing(outcome))
+
+    def drain(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Ask the host to look and stop now, as the reaper does when it is idle long enough."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.drain(lease, now=now, nonce=_nonce(), reason=arguments.reason)
+
+        return self._change(_existing(outcome))
+
+    def wait(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Until the lease is in one of --until, at most --timeout seconds; `met` says whether."""
+        end = time.monotonic() + arguments.timeout
+        while True:
+            reading = self._store.read(self._config.unit)
+            met = reading.lease is not None and reading.lease.state in arguments.until
+            if met or time.monotonic() >= end:
+                return _shown(reading.lease, reading.now) | {"met": met}
+            time.sleep(POLL_S)
+
+    def events(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+        """The history from --since (table time, s), oldest first."""
+        return [_plain(e) for e in self._store.events(self._config.unit, since=arguments.since)]
+
+    def _start(self, by: str) -> dict[str, Any]:
+        outcome = _existing(lambda lease, now: protocol.start(lease, by=by, now=now, nonce=_nonce()))
+        answer = self._change(outcome)
+        if not answer["changed"]:
+            return answer
+        try:
+            self._power.start(self._config.instance_id)
+        except PowerUnanswered as error:
+            return answer | {"note": f"start order without an answer ({error}); the reaper repeats it"}
+        except PowerRefused as refused:
+            return self._refused(refused, by)
+        return answer
+
+    def _refused(self, refused: PowerRefused, by: str) -> dict[str, Any]:
+        failure = "capacity" if refused.capacity else refused.code
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.fail(
+                lease, by=by, now=now, nonce=_nonce(), reason=str(refused), failure=failure, order=False
+            )
+
+        return self._change(_existing(outcome)) | {"note": str(refused)}
+
+    def _change(self, decide: Callable[[Lease | None, float], Outcome]) -> dict[str, Any]:
+        """Read, decide, write; again where somebody else wrote in between. `changed` False comes with `note`: why."""
+        reading = Reading(None, 0.0)
+        for _ in range(TRIES):
+            reading = self._store.read(self._config.unit)
+            outcome = decide(reading.lease, reading.now)
+            if isinstance(outcome, Refused):
+                return _shown(reading.lease, reading.now) | {"changed": False, "note": outcome.reason}
+            after = self._store.write(outcome)
+            if after is not None:
+                return _shown(after, reading.now) | {"changed": True}
+        raise LeaseError(f"The lease of {self._config.unit} changed {TRIES} times meanwhile. Run it again.")
+
+
+_OFF: Final = frozenset({State.STOPPED, State.FAILED})
+
+
+def _existing(decide: Callable[[Lease, float], Outcome]) -> Callable[[Lease | None, float], Outcome]:
+    """A decision that needs a lease."""
+
+    def outcome(lease: Lease | None, now: float) -> Outcome:
+        if lease is None:
+            raise LeaseError("There is no lease yet. Run `fab deploy`.")
+        return decide(lease, now)
+
+    return outcome
+
+
+def _shown(lease: Lease | None, now: float) -> dict[str, Any]:
+    if lease is None:
+        return {"state": None, "now": now}
+    return _plain(lease) | {"now": now, "wanted": lease.wanted(now), "held": lease.held(now) is not None}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """A dataclass as JSON takes it."""
+    shallow = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in shallow.items()}
+    return plain | {"holds": [dataclasses.asdict(h) for h in plain["holds"]]} if "holds" in plain else plain
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text.upper())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; known are {', '.join(State)}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runtime.lease_cli", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", default=RELAY_CONFIG, help="relay.json or agent.json (default: %(default)s)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    show = verbs.add_parser("show", help="the lease as it is")
+    show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
+    verbs.add_parser("create", help="make the lease, or renew it for a replaced machine")
+    hold = verbs.add_parser("hold", help="nothing stops the host for a while")
+    hold.add_argument("--who", required=True)
+    hold.add_argument("--why", required=True)
+    hold.add_argument("--for", dest="seconds", type=float, default=HOLD_S, help="seconds (default: %(default)s)")
+    release = verbs.add_parser("release", help="end a hold")
+    release.add_argument("--who", required=True)
+    wish = verbs.add_parser("wish", help="somebody wants the host")
+    wish.add_argument("--by", required=True)
+    wish.add_argument("--for", dest="seconds", type=float, default=WISH_EXTRA_S, help="seconds (default: %(default)s)")
+    wish.add_argument("--start", action="store_true", help="and start it from here")
+    verbs.add_parser("unwish", help="delete the wish")
+    for name, text in (("drain", "look, and stop if idle"), ("force-stop", "stop without looking")):
+        stop = verbs.add_parser(name, help=text)
+        stop.add_argument("--by", default="operator")
+        stop.add_argument("--reason", required=True)
+    wait = verbs.add_parser("wait", help="until the lease is in a state")
+    wait.add_argument("--until", type=_state, nargs="+", required=True)
+    wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
+    events = verbs.add_parser("events", help="the history, one event a line")
+    events.add_argument("--since", type=float, default=0.0, help="table time, seconds since 1970")
+    return parser
+
+
+def read_config(path: str) -> HostConfig | RelayConfig:
+    """The machine's document, whichever of the two it is."""
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise ContractError(f"Cannot read {path}: {error.strerror}. Run `fab deploy`.") from error
+    return RelayConfig.from_json(text) if '"reaper_function"' in text else HostConfig.from_json(text)
+
+
+def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
+    """Run one verb. Returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        chosen = cli or _real(read_config(arguments.config))
+        answer = getattr(chosen, arguments.verb.replace("-", "_"))(arguments)
+    except (PilotlightError, StoreUnavailable, PowerRefused, PowerUnanswered) as error:
+        _print({"error": str(error)})
+        return 1
+    for line in answer if isinstance(answer, list) else [answer]:
+        _print(line)
+    return NOT_MET if isinstance(answer, dict) and answer.get("met") is False else 0
+
+
+def _real(config: HostConfig | RelayConfig) -> Cli:
+    from runtime.lease_store.dynamodb import DynamoLeaseStore
+    from runtime.power.ec2 import Ec2Power
+
+    return Cli(config, DynamoLeaseStore(config.table, config.region), Ec2Power(config.region))
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
