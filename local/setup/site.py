@@ -1,0 +1,73 @@
+"""What every step of set-up is given: where things go, how programs are run, and how to become root.
+
+One object instead of globals, so that a test sets up a computer that does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.errors import SetupError
+from local import folders
+from local.setup.commands import Commands
+
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH, but dockerd and debootstrap are there
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Site:
+    """This computer as set-up sees it."""
+
+    cache: Path
+    state: Path
+    commands: Commands
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
+    has_terminal: bool = field(default_factory=sys.stdin.isatty)
+
+    def which(self, program: str) -> str | None:
+        """Where a program is, the system's own folders included."""
+        return shutil.which(program, path=f"{self.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
+
+    def has_file(self, path: str) -> bool:
+        """Whether a file exists."""
+        return Path(path).exists()
+
+    def log(self, step: str) -> Path:
+        """The log of one step."""
+        return self.cache / "logs" / f"{step}.log"
+
+    @property
+    def uv(self) -> str:
+        """The pinned uv; bootstrap.sh links it into the virtual environment."""
+        linked = Path(sys.prefix) / "bin" / "uv"
+        if not linked.exists():
+            raise SetupError(f"{linked} does not exist. Run `make venv`.")
+        return str(linked)
+
+    def uv_environment(self) -> dict[str, str]:
+        """uv works in the cache that clones and machines share."""
+        return {"UV_CACHE_DIR": str(self.cache / "uv"), "UV_NO_PROGRESS": "1"}
+
+    def can_become_root(self) -> bool:
+        """Root already, or sudo without a password, or somebody at a terminal who can type one."""
+        if self.is_root:
+            return True
+        if not self.which("sudo"):
+            return False
+        return self.has_terminal or self.commands.output(["sudo", "-n", "true"]) is not None
+
+    def as_root(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` as root. sudo was asked for its password before the steps began."""
+        return list(argv) if self.is_root else ["sudo", "-n", *argv]
+
+
+def this_computer() -> Site:
+    """The real one."""
+    return Site(cache=folders.cache(), state=folders.state().parent, commands=Commands())
