@@ -1,0 +1,334 @@
+"""The policy as a table: one row a rule and a boundary."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from core.contract import (
+    DRAIN_TIMEOUT_S,
+    NEW_ALERT_S,
+    REPEAT_ORDER_S,
+    SILENT_AFTER_S,
+    STOP_BACKSTOP_AFTER_S,
+    STOPPED_TWICE_S,
+    TAG_AUTO_STOP,
+    TAG_MAX_LEASE,
+    TAG_SCHEDULE,
+    UnitSettings,
+)
+from core.lease import Hold, Lease, State
+from core.policy import Action, Decision, Facts, decide
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Friday
+SETTINGS = UnitSettings(
+    schema_version=1,
+    stack="demo",
+    unit="demo/host",
+    deployment_id="d",
+    instance_id="i-1",
+    region="us-east-1",
+    profile="online",
+    stop_after_s=1800.0,
+    schedule_on="",
+    schedule_off="",
+    time_zone="Europe/Berlin",
+    max_lease_s=0.0,
+    max_silence_s=1800.0,
+    hard_cap_s=0.0,
+    start_timeout_s=600.0,
+    hold_for_s=540.0,
+    instance_types=("g6.xlarge",),
+    monthly_budget_usd=None,
+    alerts_topic_arn="",
+)
+OFFICE = {"schedule_on": "0 9 * * mon-fri", "schedule_off": "0 18 * * mon-fri"}
+
+
+def lease(state: State, **fields: Any) -> Lease:
+    base = Lease("demo/host", state, 7, NOON - 3600, "because", "agent", instance_id="i-1", boot_id="b")
+    if state in (State.RUNNING, State.DRAINING):
+        base = dataclasses.replace(base, ready_at=NOON - 3600, demand_at=NOON - 40, agent_at=NOON - 5)
+    return dataclasses.replace(base, **fields)
+
+
+def decided(
+    of: Lease, machine: str = "running", *, now: float = NOON, facts: dict[str, Any] | None = None, **settings: Any
+) -> Decision:
+    return decide(of, Facts(machine, **(facts or {})), dataclasses.replace(SETTINGS, **settings), now)
+
+
+WISH = {"wish_by": "relay", "wish_at": NOON - 1, "wish_until": NOON + 600}
+IDLE = {"demand_at": NOON - 1800}
+
+
+@pytest.mark.parametrize(
+    ("state", "machine", "fields", "action"),
+    [
+        # idle
+        (State.RUNNING, "running", {}, Action.KEEP),
+        (State.RUNNING, "running", {"demand_at": NOON - 1799}, Action.KEEP),
+        (State.RUNNING, "running", IDLE, Action.DRAIN),
+        (State.RUNNING, "running", IDLE | {"busy": 1}, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"since": NOON - 60}, Action.KEEP),  # a vetoed drain waits again
+        (State.RUNNING, "running", IDLE | WISH, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"holds": (Hold("deploy", "x", NOON + 1),)}, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"holds": (Hold("deploy", "x", NOON),)}, Action.DRAIN),
+        # silent
+        (State.RUNNING, "running", IDLE | {"agent_at": NOON - SILENT_AFTER_S}, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"agent_at": NOON - SILENT_AFTER_S + 1}, Action.DRAIN),
+        (State.RUNNING, "running", {"agent_at": NOON - 1799}, Action.KEEP),
+        (State.RUNNING, "running", {"agent_at": NOON - 1800}, Action.FORCE),
+        # draining
+        (State.DRAINING, "running", {"since": NOON - DRAIN_TIMEOUT_S + 1}, Action.KEEP),
+        (State.DRAINING, "running", {"since": NOON - DRAIN_TIMEOUT_S}, Action.RESUME),
+        # stopping
+        (State.STOPPING, "stopping", {}, Action.KEEP),
+        (State.STOPPING, "stopped", {}, Action.STOPPED),
+        (State.STOPPING, "stopped", {"order_until": NOON}, Action.KEEP),
+        (State.STOPPING, "stopped", {"order_until": NOON - 5}, Action.STOPPED),
+        (State.STOPPING, "running", {"since": NOON - STOP_BACKSTOP_AFTER_S + 1}, Action.KEEP),
+        (State.STOPPING, "running", {"since": NOON - STOP_BACKSTOP_AFTER_S}, Action.BACKSTOP),
+        (State.STOPPING, "running", {"order_until": NOON + 1}, Action.KEEP),
+        # off
+        (State.STOPPED, "stopped", {}, Action.KEEP),
+        (State.STOPPED, "stopped", WISH, Action.START),
+        (State.STOPPED, "stopped", WISH | {"wish_until": NOON}, Action.KEEP),
+        (State.STOPPED, "stopped", WISH | {"order_until": NOON}, Action.KEEP),
+        (State.STOPPED, "stopping", WISH, Action.KEEP),
+        (State.STOPPED, "running", {}, Action.ADOPT),
+        (State.STOPPED, "running", {"order_until": NOON}, Action.KEEP),
+        (State.STOPPED, "pending", {"since": NOON - STOPPED_TWICE_S + 1}, Action.KEEP),
+        # failed
+        (State.FAILED, "stopped", {}, Action.SEEN),
+        (State.FAILED, "stopped", {"stopped_seen": NOON - 90}, Action.KEEP),
+        (
+            State.FAILED,
+            "stopped",
+            WISH | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 299},
+            Action.KEEP,
+        ),
+        (
+            State.FAILED,
+            "stopped",
+            WISH | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 300},
+            Action.START,
+        ),
+        (
+            State.FAILED,
+            "stopped",
+            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "since": NOON - 9},
+            Action.KEEP,
+        ),
+        (
+            State.FAILED,
+            "stopped",
+            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "since": NOON - 10},
+            Action.START,
+        ),
+        (State.FAILED, "running", {}, Action.BACKSTOP),
+        (State.FAILED, "running", {"order_until": NOON}, Action.KEEP),
+        (State.FAILED, "running", {"stopped_seen": NOON - 90}, Action.ADOPT),
+        # starting
+        (State.STARTING, "pending", {"since": NOON - 10, "order_at": NOON - 10}, Action.KEEP),
+        (State.STARTING, "running", {"since": NOON - 599}, Action.KEEP),
+        (State.STARTING, "running", {"since": NOON - 600}, Action.FAIL_STOP),
+        (State.STARTING, "stopped", {"since": NOON - 600}, Action.FAIL),
+        (
+            State.STARTING,
+            "stopped",
+            {"since": NOON - 90, "order_at": NOON - REPEAT_ORDER_S, "boot_id": "", "attempts": 1},
+            Action.REPEAT,
+        ),
+        (
+            State.STARTING,
+            "stopped",
+            {"since": NOON - 90, "order_at": NOON - REPEAT_ORDER_S + 1, "boot_id": "", "attempts": 1},
+            Action.KEEP,
+        ),
+        (
+            State.STARTING,
+            "stopped",
+            {"since": NOON - 200, "order_at": NOON - REPEAT_ORDER_S, "boot_id": "", "attempts": 3},
+            Action.FAIL,
+        ),
+        (State.STARTING, "stopped", {"since": NOON - 90, "order_at": NOON - 90, "attempts": 1}, Action.FAIL),
+        (State.STARTING, "terminated", {"since": NOON - 10}, Action.FAIL),
+        # EC2 disagrees
+        (State.RUNNING, "stopped", {}, Action.SEEN),
+        (State.RUNNING, "stopped", {"stopped_seen": NOON - STOPPED_TWICE_S + 1}, Action.KEEP),
+        (State.RUNNING, "stopped", {"stopped_seen": NOON - STOPPED_TWICE_S}, Action.LOST),
+        (State.RUNNING, "running", {"stopped_seen": NOON - STOPPED_TWICE_S}, Action.SEEN),
+        (State.NEW, "stopped", {"order_at": NOON - 89}, Action.KEEP),
+        (State.NEW, "stopped", {"order_at": NOON - 90}, Action.SEEN),
+        (State.RUNNING, "terminated", {}, Action.KEEP),
+        (State.RUNNING, "missing", IDLE, Action.KEEP),
+    ],
+)
+def test_each_rule_at_its_boundary(state: State, machine: str, fields: dict[str, Any], action: Action) -> None:
+    decision = decided(lease(state, **fields), machine)
+    assert decision.action is action, decision.reason
+
+
+def test_the_reason_is_in_words() -> None:
+    assert decided(lease(State.RUNNING)).reason == "last demand 40s ago; stops in 29m 20s"
+
+
+def test_it_says_when_to_look_again() -> None:
+    assert decided(lease(State.RUNNING)).look_again_at == NOON + 1760
+
+
+def test_a_stop_for_idleness_may_be_switched_off() -> None:
+    assert decided(lease(State.RUNNING, **IDLE), stop_after_s=None).action is Action.KEEP
+
+
+@pytest.mark.parametrize(
+    ("fields", "action"),
+    [
+        ({"demand_at": NOON - 7199}, Action.KEEP),
+        ({"demand_at": NOON - 7200}, Action.FORCE),
+        ({"demand_at": NOON - 7200, "busy": 1}, Action.KEEP),  # never demand itself
+        ({"demand_at": NOON - 7200, "ready_at": NOON - 60}, Action.KEEP),
+        ({"demand_at": NOON - 7200, "holds": (Hold("d", "x", NOON + 1),)}, Action.KEEP),
+    ],
+)
+def test_max_lease(fields: dict[str, Any], action: Action) -> None:
+    of = lease(State.RUNNING, **{"ready_at": NOON - 9000, **fields})
+    assert decided(of, max_lease_s=7200.0, stop_after_s=None).action is action
+
+
+def test_max_lease_bounds_a_machine_that_was_never_deployed() -> None:
+    assert decided(lease(State.NEW, since=NOON - 7200), max_lease_s=7200.0).action is Action.FORCE
+
+
+def test_max_lease_warns_before() -> None:
+    of = lease(State.RUNNING, ready_at=NOON - 9000, demand_at=NOON - 6600)
+    decision = decided(of, max_lease_s=7200.0, stop_after_s=None)
+    assert (decision.action, decision.alert) == (Action.KEEP, "max-lease-soon")
+    assert "maxLease stops it in 10m" in decision.reason
+
+
+def test_the_hard_cap_bounds_everything() -> None:
+    of = lease(State.RUNNING, busy=3, ready_at=NOON - 3600, holds=(Hold("d", "x", NOON + 9),))
+    assert decided(of, hard_cap_s=3600.0).action is Action.FORCE
+    soon = decided(of, hard_cap_s=3700.0)
+    assert (soon.action, soon.alert) == (Action.KEEP, "hard-cap-soon")
+
+
+def test_new_for_long_is_an_alert() -> None:
+    young, old = (decided(lease(State.NEW, since=NOON - s)) for s in (NEW_ALERT_S - 1, NEW_ALERT_S))
+    assert (young.alert, old.alert) == ("", "new")
+    assert "fab deploy -s demo" in old.reason
+
+
+class TestSchedule:
+    def test_on_keeps_an_idle_host(self) -> None:
+        decision = decided(lease(State.RUNNING, **IDLE), **OFFICE)
+        assert (decision.action, decision.reason) == (Action.KEEP, "the schedule says on for another 6h")
+
+    def test_on_starts_a_host_that_is_off(self) -> None:
+        assert decided(lease(State.STOPPED), "stopped", **OFFICE).action is Action.PRE_WARM
+
+    def test_it_is_warmed_up_before_the_hour(self) -> None:
+        nine = NOON - 3 * 3600
+        lead = 600 / 2 + 60
+        early, due = (decided(lease(State.STOPPED), "stopped", now=nine - lead + d, **OFFICE) for d in (-1, 0))
+        assert (early.action, due.action) == (Action.KEEP, Action.PRE_WARM)
+        assert early.look_again_at == nine - lead
+
+    def test_warmed_up_early_it_is_kept_until_the_hour(self) -> None:
+        nine = NOON - 3 * 3600
+        of = lease(State.RUNNING, since=nine - 9000, ready_at=nine - 9000, demand_at=nine - 9000, agent_at=nine - 121)
+        assert decided(of, now=nine - 120, **OFFICE).action is Action.KEEP
+
+    def test_outside_the_hours_idleness_counts(self) -> None:
+        night = NOON + 10 * 3600
+        of = lease(State.RUNNING, demand_at=night - 1800, agent_at=night)
+        assert decided(of, now=night, **OFFICE).action is Action.DRAIN
+
+    def test_the_tag_wins(self) -> None:
+        of = lease(State.RUNNING, **IDLE)
+        off = decided(of, facts={"tags": {TAG_SCHEDULE: "off"}}, **OFFICE)
+        on = decided(of, facts={"tags": {TAG_SCHEDULE: "fri 11:00-13:00"}})
+        assert (off.action, on.action) == (Action.DRAIN, Action.KEEP)
+
+    def test_a_silent_agent_is_told_about_even_then(self) -> None:
+        assert decided(lease(State.RUNNING, agent_at=NOON - 200), **OFFICE).alert == "silent"
+
+
+class TestBudget:
+    SPENT = {"spent_usd": 150.0}  # noqa: RUF012
+
+    def test_a_wish_is_refused(self) -> None:
+        decision = decided(lease(State.STOPPED, **WISH), "stopped", facts=self.SPENT, monthly_budget_usd=150.0)
+        assert (decision.action, decision.alert) == (Action.REFUSE, "budget")
+        assert "150.00 of 150.00 USD" in decision.reason
+
+    def test_below_it_is_not(self) -> None:
+        facts = {"spent_usd": 149.99}
+        assert (
+            decided(lease(State.STOPPED, **WISH), "stopped", facts=facts, monthly_budget_usd=150.0).action
+            is Action.START
+        )
+
+    def test_an_unknown_spending_refuses_nobody(self) -> None:
+        assert decided(lease(State.STOPPED, **WISH), "stopped", monthly_budget_usd=150.0).action is Action.START
+
+    def test_running_goes_on_until_idle(self) -> None:
+        for ago, action in ((59, Action.KEEP), (60, Action.DRAIN)):
+            of = lease(State.RUNNING, demand_at=NOON - ago)
+            assert decided(of, facts=self.SPENT, monthly_budget_usd=150.0).action is action
+
+    def test_the_schedule_starts_nothing(self) -> None:
+        decision = decided(lease(State.STOPPED), "stopped", facts=self.SPENT, monthly_budget_usd=150.0, **OFFICE)
+        assert (decision.action, decision.alert) == (Action.KEEP, "budget")
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("tag", "ago", "action"),
+        [("10m", 599, Action.KEEP), ("10m", 600, Action.DRAIN), ("off", 9999, Action.KEEP), ("OFF", 9999, Action.KEEP)],
+    )
+    def test_auto_stop_overrides(self, tag: str, ago: float, action: Action) -> None:
+        of = lease(State.RUNNING, since=NOON - 99999, ready_at=None, demand_at=NOON - ago)
+        assert decided(of, facts={"tags": {TAG_AUTO_STOP: tag}}).action is action
+
+    def test_max_lease_overrides(self) -> None:
+        of = lease(State.RUNNING, ready_at=NOON - 9000, demand_at=NOON - 3600)
+        assert decided(of, facts={"tags": {TAG_MAX_LEASE: "1h"}}).action is Action.FORCE
+        assert (
+            decided(of, facts={"tags": {TAG_MAX_LEASE: "off"}}, max_lease_s=60.0, stop_after_s=None).action
+            is Action.KEEP
+        )
+
+    @pytest.mark.parametrize(
+        ("tag", "value"), [(TAG_AUTO_STOP, "30 minuts"), (TAG_SCHEDULE, "always"), (TAG_MAX_LEASE, "12")]
+    )
+    def test_a_malformed_tag_keeps_and_is_reported(self, tag: str, value: str) -> None:
+        of = lease(State.RUNNING, demand_at=NOON - 99999, ready_at=NOON - 99999, since=NOON - 99999)
+        decision = decided(of, facts={"tags": {tag: value}}, max_lease_s=7200.0)
+        assert (decision.action, decision.alert) == (Action.KEEP, "tag")
+        assert tag in decision.reason
+        assert value in decision.reason
+
+
+def test_a_clock_ahead_is_an_alert_and_counts_as_now() -> None:
+    decision = decided(lease(State.RUNNING, agent_at=NOON + 6))
+    assert (decision.action, decision.alert) == (Action.KEEP, "clock")
+    assert decided(lease(State.RUNNING, agent_at=NOON + 5)).alert == ""
+
+
+def test_a_machine_that_is_gone_names_the_next_command() -> None:
+    decision = decided(lease(State.STOPPED), "terminated")
+    assert decision.alert == "gone"
+    assert "pulumi up -s demo" in decision.reason
+
+
+def test_ec2s_words_are_kept() -> None:
+    of = lease(State.RUNNING, stopped_seen=NOON - 60)
+    decision = decided(of, "stopped", facts={"state_reason": "Server.SpotInstanceTermination"})
+    assert "Server.SpotInstanceTermination" in decision.reason
