@@ -61,6 +61,7 @@ REAPER_ENV_TABLE: Final = "TABLE"
 REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"
 REAPER_HANDLER: Final = "runtime.reaper.handler"
 
+
 # ---------------------------------------------------------------- stack outputs (pulumi.export), read by remote/inventory.py
 class Outputs:
     """Names of the stack's outputs. All are plain JSON values."""
@@ -127,6 +128,7 @@ DRAIN_TIMEOUT_S: Final = 180.0  # the reaper gives up on a drain
 REPEAT_ORDER_S: Final = 60.0  # a start order is repeated after this
 START_ATTEMPTS: Final = 3
 STOP_BACKSTOP_AFTER_S: Final = 60.0  # STOPPING and still up: the reaper sends StopInstances
+START_ORDER_LIFE_S: Final = 30.0  # a start order, with the retries of runtime/aws.py, cannot land later than this
 STOP_ORDER_LIFE_S: Final = 10.0  # a stop order sent with a 5 s time-out and no retries cannot land later than this
 ORDER_MARGIN_S: Final = 5.0
 STOPPED_TWICE_S: Final = 30.0  # EC2 says `stopped` twice, this far apart, before an unexpected stop is believed
@@ -139,6 +141,7 @@ WISH_EXTRA_S: Final = 600.0  # wishTtl = holdFor + this
 RETRY_AFTER_S: Final = 60
 LOOK_GAP_S: Final = 0.5  # between the two readings of a look
 AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAINING
+
 
 # ---------------------------------------------------------------- documents
 @dataclass(frozen=True)

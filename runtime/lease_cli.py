@@ -88,7 +88,9 @@ class Cli:
         """Stop without looking: requests in the engines are cut."""
 
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.force(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason)
+            return protocol.force(
+                lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason, forget=True
+            )
 
         return self._change(_existing(outcome))
 

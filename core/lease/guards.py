@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.contract import ORDER_MARGIN_S
+from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.lease.record import Lease, State, Value
-from core.lease.writes import Clause, Equals, Event, NotAfter, Refused, Write
+from core.lease.writes import Clause, Equals, Event, Missing, NotAfter, Refused, Write
 
 
 def transition(
@@ -61,6 +61,17 @@ def unwanted(now: float) -> tuple[Clause, ...]:
 def no_order(now: float) -> Clause:
     """No stop order from outside may still land, checked in the table."""
     return NotAfter("order_until", now - ORDER_MARGIN_S)
+
+
+def no_start(now: float) -> Clause:
+    """No start order may still land, checked in the table."""
+    return NotAfter("order_at", now - START_ORDER_LIFE_S - ORDER_MARGIN_S)
+
+
+def as_read(lease: Lease, *names: str) -> tuple[Clause, ...]:
+    """These fields are in the table what they were when the lease was read."""
+    values = {name: getattr(lease, name) for name in names}
+    return tuple(Missing(n) if v is None or v == "" else Equals(n, v) for n, v in values.items())
 
 
 def mine(lease: Lease, boot_id: str) -> tuple[Clause, ...]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from core.contract import STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_WISH, mine, must, no_order, note
+from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
+from core.lease.guards import CLEAR_WISH, as_read, mine, must, no_order, no_start, note
 from core.lease.record import Hold, Lease, State, Value
-from core.lease.writes import Differs, Equals, Missing, Outcome, Refused, Write
+from core.lease.writes import Differs, Equals, NotAfter, Outcome, Refused, Write
 
 
 def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
     """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wish."""
     if lease.state is State.RUNNING:
         return Refused("the host is running: nothing to wish for")
-    return note(
-        lease,
-        nonce,
-        (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value)),
-        wish_by=by,
-        wish_at=now,
-        wish_until=max(until, lease.wish_until or until),
-    )
+    longest = max(until, lease.wish_until or until)
+    here = (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value), NotAfter("wish_until", longest))
+    return note(lease, nonce, here, wish_by=by, wish_at=now, wish_until=longest)
 
 
 def drop_wish(lease: Lease, *, nonce: str) -> Outcome:
-    """The budget refuses the wish: it is deleted, or it would start the host tomorrow unasked."""
-    return note(lease, nonce, (Equals("epoch", lease.epoch),), **CLEAR_WISH)
+    """The budget refuses the wish while the host is off: it is deleted, or it would start the host tomorrow unasked.
+
+    Only the wish that was read: one that was renewed meanwhile is looked at again.
+    """
+    if wrong := must(lease, State.STOPPED, State.FAILED, State.STOPPING):
+        return wrong
+    if lease.wish_until is None:
+        return Refused("there is no wish")
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "wish_until")), **CLEAR_WISH)
 
 
 def hold(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
@@ -42,8 +44,8 @@ def release(lease: Lease, *, who: str, now: float, nonce: str) -> Outcome:
 
 def _set_holds(lease: Lease, holds: tuple[Hold, ...], nonce: str) -> Write:
     latest = max((h.until for h in holds), default=None)
-    same = Missing("hold_until") if lease.hold_until is None else Equals("hold_until", lease.hold_until)
-    return note(lease, nonce, (Equals("epoch", lease.epoch), same), holds=holds or None, hold_until=latest)
+    here = (Equals("epoch", lease.epoch), *as_read(lease, "hold_nonce"))
+    return note(lease, nonce, here, holds=holds or None, hold_until=latest, hold_nonce=nonce)
 
 
 def fence(lease: Lease, *, now: float, nonce: str) -> Outcome:
@@ -73,8 +75,9 @@ def repeat_start(lease: Lease, *, now: float, nonce: str) -> Outcome:
     """The reaper claims the next start order of this STARTING; two reapers cannot both have it."""
     if wrong := must(lease, State.STARTING):
         return wrong
-    same = Missing("order_at") if lease.order_at is None else Equals("order_at", lease.order_at)
-    here = (Equals("state", State.STARTING.value), Equals("epoch", lease.epoch), same)
+    if lease.attempts >= START_ATTEMPTS:
+        return Refused(f"no start order left of {START_ATTEMPTS}")
+    here = (Equals("state", State.STARTING.value), Equals("epoch", lease.epoch), *as_read(lease, "order_at"))
     return note(lease, nonce, here, order_at=now, attempts=lease.attempts + 1)
 
 
@@ -87,15 +90,19 @@ def stop_order(lease: Lease, *, now: float, nonce: str) -> Outcome:
         return wrong
     if lease.order_alive(now):
         return Refused("a stop order may still land")
-    here = (Equals("state", lease.state.value), Equals("epoch", lease.epoch), no_order(now))
+    if lease.start_alive(now):
+        return Refused("a start order may still land")
+    here = (Equals("state", lease.state.value), Equals("epoch", lease.epoch), no_order(now), no_start(now))
     return note(lease, nonce, here, order_until=now + STOP_ORDER_LIFE_S)
 
 
 def seen_stopped(lease: Lease, *, at: float | None, nonce: str) -> Outcome:
     """The reaper saw EC2 say `stopped` under a lease that says otherwise (`at`), or no longer (None)."""
-    return note(lease, nonce, (Equals("epoch", lease.epoch),), stopped_seen=at)
+    if at is not None and lease.stopped_seen is not None:
+        return Refused("seen already")
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "stopped_seen")), stopped_seen=at)
 
 
 def alert_sent(lease: Lease, *, reason: str, nonce: str) -> Outcome:
-    """An alert for `reason` went out: one a change of reason, not one a minute."""
-    return note(lease, nonce, (Equals("epoch", lease.epoch),), alerted=reason or None)
+    """An alert for `reason` went out: one a change of reason, not one a minute, and not one a reaper."""
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "alerted")), alerted=reason or None)

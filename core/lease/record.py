@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.contract import ORDER_MARGIN_S
+from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
@@ -63,9 +63,10 @@ class Lease:
     wish_until: float | None = None
     holds: tuple[Hold, ...] = ()
     hold_until: float | None = None  # the latest of `holds`, so that a condition can name it
+    hold_nonce: str = ""  # of the write that changed `holds` last: two holders at once cannot lose one's hold
     fence_epoch: int | None = None  # the relay has pointed the routes at itself for this DRAINING
     order_at: float | None = None  # the last start order
-    attempts: int = 0  # start orders in this STARTING
+    attempts: int = 0  # start orders in this STARTING; START_ATTEMPTS where nobody of ours gave one
     order_until: float | None = None  # a stop order from outside may land until then
     ready_at: float | None = None
     demand_at: float | None = None  # last evidence of demand, seen by the agent in the engines' counters
@@ -88,6 +89,10 @@ class Lease:
     def order_alive(self, now: float) -> bool:
         """A stop order from outside may still land."""
         return self.order_until is not None and self.order_until + ORDER_MARGIN_S > now
+
+    def start_alive(self, now: float) -> bool:
+        """A start order may still land."""
+        return self.order_at is not None and self.order_at + START_ORDER_LIFE_S + ORDER_MARGIN_S > now
 
 
 def to_item(lease: Lease) -> dict[str, Any]:

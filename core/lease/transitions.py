@@ -7,11 +7,12 @@ words why there is nothing to send.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from core.contract import STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_WISH, mine, must, no_order, note, transition, unwanted
+from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
+from core.lease.guards import CLEAR_WISH, as_read, mine, must, no_order, no_start, note, transition, unwanted
 from core.lease.record import ON, Lease, State, Value, to_item
-from core.lease.writes import After, Equals, Event, Missing, Outcome, Refused, Write
+from core.lease.writes import After, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
 
 
 def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
@@ -48,11 +49,20 @@ def start(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") ->
 
 
 def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by hand") -> Outcome:
-    """STOPPED, FAILED → STARTING without an order, by the reaper: somebody started the machine by hand."""
+    """STOPPED, FAILED → STARTING without an order, by the reaper: somebody started the machine by hand.
+
+    Not right after STOPPED, when EC2 may still tell of the boot before; and under FAILED only once the machine was
+    seen `stopped`, since until then it is the failed start that still runs. No order of ours is left to repeat:
+    should the machine be off after all, nobody starts it.
+    """
     if wrong := must(lease, State.STOPPED, State.FAILED):
         return wrong
     if lease.order_alive(now):
         return Refused("a stop order may still land")
+    if now - lease.since < STOPPED_TWICE_S:
+        return Refused(f"the lease is {lease.state} since less than {STOPPED_TWICE_S:.0f} s")
+    if lease.state is State.FAILED and lease.stopped_seen is None:
+        return Refused("the machine of the failed start was not seen stopped")
     return transition(
         lease,
         State.STARTING,
@@ -62,7 +72,7 @@ def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by han
         nonce=nonce,
         clauses=(no_order(now),),
         order_at=now,
-        attempts=1,
+        attempts=START_ATTEMPTS,
         boot_id=None,
         ready_at=None,
         failure=None,
@@ -137,8 +147,12 @@ def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = ""
     )
 
 
-def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str) -> Outcome:
-    """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, hardCap, `fab stop --force`."""
+def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget: bool = False) -> Outcome:
+    """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, hardCap, `fab stop --force`.
+
+    Decided on what was read: a hold, wish or demand that came meanwhile makes the write fail, and the caller decides
+    again. The wish stays, so that who waits is served by the next start; with `forget` (an operator's stop) it goes.
+    """
     if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
         return wrong
     return transition(
@@ -148,8 +162,9 @@ def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str) -> Outc
         reason=reason,
         now=now,
         nonce=nonce,
+        clauses=as_read(lease, "hold_nonce", "wish_until", "demand_at"),
         facts={"forced": True},
-        **CLEAR_WISH,
+        **(CLEAR_WISH if forget else {}),
     )
 
 
@@ -177,29 +192,36 @@ def stopped(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") 
 def fail(lease: Lease, *, by: str, now: float, nonce: str, reason: str, failure: str, order: bool) -> Outcome:
     """STARTING → FAILED, by the reaper (or the relay whose start order was refused).
 
-    With `order` a StopInstances follows; the same write says until when it may land. Keeps the wish: a later
-    start needs it.
+    With `order` a StopInstances follows; the same write says until when it may land; a hold prevents it. Without,
+    the machine is known to be off. Keeps the wish: a later start needs it.
     """
     if wrong := must(lease, State.STARTING):
         return wrong
+    sets: dict[str, Any] = {"order_until": now + STOP_ORDER_LIFE_S} if order else {"stopped_seen": now}
+    if order and lease.start_alive(now):
+        return Refused("a start order may still land")
+    if order and (held := lease.held(now)):
+        return Refused(f"held by {held.who}")
+    clauses = (no_start(now), NotAfter("hold_until", now)) if order else ()
     return transition(
-        lease,
-        State.FAILED,
-        by=by,
-        reason=reason,
-        now=now,
-        nonce=nonce,
-        failure=failure,
-        order_until=now + STOP_ORDER_LIFE_S if order else lease.order_until,
+        lease, State.FAILED, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, failure=failure, **sets
     )
 
 
 def lost(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
-    """Any other state → STOPPED, by the reaper: the machine stopped without us (by hand, dead-man, crash)."""
-    if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING, State.FAILED):
+    """NEW, RUNNING, DRAINING → STOPPED, by the reaper: the machine stopped without us (by hand, dead-man, crash).
+
+    Believed when it was seen (`seen_stopped`) 30 s ago and still is, and no order is young. STARTING ends by `fail`;
+    FAILED is off already and keeps its reason.
+    """
+    if wrong := must(lease, State.NEW, State.RUNNING, State.DRAINING):
         return wrong
     if lease.order_alive(now):
         return Refused("a stop order may still land")
+    if lease.stopped_seen is None or now - lease.stopped_seen < STOPPED_TWICE_S:
+        return Refused(f"not seen stopped twice, {STOPPED_TWICE_S:.0f} s apart")
+    if lease.order_at is not None and now - lease.order_at < YOUNG_ORDER_S:
+        return Refused("a start order is young")
     return transition(
         lease,
         State.STOPPED,
@@ -207,7 +229,7 @@ def lost(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
         reason=reason,
         now=now,
         nonce=nonce,
-        clauses=(no_order(now),),
+        clauses=(no_order(now), *as_read(lease, "stopped_seen", "order_at")),
         boot_id=None,
         order_at=None,
         attempts=0,
@@ -246,7 +268,7 @@ def claim_boot(lease: Lease, *, instance_id: str, boot_id: str, now: float, nonc
         clauses=(Equals("instance_id", instance_id), Equals("boot_id", lease.boot_id)),
         boot_id=boot_id,
         order_at=now,
-        attempts=1,
+        attempts=START_ATTEMPTS,
         ready_at=None,
         busy=0,
     )
