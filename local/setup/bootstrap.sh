@@ -66,7 +66,7 @@ if [ -z "${PILOTLIGHT_BOOTSTRAP_LOCKED:-}" ] && command -v flock >/dev/null; the
 fi
 find_uv
 make_venv
-ln -sf "$uv" .venv/bin/uv
+[ "$uv" -ef .venv/bin/uv ] || ln -sf "$uv" .venv/bin/uv # itself, where the venv is on PATH
 say "installing requirements.lock into .venv"
 rm -f "$stamp"
 "$uv" -q pip sync --python .venv/bin/python requirements.lock ||
