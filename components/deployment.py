@@ -148,7 +148,7 @@ def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) ->
 
 
 def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: GatewayHost | None) -> dict[str, Any]:
-    address = gateway.address if gateway else host.address
+    front = gateway or host
     return {
         Outputs.DEPLOYMENT_ID: site.identity.deployment_id,
         Outputs.REGION: settings.region,
@@ -159,7 +159,7 @@ def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: Gatewa
         Outputs.HOST_PRIVATE_IP: host.instance.private_ip,
         Outputs.GATEWAY_INSTANCE_ID: gateway.instance.id if gateway else "",
         Outputs.GATEWAY_PRIVATE_IP: gateway.instance.private_ip if gateway else "",
-        Outputs.GATEWAY_ADDRESS: address,
-        Outputs.API_URL: pulumi.Output.concat("http://", address, f":{API_PORT}/v1"),
+        Outputs.GATEWAY_ADDRESS: front.address,
+        Outputs.API_URL: pulumi.Output.concat("http://", front.address, f":{API_PORT}/v1"),
         Outputs.SSH_USER: settings.host.ssh_user,
     }

