@@ -1,0 +1,138 @@
+"""Instance metadata, version 2, for the machines: a WSGI application that knows a caller by its address.
+
+Served on the cloud's gateway address (AWS_EC2_METADATA_SERVICE_ENDPOINT), never on 169.254.169.254. A token is required
+unless the instance says `HttpTokens: optional`. To serve another path, add it to `document`. Source: EC2 user guide,
+"Instance metadata".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from local.cloud.site import ACCOUNT, KEY, REGION
+
+TOKEN_PATH: Final = "/latest/api/token"
+_ROOT: Final = "/latest/meta-data/"
+_IDENTITY: Final = "/latest/dynamic/instance-identity/document"
+_TTL: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"
+_TOKEN: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN"
+_MAX_TTL_S: Final = 21600
+_CREDENTIALS_LIFE: Final = dt.timedelta(hours=6)
+
+Reply = tuple[str, str]  # status, body
+
+
+class Metadata:
+    """`find` gives moto's instance for a caller's address, or None."""
+
+    def __init__(self, find: Callable[[str], Any | None], clock: Callable[[], float]) -> None:
+        self._find = find
+        self._clock = clock
+        self._tokens: dict[str, tuple[str, float]] = {}  # token → instance id, until (on the clock)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        status, body = self.answer(environ)
+        start(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body.encode())))])
+        return [body.encode()]
+
+    def answer(self, environ: dict[str, Any]) -> Reply:
+        """Status and body for a WSGI environment."""
+        instance = self._find(str(environ.get("REMOTE_ADDR", "")))
+        if instance is None or "HTTP_X_FORWARDED_FOR" in environ:
+            return "403 Forbidden", ""
+        if instance.metadata_options.http_endpoint == "disabled":
+            return "403 Forbidden", ""
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path == TOKEN_PATH:
+            return self._grant(instance, environ) if method == "PUT" else ("405 Method Not Allowed", "")
+        if not self._may_read(instance, environ.get(_TOKEN, "")):
+            return "401 Unauthorized", ""
+        body = lookup(document(instance, dt.datetime.now(dt.UTC)), path)
+        return ("404 Not Found", "") if body is None else ("200 OK", body)
+
+    def _grant(self, instance: Any, environ: dict[str, Any]) -> Reply:
+        ttl = environ.get(_TTL, "")
+        if not ttl.isdecimal() or not 1 <= int(ttl) <= _MAX_TTL_S:
+            return "400 Bad Request", ""
+        now = self._clock()
+        self._tokens = {token: kept for token, kept in self._tokens.items() if kept[1] > now}
+        token = secrets.token_urlsafe(32)
+        self._tokens[token] = (instance.id, now + int(ttl))
+        return "200 OK", token
+
+    def _may_read(self, instance: Any, token: str) -> bool:
+        if not token:
+            return bool(instance.metadata_options.http_tokens == "optional")
+        owner, until = self._tokens.get(token, ("", 0.0))
+        return owner == instance.id and self._clock() < until
+
+
+def document(instance: Any, now: dt.datetime) -> dict[str, str]:
+    """Path → text of all that an instance can read."""
+    zone = str(instance.availability_zone)
+    role = _role(instance)
+    found = {
+        "ami-id": instance.image_id,
+        "hostname": instance.private_dns_name,
+        "instance-id": instance.id,
+        "instance-life-cycle": instance.lifecycle or "on-demand",
+        "instance-type": instance.instance_type,
+        "local-hostname": instance.private_dns_name,
+        "local-ipv4": str(instance.private_ip),
+        "placement/availability-zone": zone,
+        "placement/region": REGION,
+    }
+    if instance.public_ip:
+        found["public-ipv4"] = instance.public_ip
+    if role:
+        found["iam/security-credentials/"] = role
+        found[f"iam/security-credentials/{role}"] = _credentials(now)
+    if instance.metadata_options.instance_metadata_tags == "enabled":
+        found |= {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
+    return {_ROOT + path: text for path, text in found.items()} | {_IDENTITY: _identity(instance, zone)}
+
+
+def lookup(found: dict[str, str], path: str) -> str | None:
+    """The text at a path; for a folder its entries, one a line; None where there is nothing."""
+    if path in found:
+        return found[path]
+    folder = path.rstrip("/") + "/"
+    if folder in found:
+        return found[folder]
+    rests = [name[len(folder) :] for name in found if name.startswith(folder)]
+    below = sorted({rest.split("/", 1)[0] + ("/" if "/" in rest else "") for rest in rests})
+    return "\n".join(below) if below else None
+
+
+def _role(instance: Any) -> str:
+    """The name of the role behind the instance profile; "" where there is none."""
+    association = instance.ec2_backend.iam_instance_profile_associations.get(instance.id)
+    roles = association.iam_instance_profile.roles if association else []
+    return str(roles[0].name) if roles else ""
+
+
+def _credentials(now: dt.datetime) -> str:
+    stamp = "%Y-%m-%dT%H:%M:%SZ"
+    life = {"LastUpdated": now.strftime(stamp), "Expiration": (now + _CREDENTIALS_LIFE).strftime(stamp)}
+    keys = {"AccessKeyId": KEY, "SecretAccessKey": KEY, "Token": KEY}
+    return json.dumps({"Code": "Success", "Type": "AWS-HMAC", **keys, **life})
+
+
+def _identity(instance: Any, zone: str) -> str:
+    return json.dumps(
+        {
+            "accountId": ACCOUNT,
+            "architecture": instance.architecture,
+            "availabilityZone": zone,
+            "imageId": instance.image_id,
+            "instanceId": instance.id,
+            "instanceType": instance.instance_type,
+            "privateIp": str(instance.private_ip),
+            "region": REGION,
+        }
+    )

@@ -1,0 +1,137 @@
+"""The cloud's one URL: moto's whole server, with counters, faults and the control endpoints in front.
+
+`/_pilotlight/status` (GET), `/_pilotlight/calls` (GET; DELETE sets to zero), `/_pilotlight/fault` (GET, POST, DELETE).
+moto checks and writes in separate steps, so two conditional writes at the same time could both win: calls to one
+service are served one after the other. Lambda's Invoke is not: it may take minutes and calls the other services.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from core.errors import CloudError
+from local.cloud import faults, wire
+from local.cloud.faults import Call, FaultBoard
+
+CONTROL: Final = "/_pilotlight/"
+_JSON: Final = [("Content-Type", "application/json")]
+Start = Callable[..., Any]
+
+
+class QuietHandler(MotoRequestHandler):
+    """moto's request handler without a log line for every request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: the counters say what was called."""
+
+    def address_string(self) -> str:
+        """The caller's address, without asking DNS for its name."""
+        return str(self.client_address[0])
+
+
+class Calls:
+    """How often each call was made, and by whom. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def count(self, call: Call) -> None:
+        """One more."""
+        with self._lock:
+            self._counts[call.source, call.name] += 1
+
+    def clear(self) -> None:
+        """From zero again."""
+        with self._lock:
+            self._counts.clear()
+
+    def report(self) -> dict[str, Any]:
+        """{"total": {call: n}, "by_source": {address: {call: n}}}."""
+        with self._lock:
+            counts = dict(self._counts)
+        total: Counter[str] = Counter()
+        sources: dict[str, dict[str, int]] = defaultdict(dict)
+        for (source, name), number in sorted(counts.items()):
+            total[name] += number
+            sources[source][name] = number
+        return {"total": dict(total), "by_source": sources}
+
+
+class Front:
+    """The WSGI application."""
+
+    def __init__(self, board: FaultBoard, status: Callable[[], Mapping[str, Any]], lookup: wire.Lookup) -> None:
+        self._board = board
+        self._status = status
+        self._lookup = lookup
+        self._calls = Calls()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """Serve one request."""
+        if environ["PATH_INFO"].startswith(CONTROL):
+            return _send(start, self._control(environ))
+        call = wire.read_call(environ, self._lookup)
+        self._calls.count(call)
+        fault = self._board.take(call)
+        if fault is None:
+            return self._serve(call, environ, start)
+        if fault.applied:
+            self._serve(call, environ, lambda *_args, **_kwargs: None)
+        return _send(start, wire.refusal(call, fault, str(uuid.uuid4())))
+
+    def _serve(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        if call.name == "lambda:Invoke":
+            return list(self._moto.get_application(environ)(environ, start))
+        with self._locks[call.service]:
+            return list(self._moto.get_application(environ)(environ, start))
+
+    def _control(self, environ: dict[str, Any]) -> wire.Answer:
+        name, method = environ["PATH_INFO"].removeprefix(CONTROL), environ["REQUEST_METHOD"]
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length) if length else b""
+        try:
+            found = self._controls().get((name, method))
+            if found is None:
+                return "404 Not Found", _JSON, json.dumps({"error": f"no {method} {CONTROL}{name}"}).encode()
+            return "200 OK", _JSON, json.dumps(found(body), default=str).encode()
+        except (CloudError, ValueError, TypeError) as error:
+            return "400 Bad Request", _JSON, json.dumps({"error": str(error)}).encode()
+
+    def _controls(self) -> dict[tuple[str, str], Callable[[bytes], Any]]:
+        return {
+            ("status", "GET"): lambda _: self._status(),
+            ("calls", "GET"): lambda _: self._calls.report(),
+            ("calls", "DELETE"): lambda _: self._calls.clear(),
+            ("fault", "GET"): lambda _: self._board.waiting(),
+            ("fault", "POST"): lambda body: self._board.put(faults.parse(json.loads(body))),
+            ("fault", "DELETE"): lambda _: self._board.clear(),
+        }
+
+
+def _send(start: Start, answer: wire.Answer) -> list[bytes]:
+    status, headers, body = answer
+    start(status, [*headers, ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def serve(host: str, port: int, app: Any) -> BaseWSGIServer:
+    """A listening server on its own thread. CloudError where the port is taken."""
+    try:
+        server = make_server(host, port, app, threaded=True, request_handler=QuietHandler)
+    except (OSError, SystemExit) as error:
+        raise CloudError(
+            f"Port {port} on {host} is in use ({error}). See who: `ss -ltnp 'sport = :{port}'`."
+        ) from error
+    threading.Thread(target=server.serve_forever, name=f"http-{port}", daemon=True).start()
+    return server
