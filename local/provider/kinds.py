@@ -1,0 +1,43 @@
+"""Every resource kind, by its token. A new one is added to `ALL`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from local.provider.addresses import Eip, EipAssociation, KeyPair
+from local.provider.functions import Function, FunctionEventInvokeConfig
+from local.provider.instances import Instance
+from local.provider.kind import Kind
+from local.provider.random_ids import RandomId
+from local.provider.roles import InstanceProfile, Policy, Role, RolePolicy, RolePolicyAttachment
+from local.provider.schedules import Schedule
+from local.provider.security_groups import EgressRule, IngressRule, SecurityGroup
+from local.provider.tables import Table, TableItem
+from local.provider.topics import Topic, TopicSubscription
+from local.provider.watching import LogGroup, MetricAlarm
+
+ALL: Final[tuple[type[Kind], ...]] = (
+    EgressRule,
+    Eip,
+    EipAssociation,
+    Function,
+    FunctionEventInvokeConfig,
+    IngressRule,
+    Instance,
+    InstanceProfile,
+    KeyPair,
+    LogGroup,
+    MetricAlarm,
+    Policy,
+    RandomId,
+    Role,
+    RolePolicy,
+    RolePolicyAttachment,
+    Schedule,
+    SecurityGroup,
+    Table,
+    TableItem,
+    Topic,
+    TopicSubscription,
+)
+KINDS: Final[dict[str, type[Kind]]] = {kind.token: kind for kind in ALL}

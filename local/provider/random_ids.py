@@ -1,0 +1,36 @@
+"""random.RandomId: drawn once, kept in Pulumi's state, known to no cloud."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from local.provider.kind import Kind, Values
+
+
+class RandomId(Kind):
+    """Random bytes in several spellings. The id is the URL-safe base64, as the real provider has it."""
+
+    token = "random:index/randomId:RandomId"
+    computed = ("b64Std", "b64Url", "dec", "hex")
+
+    def create(self, want: Values) -> str:
+        """Draw the bytes."""
+        return base64.urlsafe_b64encode(secrets.token_bytes(want["byteLength"])).decode().rstrip("=")
+
+    def look(self, ident: str, hint: Mapping[str, Any]) -> Values | None:
+        """The spellings of the id; `prefix` goes in front of each."""
+        data = base64.urlsafe_b64decode(ident + "=" * (-len(ident) % 4))
+        prefix = hint.get("prefix") or ""
+        return {
+            "b64Std": prefix + base64.b64encode(data).decode(),
+            "b64Url": prefix + ident,
+            "byteLength": len(data),
+            "dec": prefix + str(int.from_bytes(data, "big")),
+            "hex": prefix + data.hex(),
+        }
+
+    def delete(self, ident: str, state: Mapping[str, Any]) -> None:
+        """Nothing to do: it exists in the state only."""
