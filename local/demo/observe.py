@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.types import TypeDeserializer
 
-from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, SK_LEASE, SSH_PORT, TABLE_PK, TABLE_SK, Outputs
+from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, SK_LEASE, SSH_PORT, TABLE_PK, TABLE_SK, Outputs, sk_event
 from core.errors import CloudError
 from local.cloud.client import Cloud
 
@@ -31,21 +31,28 @@ class Observer:
         self.outputs = outputs
         self.host = outputs[Outputs.HOST_INSTANCE_ID]
         self.gateway = outputs[Outputs.GATEWAY_INSTANCE_ID]
-        self._table = cloud.resource("dynamodb").Table(outputs[Outputs.TABLE])
+        self._table = cloud.client("dynamodb")
         self._ec2 = cloud.client("ec2")
         self._docker = docker.from_env()
 
     def lease(self) -> Item:
         """The lease item as it stands."""
-        key = {TABLE_PK: self.outputs[Outputs.UNIT], TABLE_SK: SK_LEASE}
-        return dict(self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {})
+        key = {TABLE_PK: {"S": self.outputs[Outputs.UNIT]}, TABLE_SK: {"S": SK_LEASE}}
+        found = self._table.get_item(TableName=self.outputs[Outputs.TABLE], Key=key, ConsistentRead=True)
+        return _plain(found.get("Item") or {})
 
     def events(self, after_epoch: int = 0) -> list[Item]:
         """The transitions after an epoch, oldest first."""
         found = self._table.query(
-            KeyConditionExpression=Key(TABLE_PK).eq(self.outputs[Outputs.UNIT]) & Key(TABLE_SK).begins_with("event#")
+            TableName=self.outputs[Outputs.TABLE],
+            KeyConditionExpression=f"{TABLE_PK} = :unit AND {TABLE_SK} > :after",
+            ExpressionAttributeValues={
+                ":unit": {"S": self.outputs[Outputs.UNIT]},
+                ":after": {"S": sk_event(after_epoch)},
+            },
+            ConsistentRead=True,
         )["Items"]
-        return [e for e in found if int(e["epoch"]) > after_epoch]
+        return [item for item in map(_plain, found) if str(item[TABLE_SK]).startswith("event#")]
 
     def ec2_state(self, instance_id: str = "") -> str:
         """EC2's word for the machine: running, stopping, stopped, …"""
@@ -54,14 +61,17 @@ class Observer:
 
     def container_state(self, instance_id: str = "") -> str:
         """Docker's word for the container behind the machine: running, exited, …"""
-        return str(self._docker.containers.get(instance_id or self.host).status)
+        return str(self._container(instance_id or self.host).status)
 
     def inside(self, instance_id: str, *command: str) -> str:
         """Run a command in a machine, from outside, as root."""
-        code, output = self._docker.containers.get(instance_id).exec_run(list(command))
+        code, output = self._container(instance_id).exec_run(list(command))
         if code != 0:
             raise CloudError(f"`{' '.join(command)}` in {instance_id} ended with {code}: {output.decode()[-500:]}")
         return str(output.decode())
+
+    def _container(self, instance_id: str) -> Any:
+        return self._docker.containers.get(f"{self.cloud.name}-{instance_id}")
 
     def wait_state(self, state: str, *, after_epoch: int, timeout_s: float = 300.0) -> Item:
         """Wait for the first event into `state` after an epoch; CloudError with the lease's own words if none comes."""
@@ -109,6 +119,11 @@ class Observer:
             raise CloudError(f"{unit} never said that its start-up is complete. Look with `fab logs -s demo`.")
         offset = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)  # the containers share this kernel's clocks
         return int(stamp) / 1e6 + offset, int(done[-1]["__REALTIME_TIMESTAMP"]) / 1e6
+
+
+def _plain(item: Item) -> Item:
+    read = TypeDeserializer()
+    return {name: read.deserialize(value) for name, value in item.items()}
 
 
 def wait_for(ask: Callable[[], Any], timeout_s: float, words: Callable[[], str], *, every_s: float = 0.25) -> Any:

@@ -5,7 +5,6 @@ To tell more: a method below, called in `tell`, that prints one line and hands b
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from core.contract import Outputs
-from core.durations import parse
 from core.errors import CloudError, DeployError
-from core.money import compare
-from local import project
+from core.settings import StackSettings, stop_after_s
 from local.cloud import client
 from local.cloud.client import Cloud
+from local.demo import stack
 from local.demo.caller import Answer, Caller
 from local.demo.figures import Figures, WakeTimes
 from local.demo.narrator import Narrator
@@ -39,6 +37,7 @@ class Story:
         self.cloud: Cloud
         self.watch: Observer
         self.caller: Caller
+        self.settings: StackSettings
         self.key_file = state() / "demo.key"
 
     def tell(self) -> Figures:
@@ -64,15 +63,13 @@ class Story:
     def create(self) -> None:
         """Embedded cloud up, stack file rendered, `pulumi up`."""
         with self.tell_line.step("Starting the embedded cloud") as said:
-            self.cloud = client.up()
+            self.cloud = client.up(say=self.tell_line.say)
             said.append(f"Embedded cloud up: AWS's API at {self.cloud.endpoint}")
         with self.tell_line.step("pulumi up -s demo (the real Pulumi engine)") as said:
-            project.render_stack(STACK)
-            self.cloud.pulumi("cancel", "--yes", "-s", STACK, check=False)  # an interrupted run leaves its lock
-            self.cloud.pulumi("up", "--yes", "--skip-preview", "-s", STACK)
-            outputs = json.loads(self.cloud.pulumi("stack", "output", "--json", "-s", STACK))
+            outputs = stack.create(self.cloud, STACK)
             said.append(f"Stack created: host {outputs[Outputs.HOST_INSTANCE_ID]}, gateway {outputs[Outputs.API_URL]}")
         self.watch = Observer(self.cloud, outputs)
+        self.settings = stack.settings(self.cloud, STACK)
 
     def deploy(self) -> float:
         """`fab deploy -s demo` twice: the second changes nothing. Returns the second's seconds."""
@@ -97,7 +94,7 @@ class Story:
     def ask_first(self) -> Answer:
         """The first question, by the unmodified `openai` client."""
         key = self.key_file.read_text().strip()
-        self.caller = Caller(self.watch.outputs[Outputs.API_URL], key, project.first_service(STACK))
+        self.caller = Caller(self.watch.outputs[Outputs.API_URL], key, stack.service(self.settings))
         with self.tell_line.step("Asking") as said:
             answer = self.caller.ask()
             said.append(f"“What is the capital of France?” → “{answer.text.strip()}”")
@@ -127,7 +124,7 @@ class Story:
 
     def stop_after_s(self) -> float:
         """The idle time of the stack file, seconds."""
-        return parse(str(project.stack_config(STACK)["pilotlight:idle"]["stopAfter"]))
+        return stop_after_s(self.settings.idle) or 0.0
 
     def wake(self) -> WakeTimes:
         """A streamed request wakes the machine and gets its answer."""
@@ -137,7 +134,7 @@ class Story:
             answer = self.caller.stream()
             said.append(f"Awake again: “{answer.text.strip()}”")
         thread.join(timeout=5)
-        started, ready = self.watch.engine_start(project.first_engine(STACK))
+        started, ready = self.watch.engine_start(stack.engine(self.settings))
         ordered = self.cloud.last_call("StartInstances")
         if ssh.up_at is None or ordered is None:
             raise CloudError("The wake left no outside time stamps: sshd or StartInstances was not seen.")
@@ -147,4 +144,4 @@ class Story:
 
     def money(self) -> None:
         """What it cost so far at the prices of the first instance type, against always-on."""
-        self.tell_line.say(compare(self.watch.events(), project.stack_config(STACK), now=time.time()))
+        self.tell_line.say(stack.cost(self.settings, self.watch.events(), time.time()))

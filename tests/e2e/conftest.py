@@ -22,8 +22,8 @@ CLOUD = "pilotlight-test"
 os.environ["PILOTLIGHT_CLOUD"] = CLOUD
 
 from core.contract import Outputs  # noqa: E402
-from local import project  # noqa: E402
 from local.cloud import client  # noqa: E402
+from local.demo import stack  # noqa: E402
 from local.demo.caller import Caller  # noqa: E402
 from local.demo.observe import Observer  # noqa: E402
 from local.folders import CHECKOUT, state  # noqa: E402
@@ -87,7 +87,7 @@ class Stack:
 
     def reap(self) -> dict[str, Any]:
         """Run the deployed reaper once, now, as the schedule would."""
-        return self.cloud.invoke(self.watch.outputs[Outputs.REAPER])
+        return reap(self.cloud, self.watch.outputs[Outputs.REAPER])
 
     def state(self) -> str:
         """The lease's state."""
@@ -108,6 +108,14 @@ class Stack:
             return done
 
         wait_for(off, 240, lambda: f"not stopped; the lease says {self.watch.words()}", every_s=3)
+
+
+def reap(cloud: client.Cloud, function: str) -> dict[str, Any]:
+    """Invoke a deployed reaper; its answer."""
+    answer = cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    said: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert not answer.get("FunctionError"), said
+    return said
 
 
 def run_fab(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -136,8 +144,8 @@ def demo(cloud: client.Cloud) -> Stack:
         timeout=1800,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    outputs = json.loads(cloud.pulumi("stack", "output", "--json", "-s", "demo"))
+    outputs = stack.outputs(cloud, "demo")
     key = (state(CLOUD) / "demo.key").read_text().strip()
-    caller = Caller(outputs[Outputs.API_URL], key, project.first_service("demo"))
+    caller = Caller(outputs[Outputs.API_URL], key, stack.service(stack.settings(cloud, "demo")))
     figures = json.loads(done.stdout.strip().splitlines()[-1])
     return Stack(cloud, "demo", Observer(cloud, outputs), caller, key, figures, done.stdout)

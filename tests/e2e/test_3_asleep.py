@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from conftest import Stack
+from conftest import Stack, reap
 
 from core.contract import Outputs
+from local.demo import stack
 
 
 def test_asleep_is_no_drift(demo: Stack) -> None:
     demo.sleep()
-    refreshed = demo.cloud.pulumi("refresh", "--yes", "--expect-no-changes", "-s", demo.name)
-    upped = demo.cloud.pulumi("up", "--yes", "--expect-no-changes", "-s", demo.name)
-    assert "unchanged" in refreshed + upped
+    refreshed = demo.cloud.pulumi(["refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", demo.name])
+    upped = demo.cloud.pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes", "-s", demo.name])
+    assert "unchanged" in refreshed.stdout
+    assert "unchanged" in upped.stdout
     assert demo.watch.ec2_state() == "stopped"
     assert demo.watch.container_state() == "exited"
 
@@ -39,25 +41,19 @@ def test_a_power_off_inside_shows_as_stopped_and_the_next_request_wakes(demo: St
 
 def test_capacity_refused_once_then_granted(demo: Stack) -> None:
     demo.sleep()
-    demo.cloud.fault("StartInstances", "InsufficientInstanceCapacity", count=1)
+    demo.cloud.fault("ec2:StartInstances", error="InsufficientInstanceCapacity", count=1)
     assert "Paris" in demo.caller.ask().text
     reasons = " ".join(str(e["reason"]) for e in demo.watch.events())
     assert "InsufficientInstanceCapacity" in reasons
 
 
 def test_two_stacks_in_one_account_leave_each_other_alone(demo: Stack) -> None:
-    import json
-
-    from local import project
-
-    project.render_stack("other", template="demo")
-    demo.cloud.pulumi("up", "--yes", "--skip-preview", "-s", "other")
-    other = json.loads(demo.cloud.pulumi("stack", "output", "--json", "-s", "other"))
+    other = stack.create(demo.cloud, "other")
     assert other[Outputs.DEPLOYMENT_ID] != demo.watch.outputs[Outputs.DEPLOYMENT_ID]
     demo.sleep()
     assert demo.watch.ec2_state(other[Outputs.HOST_INSTANCE_ID]) == "running"
-    demo.cloud.invoke(other[Outputs.REAPER])
+    reap(demo.cloud, other[Outputs.REAPER])
     demo.wake()
-    demo.cloud.pulumi("destroy", "--yes", "-s", "other")
+    demo.cloud.pulumi(["destroy", "--yes", "--skip-preview", "-s", "other"])
     assert demo.state() == "RUNNING"
     assert demo.watch.ec2_state() == "running"
