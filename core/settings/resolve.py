@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.contract import SCHEMA_VERSION, UnitSettings
+from core.money import Shape
 from core.profiles import PROFILES, Schedule
 from core.settings.model import Idle, StackSettings
 
@@ -44,4 +45,17 @@ def unit_settings(
         instance_types=settings.host.instance_types,
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
+    )
+
+
+def shape(settings: StackSettings) -> Shape:
+    """What of the stack costs money, at its preferred instance type."""
+    gateway = settings.gateway
+    return Shape(
+        region=settings.region,
+        host_type=settings.host.instance_types[0],
+        host_disk_gib=settings.host.disk_gib,
+        host_disk_mibps=settings.host.disk_throughput_mibps,
+        gateway_type=gateway.instance_type if gateway else "",
+        gateway_disk_gib=gateway.disk_gib if gateway else 0,
     )

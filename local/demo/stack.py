@@ -10,6 +10,7 @@ import yaml
 from core import money
 from core.lease import Event
 from core.settings import StackSettings, load
+from core.settings import shape as settings_shape
 from local import project
 from local.cloud.client import Cloud
 
@@ -51,7 +52,7 @@ def cost(found: StackSettings, events: list[dict[str, Any]], now: float) -> str:
         Event(int(e["epoch"]), float(e["at"]), str(e["before"]), str(e["after"]), str(e["by"]), str(e["reason"]))
         for e in events
     ]
-    shape = found.shape()
+    shape = settings_shape(found)
     bill = money.bill(shape, money.intervals(history, now=now), since=history[0].at, now=now)
     price = money.host_hour(shape)
     return (
