@@ -120,6 +120,8 @@ def _with_standing_alerts(case: Case, decision: Decision) -> Decision:
     """What is wrong all the time is said too, behind what is wrong now."""
     if decision.alert:
         return decision
+    if case.lease.state is State.FAILED and case.lease.failure:
+        return _but(decision, alert=case.lease.failure, reason=decision.reason)  # or each retry would tell again
     if case.limits.problem:
         return _but(decision, alert="tag", reason=f"{decision.reason}; {case.limits.problem}")
     ahead = max(t or 0.0 for t in (case.lease.since, case.lease.agent_at, case.lease.relay_at)) - case.now

@@ -136,8 +136,8 @@ class Sweep:
         """An alert once per change of its key; the lease remembers which was sent."""
         if alert == lease.alerted:
             return lease
-        if alert:
-            self._alerts.send(settings.alerts_topic_arn, lease.unit, alert, reason)
+        if alert and not self._alerts.send(settings.alerts_topic_arn, lease.unit, alert, reason):
+            return lease
         return Actor.note_alert(self._store, lease, alert)
 
     def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
@@ -145,9 +145,8 @@ class Sweep:
         reason = str(error)
         report.broken[name] = reason
         log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
-        if self._told.get(name) != reason:
+        if self._told.get(name) != reason and self._alerts.send(topic, name, "broken", reason):
             self._told[name] = reason
-            self._alerts.send(topic, name, "broken", reason)
 
 
 def _due(decision: Decision, lease: Lease, unit: _Unit) -> float | None:

@@ -1,0 +1,330 @@
+"""The reaper's pass over an in-memory store and a machine that obeys."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from core import lease as protocol
+from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, UnitSettings
+from core.errors import LeaseError
+from core.lease import Lease, State, to_item
+from core.policy import Action
+from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.power import Machine, PowerRefused, PowerUnanswered
+from runtime.reaper.sweep import Sweep
+
+SETTINGS = UnitSettings(
+    schema_version=1,
+    stack="demo",
+    unit="demo/host",
+    deployment_id="d",
+    instance_id="i-1",
+    region="us-east-1",
+    profile="online",
+    stop_after_s=1800.0,
+    schedule_on="",
+    schedule_off="",
+    time_zone="UTC",
+    max_lease_s=7200.0,
+    max_silence_s=1800.0,
+    hard_cap_s=0.0,
+    start_timeout_s=600.0,
+    hold_for_s=540.0,
+    instance_types=("g6.xlarge",),
+    monthly_budget_usd=None,
+    alerts_topic_arn="arn:topic",
+)
+
+
+class FakePower:
+    """EC2 for two machines: obeys at once, or refuses what the test put in `refuse`."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.orders: list[tuple[str, str]] = []
+        self.refuse: list[Exception] = []
+        self.describes = 0
+
+    def describe(self, instance_id: str) -> Machine:
+        return self.describe_many([instance_id])[instance_id]
+
+    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
+        self.describes += 1
+        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words") for i in instance_ids}
+
+    def start(self, instance_id: str) -> None:
+        self._order("start", instance_id, "pending")
+
+    def stop(self, instance_id: str) -> None:
+        self._order("stop", instance_id, "stopping")
+
+    def _order(self, name: str, instance_id: str, state: str) -> None:
+        self.orders.append((name, instance_id))
+        if self.refuse:
+            raise self.refuse.pop(0)
+        self.states[instance_id] = state
+
+
+class Told:
+    def __init__(self) -> None:
+        self.alerts: list[tuple[str, str]] = []
+
+    def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
+        self.alerts.append((unit, alert))
+        return True
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.store = MemoryLeaseStore(lambda: self.now)
+        self.power, self.told = FakePower(), Told()
+        self.sweep = Sweep(self.store, self.power, self.told)
+
+    def add(self, state: State, machine: str, unit: str = "demo/host", **fields: Any) -> None:
+        instance = f"i-{unit}"
+        self.store.put_settings(dataclasses.replace(SETTINGS, unit=unit, instance_id=instance))
+        lease = Lease(unit, state, 3, self.now, "because", "agent", instance_id=instance, boot_id="b")
+        if state is State.RUNNING:
+            lease = dataclasses.replace(lease, agent_at=self.now, ready_at=self.now, demand_at=self.now)
+        lease = dataclasses.replace(lease, **fields)
+        with contextlib.suppress(LeaseError):  # it was written; a test wants it unreadable
+            self.store.write(protocol.Write(unit, "n", (), to_item(lease)))
+        self.power.states[instance] = machine
+
+    def lease(self, unit: str = "demo/host") -> Lease:
+        lease = self.store.read(unit).lease
+        assert lease is not None
+        return lease
+
+    def machine(self, unit: str = "demo/host") -> str:
+        return self.power.states[f"i-{unit}"]
+
+    def run(self) -> dict[str, str]:
+        return {u: o.action for u, o in self.sweep.run().outcomes.items()}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def wished(world: World) -> dict[str, Any]:
+    return {"wish_by": "relay", "wish_at": world.now, "wish_until": world.now + 600}
+
+
+def test_idle_is_asked_to_stop_and_nothing_is_ordered(world: World) -> None:
+    world.add(State.RUNNING, "running")
+    world.now += 1800
+    world.store.write(_note(world.lease(), agent_at=world.now))
+    assert world.run() == {"demo/host": Action.DRAIN}
+    assert (world.lease().state, world.power.orders) == (State.DRAINING, [])
+
+
+def test_a_drain_that_takes_too_long_is_given_up_and_is_no_demand(world: World) -> None:
+    world.add(State.DRAINING, "running", demand_at=5.0)
+    world.now += DRAIN_TIMEOUT_S
+    world.run()
+    assert (world.lease().state, world.lease().demand_at) == (State.RUNNING, 5.0)
+
+
+def test_stopped_and_wished_is_started_in_the_same_pass(world: World) -> None:
+    world.add(State.STOPPING, "stopped", **wished(world))
+    world.run()
+    assert (world.lease().state, world.power.orders) == (State.STARTING, [("start", "i-demo/host")])
+    assert world.lease().boot_id == ""
+
+
+def test_a_backstop_is_claimed_before_it_is_sent_and_one_at_a_time(world: World) -> None:
+    world.add(State.STOPPING, "running")
+    world.now += STOP_BACKSTOP_AFTER_S
+    world.power.refuse = [PowerUnanswered("time-out")]
+    world.run()
+    assert world.lease().order_until is not None
+    world.run()
+    assert world.power.orders == [("stop", "i-demo/host")]
+    world.now += 16
+    world.run()
+    assert len(world.power.orders) == 2
+
+
+def test_a_stop_order_is_not_sent_when_its_claim_took_too_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 6))
+    monkeypatch.setattr("runtime.reaper.act.time.monotonic", lambda: float(next(clock)))
+    world.add(State.STOPPING, "running")
+    world.now += STOP_BACKSTOP_AFTER_S
+    world.run()
+    assert world.lease().order_until is not None
+    assert world.power.orders == []
+
+
+def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World) -> None:
+    world.add(State.STOPPED, "stopped", **wished(world))
+    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
+    report = world.sweep.run()
+    assert (world.lease().state, world.lease().failure) == (State.FAILED, "capacity")
+    assert "InsufficientInstanceCapacity: none left" in world.lease().reason
+    assert world.told.alerts == [("demo/host", "capacity")]
+    assert report.due_in_s("demo/host") == 0.0
+    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
+    for _ in range(2):
+        world.now += 11
+        world.run()
+    assert (world.lease().state, world.machine()) == (State.STARTING, "pending")
+    assert world.told.alerts == [("demo/host", "capacity")]
+
+
+def test_a_start_while_still_stopping_is_repeated_not_failed(world: World) -> None:
+    world.add(State.STOPPED, "stopped", **wished(world))
+    world.power.refuse = [PowerRefused("IncorrectInstanceState", "stopping", capacity=False)]
+    world.run()
+    assert world.lease().state is State.STARTING
+    world.now += 61
+    world.run()
+    assert (world.lease().attempts, world.machine()) == (2, "pending")
+
+
+def test_a_start_without_an_answer_is_repeated_and_bounded(world: World) -> None:
+    world.add(State.STOPPED, "stopped", **wished(world))
+    world.power.refuse = [PowerUnanswered("time-out")] * START_ATTEMPTS
+    for _ in range(START_ATTEMPTS):
+        world.run()
+        assert world.lease().state is State.STARTING
+        world.now += 61
+    world.run()
+    assert world.lease().state is State.FAILED
+    assert world.power.orders == [("start", "i-demo/host")] * START_ATTEMPTS
+
+
+def test_not_ready_in_time_fails_and_stops_the_machine(world: World) -> None:
+    world.add(State.STARTING, "running")
+    world.now += 600
+    world.run()
+    lease = world.lease()
+    assert (lease.state, lease.failure, world.machine()) == (State.FAILED, "start-timeout", "stopping")
+    assert lease.order_until is not None
+
+
+def test_a_failed_machine_that_kept_running_is_stopped_again(world: World) -> None:
+    world.add(State.FAILED, "running", failure="start-timeout", order_until=world.now)
+    world.now += 60
+    world.run()
+    assert (world.lease().state, world.machine()) == (State.FAILED, "stopping")
+
+
+def test_power_off_by_hand_is_believed_the_second_time(world: World) -> None:
+    world.add(State.RUNNING, "stopped")
+    world.run()
+    assert world.lease().state is State.RUNNING
+    world.now += 31
+    world.run()
+    assert world.lease().state is State.STOPPED
+    assert "EC2's words" in world.lease().reason
+
+
+def test_started_by_hand_is_adopted(world: World) -> None:
+    world.add(State.STOPPED, "running")
+    world.now += 30
+    world.run()
+    assert (world.lease().state, world.lease().boot_id, world.power.orders) == (State.STARTING, "", [])
+
+
+def test_max_lease_is_a_forced_stop(world: World) -> None:
+    world.add(State.RUNNING, "running")
+    world.now += 7200
+    world.store.write(_note(world.lease(), agent_at=world.now))
+    world.run()
+    assert (world.lease().state, world.lease().by) == (State.STOPPING, "reaper")
+    assert world.store.events("demo/host")[-1].facts["forced"] is True
+
+
+def test_the_schedule_wishes_and_starts(world: World) -> None:
+    world.add(State.STOPPED, "stopped")
+    always = dataclasses.replace(SETTINGS, instance_id="i-demo/host", schedule_on="* * * * *", schedule_off="0 0 1 1 *")
+    world.store.put_settings(always)
+    world.run()
+    assert (world.lease().state, world.lease().wish_by) == (State.STARTING, "schedule")
+
+
+def test_an_alert_is_sent_once_until_its_reason_changes(world: World) -> None:
+    world.add(State.STOPPED, "terminated")
+    for _ in range(3):
+        world.run()
+        world.now += 60
+    assert world.told.alerts == [("demo/host", "gone")]
+    world.power.states["i-demo/host"] = "stopped"
+    world.run()
+    world.power.states["i-demo/host"] = "terminated"
+    world.run()
+    assert len(world.told.alerts) == 2
+
+
+def test_an_alert_that_could_not_be_sent_is_sent_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(State.STOPPED, "terminated")
+    monkeypatch.setattr(world.told, "send", lambda *_: False)
+    world.run()
+    monkeypatch.undo()
+    world.run()
+    assert world.told.alerts == [("demo/host", "gone")]
+
+
+def test_one_broken_unit_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(State.STOPPED, "stopped", unit="a/host", lease_version=99)
+    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    for _ in range(2):
+        report = world.sweep.run()
+        assert list(report.broken) == ["a/host"]
+        assert "version 99" in report.broken["a/host"]
+    assert world.lease("b/host").state is State.STARTING
+    assert world.told.alerts.count(("a/host", "broken")) == 1
+
+
+def test_a_unit_that_breaks_in_the_doing_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(State.STOPPED, "stopped", unit="a/host", **wished(world))
+    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    write: Callable[..., Any] = world.store.write
+
+    def breaks(what: protocol.Write) -> Any:
+        if what.unit == "a/host":
+            raise LeaseError("broken in between")
+        return write(what)
+
+    monkeypatch.setattr(world.store, "write", breaks)
+    report = world.sweep.run()
+    assert list(report.broken) == ["a/host"]
+    assert world.lease("b/host").state is State.STARTING
+
+
+def test_ec2_is_asked_once_for_all(world: World) -> None:
+    for name in ("a", "b", "c"):
+        world.add(State.STOPPED, "stopped", unit=f"{name}/host")
+    world.run()
+    assert world.power.describes == 1
+
+
+def test_two_reapers_start_a_machine_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second decides on what it read before the first wrote."""
+    world.add(State.STOPPED, "stopped", **wished(world))
+    read_many = world.store.read_many
+    old = read_many(["demo/host"])
+    world.run()
+    monkeypatch.setattr(world.store, "read_many", lambda units: old)
+    world.power.states["i-demo/host"] = "stopped"
+    world.run()
+    assert world.power.orders == [("start", "i-demo/host")]
+
+
+def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
+    world.store.put_settings(SETTINGS)
+    assert world.run() == {"demo/host": Action.KEEP}
+
+
+def _note(lease: Lease, **sets: Any) -> protocol.Write:
+    return protocol.Write(lease.unit, "note", (), sets)
