@@ -12,9 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,6 +25,7 @@ from local.demo import stack  # noqa: E402
 from local.demo.caller import Caller  # noqa: E402
 from local.demo.observe import Observer  # noqa: E402
 from local.folders import CHECKOUT, state  # noqa: E402
+from tests.e2e.world import Stack, git_status  # noqa: E402
 
 HERE = Path(__file__).parent
 
@@ -54,82 +53,12 @@ def git_before() -> str:
     return git_status()
 
 
-def git_status() -> str:
-    """What git sees as changed."""
-    return subprocess.run(
-        ["git", "status", "--porcelain"], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    ).stdout
-
-
 @pytest.fixture(scope="session")
 def cloud(git_before: str) -> Iterator[client.Cloud]:
     """The shared embedded cloud."""
     client.down(CLOUD)  # whatever a killed run left
     yield client.up(CLOUD)
     client.down(CLOUD)
-
-
-@dataclass
-class Stack:
-    """The demo's stack, awake or asleep, and the ways to ask it and to look at it."""
-
-    cloud: client.Cloud
-    name: str
-    watch: Observer
-    caller: Caller
-    key: str
-    figures: dict[str, Any]
-    output: str
-
-    def fab(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run fab as a user would."""
-        return run_fab(*words, check=check)
-
-    def reap(self) -> dict[str, Any]:
-        """Run the deployed reaper once, now, as the schedule would."""
-        return reap(self.cloud, self.watch.outputs[Outputs.REAPER])
-
-    def state(self) -> str:
-        """The lease's state."""
-        return str(self.watch.lease().get("state"))
-
-    def wake(self) -> None:
-        """Make sure that the host is awake and has just answered."""
-        assert "Paris" in self.caller.ask().text
-
-    def sleep(self) -> None:
-        """Make sure that the host is off: let it get idle, run the reaper as often as it takes."""
-        from local.demo.observe import wait_for
-
-        def off() -> bool:
-            if self.state() == "RUNNING":
-                self.reap()
-            done: bool = self.watch.ec2_state() == "stopped"
-            return done
-
-        wait_for(off, 240, lambda: f"not stopped; the lease says {self.watch.words()}", every_s=3)
-
-
-def reap(cloud: client.Cloud, function: str) -> dict[str, Any]:
-    """Invoke a deployed reaper; its answer."""
-    answer = cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    said: dict[str, Any] = json.loads(answer["Payload"].read())
-    assert not answer.get("FunctionError"), said
-    return said
-
-
-def run_fab(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run the checkout's fab; with `check` a failure shows its output."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("fab")), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert not check or done.returncode == 0, f"fab {' '.join(words)}:\n{done.stdout}\n{done.stderr}"
-    return done
 
 
 @pytest.fixture(scope="session")

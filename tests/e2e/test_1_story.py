@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import Stack, git_status
-
 from local.demo.figures import LIMITS
+from tests.e2e.world import Stack, git_status
 
 
 def test_the_demo_told_the_whole_story(demo: Stack) -> None:

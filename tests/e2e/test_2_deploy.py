@@ -7,9 +7,9 @@ from pathlib import Path
 
 import openai
 import pytest
-from conftest import Stack
 
 from core.contract import Outputs
+from tests.e2e.world import Stack
 
 
 def test_a_second_deploy_changes_nothing_and_says_so(demo: Stack, tmp_path: Path) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import Stack, reap
-
 from core.contract import Outputs
 from local.demo import stack
+from tests.e2e.world import Stack, reap
 
 
 def test_asleep_is_no_drift(demo: Stack) -> None:
