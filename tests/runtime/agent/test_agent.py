@@ -1,0 +1,433 @@
+"""The agent over an in-memory store, a clock that the test moves, and a host that keeps a diary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from core import lease as protocol
+from core.contract import (
+    FENCE_WAIT_S,
+    HEARTBEAT_S,
+    LOOK_WAIT_S,
+    EngineAddress,
+    HostConfig,
+)
+from core.lease import Lease, State, Write, to_item
+from runtime.agent.agent import Agent
+from runtime.agent.door import DoorError
+from runtime.agent.engines import Counters, Engine, Unreadable
+from runtime.lease_store import StoreUnavailable
+from runtime.lease_store.memory import MemoryLeaseStore
+
+UNIT = "demo/host"
+CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
+
+
+class FakeEngine(Engine):
+    def __init__(self) -> None:
+        super().__init__(CONFIG.engines[0])
+        self.up, self.wrong = True, ""
+        self.now: Counters | Exception = Counters(0, 10.0)
+        self.asked = 0
+
+    def listens(self) -> bool:
+        return self.up
+
+    def completes(self) -> str:
+        self.asked += 1
+        return self.wrong
+
+    def counters(self) -> Counters:
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now
+
+
+class FakeHost:
+    """Door and machine in one; `diary` is what was done, in order."""
+
+    def __init__(self, boot_id: str) -> None:
+        self.boot_id, self.diary, self.is_closed = boot_id, list[str](), False
+        self.nft_works, self.systemd_works = True, True
+
+    def shut(self) -> None:
+        if not self.nft_works:
+            raise DoorError("nft: no")
+        self.diary.append("shut")
+        self.is_closed = True
+
+    def open(self) -> None:
+        if self.is_closed:
+            self.diary.append("open")
+        self.is_closed = False
+
+    def is_shut(self) -> bool:
+        return self.is_closed
+
+    def up_s(self) -> float:
+        return 21.04
+
+    def engine_up_s(self, engine: str) -> float | None:
+        return 18.26
+
+    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
+        self.diary.append(f"off{' now' if idle_engines else ''}: {reason}")
+        return self.systemd_works
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = 1000.0
+        self.store = MemoryLeaseStore(lambda: self.clock + 1e6)
+        self.down = False
+        self.store_read, self.store_write = self.store.read, self.store.write
+        self.lost_answers = 0
+        self.engine, self.host = FakeEngine(), FakeHost("boot-1")
+        self.connected = ""
+        self.agent = self.new_agent()
+
+    def new_agent(self) -> Agent:
+        self.agent = Agent(
+            CONFIG,
+            self,  # type: ignore[arg-type]
+            self.host,
+            [self.engine],
+            door=self.host,
+            connections=lambda ports: self.connected,
+            clock=lambda: self.clock,
+        )
+        return self.agent
+
+    def read(self, unit: str) -> Any:
+        if self.down:
+            raise StoreUnavailable("down")
+        return self.store_read(unit)
+
+    def write(self, write: Write) -> Lease | None:
+        if self.down:
+            raise StoreUnavailable("down")
+        after = self.store_write(write)
+        if write.event and self.lost_answers:
+            self.lost_answers -= 1
+            raise StoreUnavailable("answer lost")
+        return after
+
+    def put(self, state: State, **fields: Any) -> None:
+        now = self.clock + 1e6
+        lease = Lease(UNIT, state, 3, now, "because", "reaper", instance_id="i-1", boot_id="boot-1")
+        if state in (State.RUNNING, State.DRAINING):
+            lease = dataclasses.replace(lease, ready_at=now, demand_at=now, agent_at=now)
+        self.store_write(Write(UNIT, "n", (), to_item(dataclasses.replace(lease, **fields))))
+
+    def lease(self) -> Lease:
+        lease = self.store_read(UNIT).lease
+        assert lease is not None
+        return lease
+
+    def change(self, make: Callable[..., Any], **arguments: Any) -> None:
+        assert self.store_write(make(self.lease(), nonce="x", **arguments)) is not None
+
+    def pass_time(self, seconds: float) -> None:
+        """Tick as the agent asks to be ticked."""
+        end = self.clock + seconds
+        while self.clock < end:
+            self.clock += max(0.01, min(self.agent.tick(), end - self.clock))
+        self.agent.tick()
+
+    def table_now(self) -> float:
+        return self.clock + 1e6
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestReadiness:
+    def test_a_first_boot_makes_the_lease_claims_it_and_proves_itself(self, world: World) -> None:
+        world.engine.up = False
+        world.pass_time(5)
+        assert (world.lease().state, world.lease().boot_id, world.engine.asked) == (State.NEW, "boot-1", 0)
+        world.engine.up = True
+        world.pass_time(1)
+        assert (world.lease().state, world.engine.asked) == (State.RUNNING, 1)
+        assert dict(world.store.events(UNIT)[-1].facts) == {"boot_s": 21.0, "engine_m_s": 18.3}
+
+    def test_a_listening_engine_that_fails_a_completion_is_not_ready(self, world: World) -> None:
+        world.engine.wrong = "HTTP 500"
+        world.pass_time(11)
+        assert world.lease().state is State.NEW
+        assert world.engine.asked <= 6  # not ten times a second
+
+    def test_it_is_ready_within_a_tenth_of_a_second(self, world: World) -> None:
+        world.put(State.STARTING, boot_id="")
+        world.engine.up = False
+        world.pass_time(1)
+        world.engine.up = True
+        world.pass_time(0.1)
+        assert world.lease().state is State.RUNNING
+
+    def test_a_reboot_under_the_lease_starts_over(self, world: World) -> None:
+        world.put(State.RUNNING, boot_id="boot-0")
+        world.engine.up = False
+        world.pass_time(3)
+        assert (world.lease().state, world.lease().boot_id) == (State.STARTING, "boot-1")
+
+    def test_another_machines_lease_is_left_alone(self, world: World) -> None:
+        world.put(State.STARTING, instance_id="i-2", boot_id="")
+        before = world.lease()
+        world.pass_time(5)
+        assert world.lease() == before
+
+    @pytest.mark.parametrize("state", [State.STOPPED, State.FAILED, State.STOPPING])
+    def test_a_state_of_another_boot_is_the_reapers_business(self, world: World, state: State) -> None:
+        world.put(state, boot_id="boot-0")
+        before = world.lease()
+        world.pass_time(5)
+        assert (world.lease(), world.host.diary) == (before, [])
+
+
+class TestHeartbeat:
+    def test_demand_is_what_moves_the_counters(self, world: World) -> None:
+        world.put(State.RUNNING, demand_at=1.0)
+        world.pass_time(3 * HEARTBEAT_S)
+        assert world.lease().demand_at == 1.0
+        assert world.table_now() - (world.lease().agent_at or 0.0) < HEARTBEAT_S
+        world.engine.now = Counters(0, 11.0)
+        world.pass_time(HEARTBEAT_S + 1)
+        assert (world.lease().demand_at or 0.0) > 1.0
+
+    def test_a_request_in_the_engine_is_demand(self, world: World) -> None:
+        world.put(State.RUNNING, demand_at=1.0)
+        world.engine.now = Counters(2, 10.0)
+        world.pass_time(HEARTBEAT_S + 1)
+        assert world.lease().busy == 2
+        assert (world.lease().demand_at or 0.0) > 1.0
+
+    def test_an_engine_that_restarts_is_no_demand(self, world: World) -> None:
+        world.put(State.RUNNING, demand_at=1.0)
+        world.pass_time(HEARTBEAT_S + 1)
+        world.engine.now = Counters(0, 0.0)
+        world.pass_time(2 * HEARTBEAT_S)
+        assert world.lease().demand_at == 1.0
+
+    def test_unreadable_counters_are_neither_demand_nor_the_end(self, world: World) -> None:
+        world.put(State.RUNNING, demand_at=1.0)
+        world.engine.now = Unreadable("no")
+        world.pass_time(HEARTBEAT_S + 1)
+        assert (world.lease().demand_at, world.lease().busy) == (1.0, 0)
+
+
+class TestStop:
+    def test_quiet_is_fence_door_look_stop_off(self, world: World) -> None:
+        world.put(State.DRAINING)
+        world.pass_time(1)
+        assert world.host.diary == []  # waits for the fence
+        world.change(protocol.fence, now=world.table_now())
+        world.pass_time(2)
+        assert world.lease().state is State.STOPPING
+        assert world.host.diary == ["shut", "off now: because"]
+
+    def test_a_fence_that_never_comes_is_waited_for_ten_seconds(self, world: World) -> None:
+        world.put(State.DRAINING)
+        world.pass_time(FENCE_WAIT_S - 0.5)
+        assert world.host.diary == []
+        world.pass_time(2)
+        assert world.lease().state is State.STOPPING
+
+    def drained(self, world: World) -> None:
+        world.put(State.DRAINING, fence_epoch=3)
+        world.agent.tick()
+
+    def test_a_connection_is_a_request_in_flight(self, world: World) -> None:
+        world.connected = "10.0.0.9:1 ESTAB"
+        self.drained(world)
+        world.pass_time(LOOK_WAIT_S - 1)
+        assert (world.lease().state, world.host.diary) == (State.DRAINING, ["shut"])
+        world.pass_time(2)
+        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["shut", "open"])
+        assert "10.0.0.9:1 ESTAB" in world.lease().reason
+
+    def test_a_request_in_the_engine_vetoes(self, world: World) -> None:
+        world.engine.now = Counters(1, 10.0)
+        self.drained(world)
+        world.pass_time(LOOK_WAIT_S + 1)
+        assert (world.lease().state, world.host.is_closed) == (State.RUNNING, False)
+
+    def test_a_request_that_ends_in_time_lets_it_stop(self, world: World) -> None:
+        world.engine.now = Counters(1, 10.0)
+        self.drained(world)
+        world.pass_time(5)
+        world.engine.now = Counters(0, 30.0)
+        world.pass_time(2)
+        assert world.lease().state is State.STOPPING
+
+    def test_tokens_between_the_two_readings_are_seen(self, world: World) -> None:
+        self.drained(world)
+        for i in range(40):
+            world.engine.now = Counters(0, 10.0 + i)
+            world.pass_time(0.25)
+        assert world.lease().state is State.DRAINING
+
+    def test_what_it_cannot_see_is_no_quiet_and_no_demand(self, world: World) -> None:
+        world.engine.now = Unreadable("/metrics timed out")
+        world.put(State.DRAINING, fence_epoch=3, demand_at=1.0)
+        world.pass_time(LOOK_WAIT_S + 2)
+        assert (world.lease().state, world.lease().demand_at) == (State.RUNNING, 1.0)
+
+    def test_a_wish_vetoes_at_once(self, world: World) -> None:
+        world.put(State.DRAINING, wish_by="relay", wish_at=world.table_now(), wish_until=world.table_now() + 99)
+        world.pass_time(0.5)
+        assert (world.lease().state, world.host.diary) == (State.RUNNING, [])
+
+    def test_a_wish_between_look_and_write_wins(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The write itself is refused by the table; then the veto."""
+        self.drained(world)
+        write = world.write
+
+        def late(what: Write) -> Lease | None:
+            if what.event and what.event.after == State.STOPPING:
+                now = world.table_now()
+                world.change(protocol.wish, by="relay", now=now, until=now + 99)
+            return write(what)
+
+        monkeypatch.setattr(world, "write", late)
+        world.pass_time(3)
+        assert (world.lease().state, world.host.is_closed) == (State.RUNNING, False)
+        assert not [d for d in world.host.diary if d.startswith("off")]
+
+    def test_a_door_that_does_not_shut_vetoes(self, world: World) -> None:
+        world.host.nft_works = False
+        self.drained(world)
+        world.pass_time(1)
+        assert world.lease().state is State.RUNNING
+        assert "door does not shut" in world.lease().reason
+
+    def test_a_door_that_somebody_opened_vetoes(self, world: World) -> None:
+        self.drained(world)
+        world.host.is_closed = False
+        world.pass_time(2)
+        assert world.lease().state is State.RUNNING
+
+    def test_when_the_relay_resumes_the_door_opens(self, world: World) -> None:
+        world.connected = "x"
+        self.drained(world)
+        world.pass_time(2)
+        world.change(protocol.resume, by="relay", now=world.table_now(), reason="demand")
+        world.pass_time(1)
+        assert world.host.diary == ["shut", "open"]
+
+    def test_a_forced_stop_gives_the_engines_time(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.pass_time(3)
+        world.change(protocol.force, by="reaper", now=world.table_now(), reason="maxLease")
+        world.pass_time(3)
+        assert world.host.diary == ["shut", "off: maxLease"]
+
+    def test_a_power_off_that_systemd_refuses_is_tried_again(self, world: World) -> None:
+        world.host.systemd_works = False
+        world.put(State.STOPPING, by="agent")
+        world.pass_time(25)
+        assert world.host.diary == ["off now: because"] * 3
+
+
+class TestCrashes:
+    def test_a_restarted_agent_that_reads_stopping_powers_off(self, world: World) -> None:
+        world.put(State.STOPPING, by="agent")
+        world.host.is_closed = True
+        world.new_agent()
+        world.pass_time(1)
+        assert world.host.diary == ["off now: because"]
+
+    def test_a_restarted_agent_opens_the_door_of_a_running_host(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.host.is_closed = True
+        world.new_agent()
+        world.pass_time(1)
+        assert world.host.diary == ["open"]
+
+    def test_a_restarted_agent_goes_on_with_a_shut_door(self, world: World) -> None:
+        world.put(State.DRAINING)
+        world.host.is_closed = True
+        world.new_agent()
+        world.pass_time(2)
+        assert world.lease().state is State.STOPPING
+        assert world.host.diary == ["off now: because"]
+
+    def test_a_stop_whose_answer_was_lost_still_powers_off(self, world: World) -> None:
+        world.put(State.DRAINING, fence_epoch=3)
+        world.lost_answers = 1
+        world.pass_time(3)
+        assert world.host.diary == ["shut", "off now: because"]
+
+    def test_after_a_lost_answer_the_door_stays_shut_until_the_table_speaks(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The stop may have been written: a request let in now would die with the machine."""
+        world.put(State.DRAINING, fence_epoch=3)
+        write = world.write
+
+        def lost(what: Write) -> Lease | None:
+            after = write(what)
+            if what.event and what.event.after == State.STOPPING:
+                world.down = True
+                raise StoreUnavailable("answer lost")
+            return after
+
+        monkeypatch.setattr(world, "write", lost)
+        world.pass_time(LOOK_WAIT_S + 60)
+        assert world.host.diary == ["shut"]
+        world.down = False
+        world.pass_time(3)
+        assert world.host.diary == ["shut", "off now: because"]
+
+    def test_a_silent_table_opens_the_door_when_no_stop_was_tried(self, world: World) -> None:
+        world.connected = "x"
+        world.put(State.DRAINING, fence_epoch=3)
+        world.pass_time(1)
+        world.down = True
+        world.pass_time(LOOK_WAIT_S + 1)
+        assert world.host.diary == ["shut", "open"]
+        world.down = False
+        world.pass_time(3)
+        assert world.lease().state is State.RUNNING
+
+
+class TestDeadMan:
+    def test_silence_and_no_demand_turn_the_machine_off(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.pass_time(3)
+        world.down = True
+        world.pass_time(CONFIG.max_silence_s - 10)
+        assert world.host.diary == []
+        world.pass_time(20)
+        assert world.host.diary[0] == "shut"
+        assert world.host.diary[1].startswith("off now: dead-man's switch")
+
+    def test_demand_keeps_it_on(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.pass_time(3)
+        world.down = True
+        for i in range(30):
+            world.engine.now = Counters(0, 11.0 + i)
+            world.pass_time(120)
+        assert world.host.diary == []
+
+    def test_a_connection_keeps_it_on_and_the_door_opens_again(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.pass_time(3)
+        world.down, world.connected = True, "10.0.0.9:1 ESTAB"
+        world.pass_time(CONFIG.max_silence_s + 60)
+        assert world.host.diary == ["shut", "open"]
+
+    def test_a_hold_keeps_it_on(self, world: World) -> None:
+        until = world.table_now() + 9999
+        world.put(State.RUNNING, holds=(protocol.Hold("deploy", "x", until),), hold_until=until)
+        world.pass_time(3)
+        world.down = True
+        world.pass_time(CONFIG.max_silence_s + 60)
+        assert world.host.diary == []
