@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from moto.core.utils import utcnow
 from moto.ec2 import urls
@@ -66,14 +66,21 @@ def _log_failure(done: Future[None]) -> None:
 
 def backend() -> MachineBackend:
     """The backend of the region that has the machines."""
-    return ec2_backends[ACCOUNT][REGION]
+    found: Any = ec2_backends[ACCOUNT][REGION]
+    return cast(MachineBackend, found)
+
+
+def _holder(eip: Any) -> Instance | None:
+    """The instance that has this Elastic IP."""
+    found: Instance | None = eip.instance or (eip.eni.instance if eip.eni else None)
+    return found
 
 
 def install(plant: Plant) -> None:
     """Put MachineBackend where moto makes EC2 backends. To be called before the first request."""
     MachineBackend.plant = plant
     ec2_backends.backend = MachineBackend
-    elastic_network_interfaces.random_public_ip = plant.public.take
+    vars(elastic_network_interfaces)["random_public_ip"] = plant.public.take
 
 
 class MachineBackend(EC2Backend):
@@ -99,13 +106,13 @@ class MachineBackend(EC2Backend):
     def associate_address(self, *args: Any, **kwargs: Any) -> Any:
         """As on AWS, and the machine answers on the address."""
         eip = super().associate_address(*args, **kwargs)
-        self._readdress(eip.instance or eip.eni.instance)
+        self._readdress(_holder(eip))
         return eip
 
     def disassociate_address(self, address: str | None = None, association_id: str | None = None) -> None:
         """As on AWS, and the machine no longer answers on the address."""
         found = self.address_by_ip([address]) if address else self.address_by_association([association_id or ""])
-        instance = found[0].instance or (found[0].eni.instance if found[0].eni else None)
+        instance = _holder(found[0])
         super().disassociate_address(address, association_id)
         self._readdress(instance)
 
@@ -226,8 +233,9 @@ class MachineBackend(EC2Backend):
     def _keep_elastic(self, instance: Instance) -> None:
         """An Elastic IP outlives a stop; moto's interfaces drop it with the automatic address."""
         for eip in self.addresses:
-            if eip.eni in instance.nics.values():
-                eip.eni.public_ip = eip.public_ip
+            nic: Any = eip.eni
+            if nic in instance.nics.values():
+                nic.public_ip = eip.public_ip
 
     def _linger(self, instance: Instance, reason: str) -> None:
         """An injected slow `stopping`: the machine is down, EC2 does not say so yet."""

@@ -200,7 +200,7 @@ def _check_port(host: str, port: int) -> None:
 
 def _clear(name: str, client: docker.DockerClient) -> Removed:
     """Remove processes, containers, networks, volumes and state of this cloud, whatever is there."""
-    label = {"label": f"{LABEL}={name}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={name}"}
     ended = processes.end(name)
     containers = client.containers.list(all=True, filters=label, ignore_removed=True)
     with ThreadPoolExecutor(max_workers=8) as pool:

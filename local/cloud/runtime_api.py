@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 API: Final = "/2018-06-01/runtime/"
 UNHANDLED: Final = "Unhandled"
 _LOG_TAIL_BYTES: Final = 4096
+_INIT_S: Final = 10.0  # Lambda gives a function's imports this long, outside its time-out
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Environment:
         self.function = function
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Invoked] = queue.SimpleQueue()
+        self._started = threading.Event()
         self._on_line = on_line
         self._lines: list[str] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -88,6 +90,7 @@ class Environment:
     def invoke(self, body: bytes) -> Invoked:
         """Run the handler once; a time-out kills the process, as Lambda does."""
         self._lines.clear()
+        self._started.wait(_INIT_S)
         deadline_s = time.time() + self.function.timeout_s
         event = _Event(str(uuid.uuid4()), body, int(deadline_s * 1000))
         self._events.put(event)
@@ -109,6 +112,7 @@ class Environment:
 
     def next_event(self) -> _Event:
         """For the Runtime API: blocks until there is one."""
+        self._started.set()
         return self._events.get()
 
     def answered(self, payload: bytes, error: str) -> None:
@@ -143,6 +147,7 @@ class Environment:
             self._lines.append(line)
             self._on_line(line)
         code = self._process.wait()
+        self._started.set()
         self._answers.put(_failed("Runtime.ExitError", "", f"Runtime exited with error: exit status {code}"))
 
 

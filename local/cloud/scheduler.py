@@ -112,7 +112,7 @@ def _next_due(schedule: Schedule, after_s: float) -> float | None:
 
 def all_schedules() -> list[Schedule]:
     """Every schedule of every region."""
-    backends = [backend for _, _, backend in scheduler_backends.iter_backends()]
+    backends: list[Any] = [backend for _, _, backend in scheduler_backends.iter_backends()]
     return [
         s
         for backend in backends
