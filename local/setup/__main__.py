@@ -24,7 +24,7 @@ from typing import NoReturn
 from core.errors import PilotlightError, SetupError
 from local.setup import base_image, capacity, daemon, graph, packages, progress, pulumi_cli, tools
 from local.setup.site import Site, this_computer
-from local.setup.steps import steps
+from local.setup.steps import in_words, steps
 
 CLI_ENV = "PILOTLIGHT_PULUMI_CLI"
 
@@ -50,14 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.setup", description="Bring what the embedded cloud needs.")
-    parser.add_argument(
-        "--check", action="store_true", help="say what is missing and change nothing; exit 1 if something is"
-    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 and say what is missing")
     parser.add_argument("--json", action="store_true", help="print what there is as one JSON object, last")
     parser.add_argument(
         "--cli",
         choices=pulumi_cli.WAYS,
-        help=f"where the Pulumi CLI comes from (environment: {CLI_ENV}); default: all, in order",
+        help=f"the only way to look for the Pulumi CLI (or {CLI_ENV}); default: all, in order",
     )
     options = parser.parse_args(argv)
     options.cli = options.cli or os.environ.get(CLI_ENV) or None
@@ -66,7 +64,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
@@ -109,9 +107,7 @@ def require_possible(site: Site, todo: Sequence[graph.Step]) -> None:
     if "image" in names:
         base_image.require_buildable(site)
     if "docker" in names and not site.can_become_root():
-        raise SetupError(
-            "No Docker daemon answers. Start it (`sudo systemctl start docker`), then run `make setup` again."
-        )
+        raise SetupError("No Docker daemon answers. Run `sudo systemctl start docker`, then `make setup` again.")
     if lacking or names & {"docker", "image"}:
         _ask_for_sudo(site)
 
@@ -137,9 +133,7 @@ def _report(site: Site, began: float, as_json: bool) -> None:
         }
         print(json.dumps(facts, sort_keys=True))
         return
-    print(
-        f"Set up ({seconds:.1f} s): Pulumi {choice.version} ({choice.way}), image {tools.image_tag()}, cache {site.cache}"
-    )
+    print(f"Set up ({seconds:.1f} s): Pulumi {in_words(choice)}; image {tools.image_tag()}; cache {site.cache}")
 
 
 @contextmanager

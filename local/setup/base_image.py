@@ -18,7 +18,7 @@ from local.setup import tools
 from local.setup.site import Say, Site
 
 APT_SOURCES = Path("/etc/apt")
-RELEASE = "bookworm"
+MIRROR = re.compile(r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(http\S*/debian)/?(?:\s|$)", re.MULTILINE)
 
 
 def tar(site: Site) -> Path:
@@ -33,9 +33,7 @@ def mirror(sources: Iterable[str]) -> str | None:
     """
     for text in sources:
         lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-        found = re.findall(
-            r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(http\S*/debian)/?(?:\s|$)", "\n".join(lines), re.MULTILINE
-        )
+        found = MIRROR.findall("\n".join(lines))
         if found:
             return str(found[0])
     return None
@@ -53,8 +51,8 @@ def require_buildable(site: Site) -> None:
     """SetupError where the image has to be built and we cannot become root."""
     if not tar(site).exists() and not site.can_become_root():
         raise SetupError(
-            "Building the machines' image (debootstrap) needs root, once. Run `sudo -v && make setup` at a terminal, or have "
-            f"root run `XDG_CACHE_HOME={site.cache.parent} make setup` in this folder."
+            "Building the machines' image (debootstrap) needs root, once. Run `sudo -v && make setup` at a terminal, "
+            f"or have root run `XDG_CACHE_HOME={site.cache.parent} make setup` in this folder."
         )
 
 

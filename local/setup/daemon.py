@@ -1,4 +1,4 @@
-"""A Docker daemon that answers: the one that runs, else the system's service, else one that we start in the background."""
+"""A Docker daemon that answers: the one that runs, else the system's service, else one in the background."""
 
 from __future__ import annotations
 

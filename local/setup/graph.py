@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from local.setup.site import Say
@@ -56,7 +57,7 @@ def run(steps: Sequence[Step], display: Display, stop_all: Callable[[], None]) -
                 for step in _ready(waiting, running.values()):
                     waiting.remove(step)
                     display.began(step.name)
-                    running[pool.submit(step.make, lambda text, name=step.name: display.said(name, text))] = step
+                    running[pool.submit(step.make, partial(display.said, step.name))] = step
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     _finish(running.pop(future), future, display)

@@ -11,8 +11,10 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final, cast
 
@@ -33,7 +35,7 @@ CLI_PACKAGE: Final = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 HOST_PACKAGE: Final = f"{SDK}/python/cmd/pulumi-language-python"
 
 
-class PassedOver(SetupError):
+class PassedOverError(SetupError):
     """This way does not lead to a CLI here; the next one is tried."""
 
 
@@ -68,25 +70,25 @@ def bring(site: Site, forced: str | None, say: Say, ways: Ways | None = None) ->
     for name in [forced] if forced else WAYS:
         try:
             return cast(PulumiChoice, getattr(ways, name)(site, say))
-        except PassedOver as reason:
+        except PassedOverError as reason:
             say(f"{name}: {reason}")
             reasons.append(f"{name}: {reason}")
     raise SetupError("No Pulumi CLI could be had. " + " ".join(reasons))
 
 
-def from_path(site: Site, say: Say) -> PulumiChoice:
+def from_path(site: Site, _say: Say) -> PulumiChoice:
     """The CLI on PATH, gathered with its language host in one folder of links."""
     found = {program: site.which(program) for program in PROGRAMS}
     if not found["pulumi"]:
-        raise PassedOver("there is no `pulumi` on PATH.")
+        raise PassedOverError("there is no `pulumi` on PATH.")
     printed = site.commands.output(["env", "PULUMI_SKIP_UPDATE_CHECK=true", found["pulumi"], "version"])
     version = parse_version(printed)
     if version is None or version < PULUMI_MINIMUM:
         least = ".".join(map(str, PULUMI_MINIMUM))
-        raise PassedOver(f"{found['pulumi']} is {printed or 'of no known version'}; {least} or newer is needed.")
+        raise PassedOverError(f"{found['pulumi']} is {printed or 'of no known version'}; {least} or newer is needed.")
     lacking = [program for program, place in found.items() if not place]
     if lacking:
-        raise PassedOver(f"{found['pulumi']} is {printed}, but {' and '.join(lacking)} is not on PATH.")
+        raise PassedOverError(f"{found['pulumi']} is {printed}, but {' and '.join(lacking)} is not on PATH.")
     folder = site.cache / "pulumi" / "path" / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     for program, place in found.items():
@@ -112,11 +114,11 @@ def installer_reachable() -> bool:
 
 def from_installer(site: Site, say: Say, reachable: Callable[[], bool] = installer_reachable) -> PulumiChoice:
     """Pulumi's official installer, by the Automation API: the version that fits the SDK in requirements.txt."""
-    version = _sdk_version()
+    version = metadata.version("pulumi")
     home = site.cache / "pulumi" / version
     if not all((home / "bin" / program).exists() for program in PROGRAMS):
         if not reachable():
-            raise PassedOver(f"{INSTALLER_HOST} cannot be reached.")
+            raise PassedOverError(f"{INSTALLER_HOST} cannot be reached.")
         say(f"installing {version} from {INSTALLER_HOST}")
         _install_official(site, home)
     return PulumiChoice("installer", version, str(home / "bin"))
@@ -125,23 +127,16 @@ def from_installer(site: Site, say: Say, reachable: Callable[[], bool] = install
 def _install_official(site: Site, home: Path) -> None:
     """In a process of its own, so that a download that hangs can be given up and Ctrl-C ends it."""
     with _draft(home) as draft:
-        # An empty PATH for pulumi's own look-up would break its shell script, so `install` gets a root without a CLI.
         program = f"import pulumi.automation as a; a.PulumiCommand.install(root={str(draft)!r})"
         try:
             site.commands.run([sys.executable, "-c", program], log=site.log("pulumi"), timeout_s=INSTALLER_PATIENCE_S)
         except SetupError as error:
-            raise PassedOver(f"Pulumi's installer failed: {error}") from error
+            raise PassedOverError(f"Pulumi's installer failed: {error}") from error
         _require_whole(draft)
 
 
-def _sdk_version() -> str:
-    from importlib.metadata import version
-
-    return version("pulumi")
-
-
 def from_modules(site: Site, say: Say) -> PulumiChoice:
-    """Built from `local/pulumi/*/go.mod`: CLI and launcher from one version, the language host from the last that had it."""
+    """Built from `local/pulumi/*/go.mod`. The language host is of the last version whose module had it."""
     home = site.cache / "pulumi" / PULUMI_FROM_MODULES
     if not all((home / "bin" / program).exists() for program in PROGRAMS):
         _build(site, home, say)
@@ -181,22 +176,16 @@ def _require_whole(home: Path) -> None:
         raise SetupError(f"The Pulumi CLI came without {', '.join(lacking)}.")
 
 
-class _draft:
+@contextmanager
+def _draft(home: Path) -> Iterator[Path]:
     """A folder beside `home` that takes its place when the block ends well, and is removed when it does not."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-
-    def __enter__(self) -> Path:
-        self._home.parent.mkdir(parents=True, exist_ok=True)
-        self._path = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._home.parent))
-        (self._path / "bin").mkdir()
-        return self._path
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is None:
-            shutil.rmtree(self._home, ignore_errors=True)
-            self._path.chmod(0o755)
-            self._path.rename(self._home)
-        else:
-            shutil.rmtree(self._path, ignore_errors=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home.parent))
+    try:
+        (draft / "bin").mkdir()
+        yield draft
+        shutil.rmtree(home, ignore_errors=True)
+        draft.chmod(0o755)
+        draft.rename(home)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -28,7 +28,7 @@ RECIPE_FILES: Final = ("packages.txt", "build.sh", "finish.sh")  # what decides 
 
 @dataclass(frozen=True)
 class PulumiChoice:
-    """The Pulumi CLI that this computer uses. `way` is path, installer or modules; `folder` holds it and its language host."""
+    """The Pulumi CLI of this computer. `way` is path, installer or modules; `folder` holds it and its language host."""
 
     way: str
     version: str
