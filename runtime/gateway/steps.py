@@ -16,11 +16,19 @@ from runtime.power import Machine
 
 OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
 
-# `failure` codes in the lease
+# `failure` codes in the lease (the reaper writes others too: EC2's own codes, "start-timeout", "start-refused")
 CAPACITY: Final = "capacity"
-REFUSED: Final = "refused"  # the cloud said no, for a reason that waiting does not mend
-# After a failure the relay leaves the next start to the reaper for so long; a start that timed out may be repeated.
-LEAVE_TO_REAPER_S: Final = {CAPACITY: 300.0, REFUSED: 60.0}
+GONE: Final = "gone"  # the machine was terminated
+# After a failure the relay leaves the next start to the reaper for so long, or callers would start a broken host in a
+# loop; after capacity the reaper walks its ladder by itself.
+LEAVE_TO_REAPER_S: Final = {CAPACITY: 300.0, GONE: float("inf")}
+LEAVE_OTHERWISE_S: Final = 60.0
+
+
+def left_to_reaper(lease: Lease, now: float) -> bool:
+    """The host failed, and the relay does not start it now."""
+    pause = LEAVE_TO_REAPER_S.get(lease.failure, LEAVE_OTHERWISE_S)
+    return lease.state is State.FAILED and now - lease.since < pause
 
 
 class Act(StrEnum):
@@ -90,7 +98,7 @@ def _off(lease: Lease, now: float, s: Situation) -> Act:
         return Act.WAIT
     if lease.state is State.STOPPED:
         return Act.START
-    if now - lease.since < LEAVE_TO_REAPER_S.get(lease.failure, 0.0):
+    if left_to_reaper(lease, now):
         return Act.WAIT
     if s.machine is None:
         return Act.LOOK

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from core.contract import CAPACITY_GRACE_S, DESCRIBE_S
 from core.lease import Lease, State
 from runtime.gateway import errors, eta
-from runtime.gateway.steps import CAPACITY, LEAVE_TO_REAPER_S, OFF
+from runtime.gateway.steps import CAPACITY, OFF, left_to_reaper
 from runtime.lease_store import Reading
 from runtime.power import Machine
 
@@ -33,6 +33,7 @@ class View:
         self._table_minus_ours = 0.0
         self._machine: Machine | None = None
         self._machine_at = 0.0
+        self._no_capacity_since: float | None = None
         self._tick = asyncio.Event()
 
     # ------------------------------------------------------------ written by the watch
@@ -51,6 +52,7 @@ class View:
             self._machine = None
             self.doubted = False
         self.lease = lease
+        self._note_capacity(lease)
         self.tick()
 
     def publish_machine(self, machine: Machine) -> None:
@@ -122,13 +124,19 @@ class View:
 
     def _refuse_failed(self, lease: Lease) -> None:
         """Hopeless until the relay itself tries again; no capacity only after the reaper had its grace."""
-        age = self.now() - lease.since
-        if age >= LEAVE_TO_REAPER_S.get(lease.failure, 0.0):
+        if not left_to_reaper(lease, self.now()):
             return
         if lease.failure != CAPACITY:
             raise errors.host_failed(lease.reason)
-        if age > CAPACITY_GRACE_S:
+        if self._no_capacity_since is not None and self.now() - self._no_capacity_since > CAPACITY_GRACE_S:
             raise errors.no_capacity(lease.reason)
+
+    def _note_capacity(self, lease: Lease | None) -> None:
+        """Since when EC2 has had no capacity: retries in between do not count as an end of it."""
+        if lease is not None and lease.state is State.FAILED and lease.failure == CAPACITY:
+            self._no_capacity_since = self._no_capacity_since or self.now()
+        elif lease is None or lease.state is not State.STARTING:
+            self._no_capacity_since = None
 
     async def changed(self, timeout_s: float) -> None:
         """Return at the next change, or after `timeout_s`."""

@@ -16,7 +16,7 @@ from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
 from core.lease import Lease, Outcome, Refused, State
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import Routes, RoutesUnavailable
-from runtime.gateway.steps import CAPACITY, REFUSED, Act, Situation, next_act
+from runtime.gateway.steps import CAPACITY, Act, Situation, next_act
 from runtime.gateway.view import View
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
@@ -146,7 +146,7 @@ class Waker:
             self._order_after = self._view.now() + DESCRIBE_S
             return False
         self._owed_epoch = None
-        failure = CAPACITY if refused.capacity else REFUSED
+        failure = CAPACITY if refused.capacity else refused.code
         now, words = self._view.now(), str(refused)
         write = protocol.fail(lease, by="relay", now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
         done = await self._write(write)

@@ -1,0 +1,53 @@
+"""An engine that speaks the OpenAI protocol without a model: `python fake_engine.py PORT`. Commands by HTTP:
+
+GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+
+from aiohttp import web
+
+SEEN: list[dict[str, object]] = []
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    body = await request.read()
+    asked = json.loads(body)
+    prompt = asked["messages"][-1]["content"]
+    seen = {"sha256": hashlib.sha256(body).hexdigest(), "prompt": prompt[:40], "headers": dict(request.headers)}
+    SEEN.append(seen)
+    if prompt.startswith("die"):
+        os._exit(1)
+    if not asked.get("stream"):
+        message = {"role": "assistant", "content": "Paris"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        head = {"id": "x", "object": "chat.completion", "created": 1, "model": asked["model"]}
+        return web.json_response(head | {"choices": [choice]})
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    await response.prepare(request)
+    try:
+        for i in range(50 if prompt.startswith("slow") else 3):
+            delta = {"index": 0, "delta": {"content": f"w{i} "}, "finish_reason": None}
+            head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": asked["model"]}
+            await response.write(f"data: {json.dumps(head | {'choices': [delta]})}\n\n".encode())
+            await asyncio.sleep(0.1 if prompt.startswith("slow") else 0)
+    except (asyncio.CancelledError, ConnectionResetError):
+        seen["left"] = True
+        raise
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+async def seen(_: web.Request) -> web.Response:
+    return web.json_response(SEEN)
+
+
+app = web.Application(client_max_size=2**26)
+app.add_routes([web.post("/v1/chat/completions", chat), web.get("/seen", seen)])
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handler_cancellation=True)

@@ -1,0 +1,232 @@
+"""A gateway on this computer's loopback: real HAProxy, the relay as its own process, moto for AWS, a fake engine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jinja2
+import openai
+from moto.server import ThreadedMotoServer
+
+from core import contract
+from core import lease as protocol
+from core.contract import EngineAddress, RelayConfig, ServiceRoute
+from core.lease import Lease, Outcome, Write
+from runtime.lease_store.dynamodb import DynamoLeaseStore
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATE = ROOT / "remote" / "templates" / "haproxy.cfg.j2"
+KEY = "sk-pl-test"
+REGION, UNIT = "us-east-1", "lab/host"
+
+
+class Front:
+    """Starts and stops the parts; every port is free and on the loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
+        self._counted_from = 0
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.table = f"leases-{secrets.token_hex(4)}"
+        self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.ec2 = boto3.client("ec2", region_name=REGION)
+        self.instance_id = self._instance()
+        self._table()
+        self.store = DynamoLeaseStore(self.table, REGION)
+        self._files()
+
+    # ------------------------------------------------------------ AWS
+    def _instance(self) -> str:
+        image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        found = self.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="g6.xlarge")
+        return str(found["Instances"][0]["InstanceId"])
+
+    def _table(self) -> None:
+        keys = (contract.TABLE_PK, "HASH"), (contract.TABLE_SK, "RANGE")
+        boto3.client("dynamodb", region_name=REGION).create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": n, "KeyType": t} for n, t in keys],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n, _ in keys],
+        )
+
+    def machine(self) -> str:
+        found = self.ec2.describe_instances(InstanceIds=[self.instance_id])
+        return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    def lease(self) -> Lease:
+        found = self.store.read(UNIT).lease
+        assert found is not None
+        return found
+
+    def write(self, outcome: Outcome) -> Lease:
+        assert isinstance(outcome, Write), outcome
+        after = self.store.write(outcome)
+        assert after is not None
+        return after
+
+    def act(self, transition: Any, **arguments: Any) -> Lease:
+        """One transition or note of the lease protocol, from the lease as it is now."""
+        reading = self.store.read(UNIT)
+        nonce = secrets.token_hex(4)
+        return self.write(transition(reading.lease, now=reading.now, nonce=nonce, **arguments))
+
+    def make_running(self) -> None:
+        """NEW → RUNNING, as deploy and agent do."""
+        self.write(protocol.create(UNIT, self.instance_id, by="deploy", now=self.store.read(UNIT).now, nonce="n"))
+        self.agent_ready("boot-1")
+
+    def agent_ready(self, boot: str) -> None:
+        self.act(protocol.claim_boot, instance_id=self.instance_id, boot_id=boot)
+        self.act(protocol.ready, boot_id=boot)
+
+    # ------------------------------------------------------------ files and processes
+    def _files(self) -> None:
+        names = types.SimpleNamespace(**{k: getattr(contract, k) for k in dir(contract)})
+        names.API_PORT, names.RELAY_PORT = self.ports["api"], self.ports["relay"]
+        names.INNER_PORT, names.HAPROXY_METRICS_PORT = self.ports["inner"], self.ports["metrics"]
+        names.KEYS_MAP, names.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
+        names.HAPROXY_SOCKET = str(self.folder / "admin.sock")
+        engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+        text = environment.from_string(TEMPLATE.read_text()).render(contract=names, engines=engines)
+        (self.folder / "haproxy.cfg").write_text(text)
+        (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
+        (self.folder / "routes.map").write_text(f"chat {contract.BACKEND_RELAY}\n")
+        config = RelayConfig(
+            schema_version=contract.SCHEMA_VERSION, stack="lab", unit=UNIT, region=REGION, table=self.table,
+            instance_id=self.instance_id, reaper_function="reaper", engines=engines,
+            services=(ServiceRoute("chat", "tiny"),), hold_for_s=60.0, queue_max=8, start_timeout_s=60.0,
+        )  # fmt: skip
+        (self.folder / "relay.json").write_text(config.to_json())
+
+    def start_haproxy(self) -> None:
+        self._start("haproxy", "haproxy", "-db", "-f", str(self.folder / "haproxy.cfg"))
+        wait_port(self.ports["api"])
+
+    def start_relay(self) -> None:
+        ports = "--port", str(self.ports["relay"]), "--inner-port", str(self.ports["inner"])
+        files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
+        config = "--config", str(self.folder / "relay.json")
+        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files)
+        wait_port(self.ports["relay"])
+
+    def start_engine(self) -> None:
+        self._start(
+            "engine", sys.executable, str(Path(__file__).with_name("fake_engine.py")), str(self.ports["engine"])
+        )
+        wait_port(self.ports["engine"])
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self.environment, cwd=self.folder
+            )
+
+    def end(self, name: str, *, kill: bool = False) -> None:
+        process = self.processes.pop(name)
+        process.kill() if kill else process.terminate()
+        process.wait(20)
+
+    def recover(self) -> None:
+        """Whatever the last test did: everything up, the lease RUNNING, the routes open, nothing counted."""
+        starts = {"haproxy": self.start_haproxy, "engine": self.start_engine, "relay": self.start_relay}
+        for name, start in starts.items():
+            if name not in self.processes or self.processes[name].poll() is not None:
+                start()
+        if self.lease().state == protocol.State.STOPPED:
+            self.act(protocol.wish, by="test", until=self.store.read(UNIT).now + 60)
+            until(lambda: self.lease().state != protocol.State.STOPPED, "the relay starts what a wish wants")
+        if self.lease().state == protocol.State.STARTING:
+            until(lambda: self.machine() == "running", "started")
+            self.agent_ready(f"boot-{secrets.token_hex(4)}")
+        if self.lease().state == protocol.State.DRAINING:
+            self.act(protocol.resume, by="test", reason="next test")
+        until(lambda: self.routes() == "engine_tiny", "routes open")
+        self._counted_from = len(self.log("relay"))
+
+    def close(self) -> None:
+        for name in list(self.processes):
+            self.end(name, kill=True)
+
+    # ------------------------------------------------------------ seen from outside
+    def client(self, key: str = KEY, **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"http://127.0.0.1:{self.ports['api']}/v1", api_key=key, **options)
+
+    def routes(self) -> str:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(str(self.folder / "admin.sock"))
+            door.sendall(f"show map {self.folder / 'routes.map'}\n".encode())
+            return door.makefile().read().split()[2]
+
+    def log(self, name: str) -> list[dict[str, Any]]:
+        lines = (self.folder / f"{name}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def relayed(self) -> list[str]:
+        """Paths of the requests that the relay answered in this test."""
+        lines = self.log("relay")[self._counted_from :]
+        return [str(line["path"]) for line in lines if line.get("what") == "request"]
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def wait_port(port: int) -> None:
+    until(lambda: _open(port), f"port {port}")
+
+
+def _open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(true: Any, what: str, limit_s: float = 20.0) -> None:
+    """Wait until `true()`; the test fails with `what` after `limit_s`."""
+    for _ in range(int(limit_s / 0.05)):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not within {limit_s} s: {what}")
+
+
+@contextlib.contextmanager
+def aws() -> Iterator[dict[str, str]]:
+    """Moto's server, and the environment that leads every client of ours to it."""
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+    try:
+        yield keys | {"AWS_ENDPOINT_URL": "http://{}:{}".format(*moto.get_host_and_port())}
+    finally:
+        moto.stop()
+
+
+@contextlib.contextmanager
+def running_front(folder: Path) -> Iterator[Front]:
+    """A front of which every test begins with `recover`."""
+    front = Front(folder)
+    try:
+        front.make_running()
+        yield front
+    finally:
+        front.close()

@@ -1,0 +1,194 @@
+"""The gateway's real parts together: HAProxy with our configuration, the relay's process, the `openai` client."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+import requests
+from front import KEY, Front, until
+
+from core import lease as protocol
+
+pytestmark = pytest.mark.e2e
+
+
+def ask(client: openai.OpenAI, prompt: str, **options: Any) -> Any:
+    return client.chat.completions.create(model="chat", messages=[{"role": "user", "content": prompt}], **options)
+
+
+def words(stream: Any) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+
+def generations(front: Front) -> int:
+    return front.relayed().count("/v1/chat/completions")
+
+
+def engine_seen(front: Front) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = requests.get(f"http://127.0.0.1:{front.ports['engine']}/seen", timeout=5).json()
+    return found
+
+
+def in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    return thread, answers
+
+
+def stop_host(front: Front) -> None:
+    """Drain, look, power off: as reaper and agent do."""
+    front.act(protocol.drain, reason="idle")
+    front.act(protocol.stop, boot_id=front.lease().boot_id)
+    front.end("engine", kill=True)
+    front.ec2.stop_instances(InstanceIds=[front.instance_id])
+    until(lambda: front.lease().state == protocol.State.STOPPED, "STOPPED")
+
+
+def test_awake_traffic_never_touches_the_relay(front: Front) -> None:
+    client = front.client()
+    assert ask(client, "hi").choices[0].message.content == "Paris"
+    assert words(ask(client, "hi", stream=True)) == "w0 w1 w2 "
+    assert generations(front) == 0
+    headers = {k.lower() for k in engine_seen(front)[-1]["headers"]}
+    assert "authorization" not in headers
+    assert not [h for h in headers if h.startswith("x-pilotlight")]
+
+
+def test_relay_killed_awake_traffic_goes_on(front: Front) -> None:
+    front.end("relay", kill=True)
+    assert ask(front.client(), "hi").choices[0].message.content == "Paris"
+    front.start_relay()
+    assert front.client().models.list().data[0].id == "chat"
+
+
+def test_a_prompt_that_hides_its_model_is_relayed_with_its_body_intact(front: Front) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * 400_000}], "model": "chat"})
+    url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
+    answer = requests.post(url, data=body, headers=headers, timeout=20)
+    assert answer.json()["choices"][0]["message"]["content"] == "Paris"
+    assert generations(front) == 1
+    assert [s["prompt"] for s in engine_seen(front)].count("x" * 40) == 1
+
+
+REFUSALS = [
+    ("POST", "/v1/chat/completions", "wrong", 401, "invalid_api_key"),
+    ("POST", "/v1/chat/completions", "", 401, "invalid_api_key"),
+    ("GET", "/v1/models", "wrong", 401, "invalid_api_key"),
+    ("GET", "/", KEY, 404, "unknown_url"),
+    ("POST", "/tokenize", KEY, 404, "unknown_url"),
+    ("POST", "/v1/chat/completions/", KEY, 404, "unknown_url"),
+    ("GET", "/v1/chat/completions", KEY, 405, "method_not_allowed"),
+    ("POST", "/v1/models", KEY, 405, "method_not_allowed"),
+    ("GET", "/v1/models/other", KEY, 404, "model_not_found"),
+    ("POST", "/v1/chat/completions", KEY, 400, "invalid_json"),
+]
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=lambda c: f"{c[0]} {c[1]} {c[4]}")
+def test_refusals_have_openais_shape(front: Front, case: tuple[str, str, str, int, str]) -> None:
+    method, path, key, status, code = case
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    url = f"http://127.0.0.1:{front.ports['api']}{path}"
+    answer = requests.request(method, url, headers=headers, data="{bad", timeout=10)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_refused_port_falls_back_to_the_relay_and_the_body_arrives_once(front: Front) -> None:
+    front.end("engine", kill=True)
+    thread, answers = in_background(lambda: ask(front.client(max_retries=0), "y" * 50_000))
+    until(lambda: requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=5).json()["waiting"], "held")
+    front.start_engine()
+    thread.join(20)
+    assert answers[0].choices[0].message.content == "Paris"
+    assert [s["prompt"] for s in engine_seen(front)] == ["y" * 40]
+
+
+def test_an_engine_that_dies_in_mid_request_gets_it_once(front: Front) -> None:
+    with pytest.raises(openai.InternalServerError) as caught:
+        ask(front.client(max_retries=0), "die")
+    assert caught.value.status_code == 502
+    assert caught.value.code == "engine_crashed"
+
+
+def test_fence_then_demand_resumes(front: Front) -> None:
+    front.act(protocol.drain, reason="idle")
+    until(lambda: front.lease().fence_epoch == front.lease().epoch, "fence")
+    assert front.routes() == "relay"
+    assert ask(front.client(), "stay").choices[0].message.content == "Paris"
+    assert (front.lease().state, front.lease().by) == (protocol.State.RUNNING, "relay")
+    until(lambda: front.routes() == "engine_tiny", "routes open again")
+
+
+def test_stopped_host_is_woken_by_a_streamed_and_a_plain_request(front: Front) -> None:
+    stop_host(front)
+    assert front.routes() == "relay"
+    streamed, first = in_background(lambda: words(ask(front.client(), "wake", stream=True)))
+    plain, second = in_background(lambda: ask(front.client(), "wake"))
+    until(lambda: front.machine() == "running", "started")
+    assert front.lease().state == protocol.State.STARTING
+    front.start_engine()
+    front.agent_ready("boot-2")
+    streamed.join(20)
+    plain.join(20)
+    assert first == ["w0 w1 w2 "]
+    assert second[0].choices[0].message.content == "Paris"
+    assert front.lease().wish_until is None
+
+
+def test_what_does_not_wake(front: Front) -> None:
+    stop_host(front)
+    client = front.client(max_retries=2)
+    assert client.models.list().data[0].to_dict()["state"] == "stopped"
+    for refused in (
+        lambda: ask(front.client("wrong"), "x"),
+        lambda: ask(client, "x", extra_headers={"X-OWUI-Task": "title_generation"}),
+        lambda: client.chat.completions.create(model="other", messages=[{"role": "user", "content": "x"}]),
+    ):
+        with pytest.raises(openai.APIStatusError):
+            refused()
+    assert generations(front) == 2, "x-should-retry keeps the SDK from sending it again"
+    assert front.lease().state == protocol.State.STOPPED
+    assert front.lease().wish_until is None
+
+
+def test_a_caller_who_hangs_up_leaves_the_wish_and_frees_the_engine(front: Front) -> None:
+    with ask(front.client(), "slow", stream=True) as stream:
+        next(iter(stream))
+    until(lambda: engine_seen(front)[-1].get("left"), "the engine saw the caller leave")
+    stop_host(front)
+    url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
+    body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+    with requests.post(url, json=body, headers=headers, stream=True, timeout=10) as held:
+        assert next(held.iter_lines()).startswith(b": pilotlight")
+    health = f"http://127.0.0.1:{front.ports['relay']}/health"
+    until(lambda: requests.get(health, timeout=5).json()["waiting"] == 0, "the caller is gone")
+    until(lambda: front.machine() == "running", "started all the same")
+
+
+def test_haproxy_restarted_routes_are_opened_again(front: Front) -> None:
+    front.end("haproxy", kill=True)
+    front.start_haproxy()
+    assert ask(front.client(), "hi").choices[0].message.content == "Paris"
+    until(lambda: front.routes() == "engine_tiny", "routes open again")
+
+
+def test_metrics_are_for_the_gateway_only(front: Front) -> None:
+    text = requests.get(f"http://127.0.0.1:{front.ports['metrics']}/metrics", timeout=5).text
+    assert "haproxy_backend_http_responses_total" in text
+
+
+def test_the_relay_stays_small(front: Front) -> None:
+    stop_host(front)
+    pid = front.processes["relay"].pid
+    time.sleep(1)
+    with open(f"/proc/{pid}/status") as status:
+        resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    assert resident < 120 * 1024, f"{resident} KiB"
