@@ -1,5 +1,7 @@
-"""`fab cloud.*`: the embedded cloud's verbs. A verb is a function of `local/cloud/`; here it gets a name, and its errors
-become a plain line. The cloud's name is `PILOTLIGHT_CLOUD` (default `pilotlight`).
+"""`fab cloud.*`: the embedded cloud's verbs. The cloud's name is `PILOTLIGHT_CLOUD` (default `pilotlight`).
+
+A verb is a function of `local/cloud/`; here it gets a name, and its errors become a plain line. What a verb needs is
+imported by the verb: `fab deploy` loads this file too and shall not wait for Docker's and AWS's libraries.
 """
 
 from __future__ import annotations
@@ -13,13 +15,9 @@ from typing import Any
 
 from invoke.collection import Collection
 from invoke.tasks import task
-from rich.console import Console
-from rich.table import Table
 
 from core.errors import PilotlightError
 from local import folders
-from local.cloud import client, lifecycle
-from local.cloud import pulumi as cloud_pulumi
 
 
 def _plain_errors(verb: Callable[..., None]) -> Callable[..., None]:
@@ -40,6 +38,8 @@ def _plain_errors(verb: Callable[..., None]) -> Callable[..., None]:
 @_plain_errors
 def up(_context: Any) -> None:
     """Bring the embedded cloud up (again: says that it is up)."""
+    from local.cloud import client
+
     cloud = client.up()
     print(f"AWS_ENDPOINT_URL={cloud.endpoint}  machines in {cloud.subnet}  state in {cloud.state}")
     print("Next: fab cloud.pulumi --stack demo --args up; fab cloud.status; fab cloud.down")
@@ -49,6 +49,8 @@ def up(_context: Any) -> None:
 @_plain_errors
 def down(_context: Any) -> None:
     """Take the embedded cloud away: machines, network, processes, stacks. Caches stay."""
+    from local.cloud import client
+
     removed = client.down()
     name = folders.cloud_name()
     if not removed:
@@ -64,6 +66,8 @@ def down(_context: Any) -> None:
 @_plain_errors
 def status(_context: Any, json: bool = False) -> None:
     """Say whether the embedded cloud is up, and what is in it."""
+    from local.cloud import client, lifecycle
+
     found = lifecycle.running(folders.cloud_name())
     if found is None:
         print(json_.dumps({"name": folders.cloud_name(), "up": False}) if json else _down_text())
@@ -89,7 +93,9 @@ def fault(
     clear: bool = False,
 ) -> None:
     """Make calls fail: --action ec2:StartInstances --error InsufficientInstanceCapacity [--count N | --seconds S]."""
-    cloud = client.Cloud.load()
+    from local.cloud.client import Cloud
+
+    cloud = Cloud.load()
     if clear:
         cloud.clear_faults()
     if action:
@@ -102,6 +108,8 @@ def fault(
 @_plain_errors
 def pulumi(_context: Any, args: str = "stack ls", stack: str = "", template: str = "") -> None:
     """Run pulumi on the embedded cloud: --stack demo --args 'up --yes'."""
+    from local.cloud import pulumi as cloud_pulumi
+
     code = cloud_pulumi.run(shlex.split(args), stack, template)
     if code:
         sys.exit(code)
@@ -112,20 +120,23 @@ def _down_text() -> str:
 
 
 def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+
     console = Console()
     console.print(f"Cloud [bold]{report['name']}[/] is up at {report['endpoint']}")
     if not report["provider"]["running"] or report["provider"]["note"]:
         console.print(f"Pulumi: {report['provider']['note'] or 'the provider is not running'}")
-    _table(
-        console, "Machines", report["machines"], ("id", "name", "type", "state", "container", "private_ip", "public_ip")
-    )
+    columns = ("id", "name", "type", "state", "container", "private_ip", "public_ip")
+    _table(console, "Machines", report["machines"], columns)
     _table(console, "Functions", report["lambdas"], ("name", "environments", "invocations", "errors", "log"))
     _table(console, "Schedules", report["schedules"], ("name", "state", "expression"))
 
 
-def _table(console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _table(console: Any, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     if not rows:
         return
+    from rich.table import Table
+
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
