@@ -6,6 +6,8 @@ A wrong setting is one message without a traceback; nothing has been made then.
 from __future__ import annotations
 
 import os
+import sys
+from typing import Final
 
 import pulumi
 from pulumi.runtime import config
@@ -14,16 +16,20 @@ from components import deployment, guard
 from core.errors import PilotlightError
 from core.settings import load
 
+# Pulumi's Python host reads this exit code as "the message was shown"; any other adds a line about the exit code
+MESSAGE_WAS_SHOWN: Final = 32
+
 
 def main() -> None:
-    """The whole program; RunError is the engine's way to end with a message and nothing else."""
+    """The whole program."""
     stack = pulumi.get_stack()
     try:
         settings = load(config.get_config_env(), stack)
         guard.check(settings.cloud, stack, os.environ)
         outputs = deployment.build(settings)
     except PilotlightError as error:
-        raise pulumi.RunError(str(error)) from None
+        pulumi.log.error(str(error))
+        sys.exit(MESSAGE_WAS_SHOWN)
     for name, value in outputs.items():
         pulumi.export(name, value)
 

@@ -26,22 +26,29 @@ DEPLOYMENT_ID_BYTES = 8
 
 
 @dataclass(frozen=True)
-class Site:
-    """What host and gateway share: whose they are, the control, where they stand, the key that they are made with."""
+class Base:
+    """What everything else stands on: whose it is, the control, and where."""
 
     identity: Identity
     control: Control
     where: network.Network
+
+
+@dataclass(frozen=True)
+class Site(Base):
+    """What host and gateway share besides: the key that they are made with, and their security groups."""
+
     key_name: pulumi.Output[str]
     firewall: Firewall
 
 
 def build(settings: StackSettings) -> dict[str, Any]:
     """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
+    key, where = _public_key(settings), network.find(settings)  # what can fail, before anything is made
     identity = _identity(settings)
     alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity))
     control = _control(settings, identity, alerts)
-    site = _site(settings, identity, control)
+    site = _site(settings, Base(identity, control, where), key)
     host = _host(settings, site)
     gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
     _unit(settings, site, alerts, host)
@@ -70,18 +77,22 @@ def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Con
     return Control(f"{settings.stack}-control", args)
 
 
-def _site(settings: StackSettings, identity: Identity, control: Control) -> Site:
+def _public_key(settings: StackSettings) -> str:
     if settings.host.ssh_public_key is None:
         raise SettingsError(
             f"Stack `{settings.stack}` has no pilotlight:host.sshPublicKey; the embedded cloud writes it into its own "
             "copy of the stack file. Run `make demo`, or `fab cloud.up`."
         )
-    where = network.find(settings)
-    args = FirewallArgs(
-        identity, where.vpc_id, settings.access.cidrs, settings.access.ssh_cidrs, settings.gateway is not None
-    )
-    key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=settings.host.ssh_public_key, tags=identity.tags("key"))
-    return Site(identity, control, where, key.key_name, Firewall(f"{settings.stack}-firewall", args))
+    return settings.host.ssh_public_key
+
+
+def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
+    access = settings.access
+    args = FirewallArgs(base.identity, base.where.vpc_id, access.cidrs, access.ssh_cidrs, settings.gateway is not None)
+    tags = base.identity.tags("key")
+    key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=public_key, tags=tags)
+    firewall = Firewall(f"{settings.stack}-firewall", args)
+    return Site(base.identity, base.control, base.where, key.key_name, firewall)
 
 
 def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
@@ -106,7 +117,7 @@ def _host(settings: StackSettings, site: Site) -> GpuHost:
         identity=site.identity,
         unit=settings.unit,
         instance_types=wanted.instance_types,
-        image=wanted.image or network.image(wanted.instance_types[0]),
+        image=site.where.host_image,
         subnet_id=site.where.subnet_id,
         group_id=site.firewall.host.id,
         key_name=site.key_name,
@@ -129,7 +140,7 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
     args = GatewayHostArgs(
         identity=site.identity,
         instance_type=wanted.instance_type,
-        image=network.image(wanted.instance_type),
+        image=site.where.gateway_image,
         subnet_id=site.where.subnet_id,
         group_id=group.id,
         key_name=site.key_name,

@@ -25,22 +25,36 @@ _CODE_NAME: Final = {"24.04": "noble"}
 
 @dataclass(frozen=True)
 class Network:
-    """Where the machines stand."""
+    """Where the machines stand, and what they boot first. `gateway_image` is "" where there is no gateway."""
 
     vpc_id: str
     subnet_id: str
+    host_image: str
+    gateway_image: str
 
 
 def find(settings: StackSettings) -> Network:
-    """The subnet that is named, or one of the default VPC in a zone that offers every type of the ladder."""
+    """Every look-up of a stack; to be done before the first resource, so that a failure leaves nothing half-made."""
+    vpc_id, subnet_id = _place(settings)
+    host, gateway = settings.host, settings.gateway
+    return Network(
+        vpc_id,
+        subnet_id,
+        host_image=host.image or image(host.instance_types[0]),
+        gateway_image=image(gateway.instance_type) if gateway else "",
+    )
+
+
+def _place(settings: StackSettings) -> tuple[str, str]:
+    """VPC and subnet: the one that is named, or one of the default VPC in a zone that offers every type."""
     if (named := settings.host.subnet_id) is not None:
-        subnet = _ask(lambda: aws.ec2.get_subnet(id=named), f"subnet {named} (host.subnetId)")
-        return Network(subnet.vpc_id, named)
+        subnet = _ask(lambda: aws.ec2.get_subnet(id=named), f"subnet {named} (pilotlight:host.subnetId)")
+        return subnet.vpc_id, named
     vpc = _ask(
         lambda: aws.ec2.get_vpc(default=True),
         "the default VPC; make one with `aws ec2 create-default-vpc`, or set pilotlight:host.subnetId",
     )
-    return Network(vpc.id, _default_subnet(vpc.id, settings))
+    return vpc.id, _default_subnet(vpc.id, settings)
 
 
 def _default_subnet(vpc_id: str, settings: StackSettings) -> str:

@@ -62,7 +62,7 @@ def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) ->
     if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
         return message.replace("Input should be", "must be")
     if kind in {"too_short", "too_long"}:
-        return f"has {context['actual_length']} entries; {_count(context)}"
+        return f"has {len(value)} entries; {_count(context)}"
     return _HINTS.get(kind, message)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -32,7 +33,7 @@ class Cloud(pulumi.runtime.Mocks):
     def __init__(self) -> None:
         self.resources: list[pulumi.runtime.MockResourceArgs] = []
         self.calls: list[pulumi.runtime.MockCallArgs] = []
-        self.options: dict[str, Any] = {}
+        self.options: dict[tuple[str, str], pulumi.ResourceOptions] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(args)
@@ -69,14 +70,23 @@ def config(stack: str) -> dict[str, Any]:
     return raw
 
 
+_REGISTER = pulumi.resource.register_resource
+
+
+def _noted(cloud: Cloud, resource: Any, kind: str, name: str, *rest: Any) -> None:
+    """Mocks are not told a resource's options; the SDK's own registration is."""
+    cloud.options[kind.rsplit(":", maxsplit=1)[-1], name] = rest[4]
+    _REGISTER(resource, kind, name, *rest)
+
+
 Build = Callable[..., tuple[Cloud, dict[str, Any]]]
 
 
 @pytest.fixture
-def build() -> Build:
+def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """`build(stack, section={…})` runs the program of a stack file under mocks: (cloud, outputs)."""
 
-    def run(stack: str = "qwen7b", preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+    def run(stack: str = "qwen7b", *, preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
         raw = config(stack)
         for section, value in changes.items():
             have = raw.get(f"pilotlight:{section}")
@@ -84,7 +94,9 @@ def build() -> Build:
             raw[f"pilotlight:{section}"] = merged
         settings = load(raw, stack)
         cloud = Cloud()
-        asyncio.set_event_loop(asyncio.new_event_loop())
+        monkeypatch.setattr("pulumi.resource.register_resource", partial(_noted, cloud))
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         pulumi.runtime.set_mocks(cloud, project="pilotlight", stack=stack, preview=preview)
         outputs: dict[str, Any] = {}
 
@@ -93,7 +105,11 @@ def build() -> Build:
             made = deployment.build(settings)
             return pulumi.Output.all(**made).apply(outputs.update)
 
-        program()
+        try:
+            program()
+        finally:
+            loop.close()
+            asyncio.set_event_loop(None)
         return cloud, outputs
 
     return run

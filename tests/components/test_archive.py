@@ -1,0 +1,53 @@
+"""The reaper's archive: what is in it, that it is the same every time, and that it can be imported alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components import archive
+
+
+def test_what_is_in_it() -> None:
+    names = list(archive.files())
+    assert names == sorted(names)
+    assert {"core/__init__.py", "core/contract.py", "core/lease/__init__.py", "runtime/__init__.py"} <= set(names)
+    assert {"cronsim/__init__.py", "tzdata/zoneinfo/Europe/Berlin"} <= set(names)
+    assert not [n for n in names if "__pycache__" in n or n.startswith(("core/settings", "runtime/agent"))]
+    assert not [n for n in names if n.startswith("runtime/gateway")]
+
+
+def test_byte_code_does_not_change_it(tmp_path: Path) -> None:
+    for folder in ("core", "runtime"):
+        (tmp_path / folder / "__pycache__").mkdir(parents=True)
+        (tmp_path / folder / "a.py").write_text("")
+    before = archive.files(tmp_path)
+    (tmp_path / "core" / "__pycache__" / "a.cpython-311.pyc").write_text("x")
+    assert archive.files(tmp_path) == before
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "VENDORED", ("no_such_package",))
+    with pytest.raises(ModuleNotFoundError, match="no_such_package is not installed; run `make setup`"):
+        archive.files()
+
+
+def test_time_zones_come_from_the_archive(tmp_path: Path) -> None:
+    """In a clean interpreter that sees the archive only: cron, zones and the contract, without pydantic."""
+    for name, source in archive.files().items():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import zoneinfo; zoneinfo.reset_tzpath(())\n"
+        "import core.contract, core.lease, core.policy, cronsim\n"
+        "assert core.contract.__file__.startswith(sys.path[0])\n"
+        "print(zoneinfo.ZoneInfo('Europe/Berlin'), 'pydantic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("Europe/Berlin False\n", "")

@@ -1,0 +1,79 @@
+"""Money: by hand, once."""
+
+import pytest
+
+from core import money, prices
+from core.lease import Event
+from core.money import Interval, Shape
+
+QWEN7B = Shape("us-east-1", "g6.xlarge", 120, 500, "t4g.small", 10)
+ALONE = Shape("us-east-1", "g6.xlarge", 120, 500, "", 0)
+
+
+def test_hours() -> None:
+    assert money.host_hour(QWEN7B) == 0.8048
+    assert money.awake_hour(QWEN7B) == pytest.approx(0.8048 + 0.005)
+    disks = (130 * 0.08 + 375 * 0.04) / 730
+    assert money.standing_hour(QWEN7B) == pytest.approx(disks + 0.0168 + 0.005)
+
+
+def test_without_a_gateway_the_address_stands_with_the_host() -> None:
+    assert money.awake_hour(ALONE) == 0.8048
+    assert money.standing_hour(ALONE) == pytest.approx((120 * 0.08 + 375 * 0.04) / 730 + 0.005)
+
+
+def test_months() -> None:
+    assert money.asleep_month(QWEN7B) == pytest.approx(41.31, abs=0.01)
+    assert money.always_on_month(QWEN7B) == pytest.approx(632.47, abs=0.01)
+    assert money.month(QWEN7B, 100) == pytest.approx(money.asleep_month(QWEN7B) + 80.98, abs=0.01)
+    assert money.month(QWEN7B, prices.HOURS_A_MONTH) == pytest.approx(money.always_on_month(QWEN7B))
+
+
+def test_bill_against_always_on() -> None:
+    day = 86400.0
+    bill = money.bill(QWEN7B, [Interval(0, 3600), Interval(7200, 10800)], since=0, now=day)
+    standing = money.standing_hour(QWEN7B) * 24
+    assert bill.on_s == 7200
+    assert bill.spent_usd == pytest.approx(standing + 2 * 0.8098)
+    assert bill.always_on_usd == pytest.approx(standing + 24 * 0.8098)
+    assert bill.saved_ratio == pytest.approx(1 - bill.spent_usd / bill.always_on_usd)
+
+
+def test_a_start_costs_at_least_a_minute() -> None:
+    assert Interval(0, 5).billed_s == 60
+    assert Interval(0, 61).billed_s == 61
+
+
+def test_nothing_yet_is_no_saving() -> None:
+    assert money.bill(QWEN7B, [], since=5, now=5).saved_ratio == 0
+
+
+def event(epoch: int, at: float, before: str, after: str) -> Event:
+    return Event(epoch, at, before, after, "x", "y")
+
+
+def test_intervals_from_the_history() -> None:
+    history = [
+        event(1, 0, "", "NEW"),
+        event(2, 100, "NEW", "RUNNING"),
+        event(3, 200, "RUNNING", "DRAINING"),
+        event(4, 210, "DRAINING", "STOPPING"),
+        event(5, 215, "STOPPING", "STOPPED"),
+        event(6, 1000, "STOPPED", "STARTING"),
+        event(7, 1300, "STARTING", "FAILED"),
+        event(8, 2000, "FAILED", "STARTING"),
+    ]
+    assert money.intervals(history, now=2500) == [Interval(0, 215), Interval(1000, 1300), Interval(2000, 2500)]
+    assert money.intervals([], now=5) == []
+
+
+def test_what_has_no_price_is_said_not_guessed() -> None:
+    with pytest.raises(prices.PriceUnknown, match=r"No price known for p5\.48xlarge in us-east-1; known: g4dn"):
+        prices.instance_hour("us-east-1", "p5.48xlarge")
+    with pytest.raises(prices.PriceUnknown, match=r"No prices known for region eu-west-1; known: us-east-1"):
+        prices.of("eu-west-1")
+
+
+def test_the_reaper_costs_cents() -> None:
+    month = money.reaper_month("us-east-1", seconds_a_pass=0.3, mib=256, reads=3, writes=1)
+    assert month == pytest.approx(43800 * (0.3 * 0.25 * 0.0000133334 + 2e-7 + 3 * 1.25e-7 + 6.25e-7) + 0.2)

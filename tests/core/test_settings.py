@@ -1,0 +1,238 @@
+"""Stack files: what is right becomes types, what is wrong becomes one message."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from components.archive import ROOT
+from core.errors import SettingsError
+from core.settings import load, schedule, stop_after_s, unit_settings
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@desk"
+STACKS = ("demo", "qwen05b", "qwen7b")
+
+
+def raw(**sections: Any) -> dict[str, Any]:
+    """A right config with one engine; `section={…}` replaces a section, None takes it away."""
+    base: dict[str, Any] = {
+        "host": {"sshPublicKey": KEY},
+        "access": {"cidrs": ["203.0.113.0/24"], "sshCidrs": ["203.0.113.7/32"]},
+        "engines": {"qwen": {"model": "Qwen/Qwen2.5-0.5B-Instruct"}},
+    }
+    if isinstance(host := sections.get("host"), dict):
+        sections["host"] = base["host"] | host
+    return {f"pilotlight:{k}": v for k, v in (base | sections).items() if v is not None}
+
+
+def message(**sections: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(raw(**sections), "lab")
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    settings = load(raw(), "lab")
+    assert settings.cloud == "aws"
+    assert settings.region == "us-east-1"
+    assert settings.host.instance_types == ("g6.xlarge", "g5.xlarge")
+    assert settings.host.protect is True
+    assert settings.gateway is not None
+    assert settings.gateway.instance_type == "t4g.small"
+    assert settings.idle.max_lease == 12 * 3600
+    assert settings.idle.hold_for == 540
+    assert settings.unit == "lab/host"
+    assert stop_after_s(settings.idle) == 1800
+
+
+def test_one_service_an_engine_unless_services_are_named() -> None:
+    engines = {"a": {"model": "m"}, "b": {"model": "m"}}
+    assert {n: s.engine for n, s in load(raw(engines=engines), "lab").services.items()} == {"a": "a", "b": "b"}
+    named = load(raw(engines=engines, services={"chat": {"engine": "b"}}), "lab")
+    assert {n: s.engine for n, s in named.services.items()} == {"chat": "b"}
+    assert (named.engine_port("a"), named.engine_port("b")) == (8100, 8101)
+
+
+def test_json_text_is_read_as_pulumi_hands_it_over() -> None:
+    from_yaml = raw(idle={"stopAfter": "20s"}, gateway="none")
+    as_text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in from_yaml.items()}
+    assert load(as_text, "lab") == load(from_yaml, "lab")
+
+
+def test_encrypted_values_and_other_namespaces_are_passed_over() -> None:
+    with_secret = raw(host={"image": {"secure": "v1:abc"}}) | {
+        "pilotlight:token": {"secure": "v1:abc"},
+        "gcp:zone": "x",
+    }
+    assert load(with_secret, "lab").host.image is None
+
+
+def test_region_comes_from_aws() -> None:
+    assert load(raw() | {"aws:region": "eu-central-1"}, "lab").region == "eu-central-1"
+    with pytest.raises(SettingsError, match='aws:region: "frankfurt" has a wrong form'):
+        load(raw() | {"aws:region": "frankfurt"}, "lab")
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(raw(), "lab").host.disk_gib = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("off", ["off", False])
+def test_off(off: object) -> None:
+    idle = load(raw(idle={"stopAfter": off, "maxLease": off, "hardCap": off}), "lab").idle
+    assert stop_after_s(idle) is None
+    assert (idle.max_lease, idle.hard_cap) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        (
+            {"idle": {"stopAfter": "30 minuts"}},
+            'pilotlight:idle.stopAfter: "30 minuts" is not a duration; write e.g. 30m',
+        ),
+        ({"idle": {"maxLease": "0s"}}, 'idle.maxLease: "0s" must be longer than 0'),
+        ({"idle": {"profile": "onlin"}}, "allowed: dev, demo, online, batch or office-hours (did you mean online?)"),
+        ({"idle": {"profle": "dev"}}, "idle.profle is not a setting (did you mean profile?); allowed here: hardCap"),
+        ({"idle": {"timeZone": "Europe/Berln"}}, "(did you mean Europe/Berlin?)"),
+        ({"idle": {"schedule": {"startAt": "9:00", "stopAt": "0 18 * * *"}}}, "is not a cron expression of 5 fields"),
+        (
+            {"idle": {"schedule": {"startAt": "0 99 * * *", "stopAt": "0 18 * * *"}}},
+            "is not a cron expression (Bad hour)",
+        ),
+        ({"host": {"kind": "ssh"}}, 'host.kind: "ssh" is not in this release; allowed is ec2'),
+        ({"host": {"kind": "kubernetes"}}, "is not in this release"),
+        ({"host": {"spot": True}}, "is refused in this release: an interrupted spot machine"),
+        ({"host": {"diskGiB": "120"}}, 'host.diskGiB: "120" must be a whole number'),
+        ({"host": {"diskGiB": 5}}, "must be greater than or equal to 20"),
+        ({"host": {"instanceTypes": []}}, "host.instanceTypes: [] has 0 entries; at least 1 is needed"),
+        ({"host": {"instanceTypes": ["g6"]}}, 'host.instanceTypes[0]: "g6" is not an instance type'),
+        ({"host": {"instanceTypes": ["g6.xlarge", "g5g.xlarge"]}}, "mixes processors"),
+        ({"host": {"instanceTypes": ["g6.xlarge", "g6.xlarge"]}}, "names g6.xlarge twice"),
+        ({"host": {"zone": "us-west-2a"}}, 'host.zone: "us-west-2a" is not in aws:region us-east-1'),
+        ({"host": {"sshPublicKey": "ssh-ed25519 AAAA"}}, "make a key pair with `ssh-keygen -t ed25519"),
+        ({"host": {"sshPublicKey": KEY.replace("ssh-ed25519", "ssh-rsa")}}, "is not a public key of type"),
+        ({"gateway": "no"}, "must be a section such as {instanceType: t4g.small}, or none"),
+        (
+            {"gateway": {"instanceTyp": "t4g.small"}},
+            "gateway.instanceTyp is not a setting (did you mean instanceType?)",
+        ),
+        (
+            {"access": {"cidrs": ["0.0.0.0/0"], "sshCidrs": ["10.0.0.0/8"]}},
+            'access.cidrs[0]: "0.0.0.0/0" lets the internet',
+        ),
+        ({"access": {"cidrs": ["10.0.0.0/8"], "sshCidrs": ["::/0"]}}, 'access.sshCidrs[0]: "::/0" lets the internet'),
+        ({"access": {"cidrs": ["128.0.0.0/1"], "sshCidrs": ["10.0.0.0/8"]}}, "lets the internet in"),
+        (
+            {"access": {"cidrs": ["10.0.0.1/8"], "sshCidrs": ["10.0.0.0/8"]}},
+            "has bits set behind its prefix; write 10.0.0.0/8",
+        ),
+        ({"access": {"cidrs": ["1.2.3.4"], "sshCidrs": ["10.0.0.0/8"]}}, "for one address write 1.2.3.4/32"),
+        ({"engines": None}, "pilotlight:engines is not set, and has no default"),
+        ({"engines": {}}, "engines: {} has 0 entries; at least 1 is needed"),
+        ({"engines": {f"e{n}": {"model": "m"} for n in range(17)}}, "has 17 entries; at most 16 are allowed"),
+        ({"engines": {"Big": {"model": "m"}}}, 'engines.Big: "Big" has a wrong form'),
+        ({"engines": {"a": {}}}, "engines.a.model is not set"),
+        ({"engines": {"a": {"model": "m", "device": "tpu"}}}, "allowed: gpu or cpu"),
+        ({"engines": {"a": {"model": "m", "flags": {"--seed": 1}}}}, "without dashes before it"),
+        (
+            {"engines": {"a": {"model": "m", "flags": {"disable-log-stats": True}}}},
+            "the counters by which idleness is read",
+        ),
+        ({"engines": {"a": {"model": "m", "flags": {"swap-space": 4}}}}, "was removed from vLLM"),
+        (
+            {"services": {"chat": {"engine": "qwn"}}},
+            'services.chat.engine: "qwn" is not an engine; allowed: qwen (did you',
+        ),
+        ({"budget": {"monthlyUsd": 0}}, "budget.monthlyUsd: 0 must be greater than 0"),
+        ({"engine": {"a": {"model": "m"}}}, "pilotlight:engine is not a setting (did you mean engines?)"),
+        ({"cloud": "embeded"}, "allowed: aws or embedded (did you mean embedded?)"),
+    ],
+)
+def test_a_wrong_value_is_one_message_with_file_path_and_what_is_allowed(sections: dict[str, Any], words: str) -> None:
+    text = message(**sections)
+    assert text.startswith("stacks/Pulumi.lab.yaml: ")
+    assert words in text
+    assert "\n" not in text
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    text = message(idle={"stopAfter": "soon"}, budget={"monthlyUsd": "many"}, host={"kind": "ssh"})
+    assert text.startswith("stacks/Pulumi.lab.yaml: 3 settings need your attention:\n")
+    assert [line.split()[0] for line in text.splitlines()[1:]] == [
+        "pilotlight:host.kind:",
+        "pilotlight:idle.stopAfter:",
+        "pilotlight:budget.monthlyUsd:",
+    ]
+
+
+def test_a_private_key_is_never_shown() -> None:
+    text = message(host={"sshPublicKey": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk"})
+    assert "is a PRIVATE key" in text
+    assert "b3BlbnNz" not in text
+
+
+@pytest.mark.parametrize("stack", ["Qwen", "1b", "a" * 32, "a_b", ""])
+def test_stack_names(stack: str) -> None:
+    with pytest.raises(SettingsError, match="a name is a-z, 0-9 and -"):
+        load(raw(), stack)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_committed_stacks_lack_only_what_the_user_must_set(stack: str) -> None:
+    config = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    if config.get("pilotlight:cloud") == "embedded":
+        assert load(config, stack).stack == stack
+        return
+    with pytest.raises(SettingsError) as caught:
+        load(config, stack)
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [
+        "pilotlight:host.sshPublicKey",
+        "pilotlight:access.cidrs",
+        "pilotlight:access.sshCidrs",
+    ]
+    assert all(f"pulumi config set -s {stack} --path" in line for line in lines)
+
+
+def test_stacks_that_are_committed() -> None:
+    assert sorted(p.stem.removeprefix("Pulumi.") for p in (ROOT / "stacks").glob("Pulumi.*.yaml")) == sorted(STACKS)
+    assert all(
+        (ROOT / "stacks" / f"Pulumi.{s}.yaml").read_text().startswith("# yaml-language-server: $schema=schema.json\n")
+        for s in STACKS
+    )
+
+
+def test_unit_settings_are_resolved() -> None:
+    settings = load(
+        raw(idle={"profile": "office-hours", "timeZone": "Europe/Berlin"}, budget={"monthlyUsd": 150}), "lab"
+    )
+    unit = unit_settings(settings, deployment_id="d", instance_id="i-1", alerts_topic_arn="arn")
+    assert (unit.unit, unit.deployment_id, unit.instance_id, unit.alerts_topic_arn) == ("lab/host", "d", "i-1", "arn")
+    assert (unit.schedule_on, unit.schedule_off, unit.time_zone) == (
+        "0 9 * * mon-fri",
+        "0 18 * * mon-fri",
+        "Europe/Berlin",
+    )
+    assert (unit.stop_after_s, unit.monthly_budget_usd, unit.instance_types) == (300, 150, ("g6.xlarge", "g5.xlarge"))
+    assert type(unit).from_json(unit.to_json()) == unit
+
+
+@pytest.mark.parametrize(
+    ("idle", "stop_s", "on"),
+    [
+        ({"profile": "dev"}, 900, ""),
+        ({"profile": "demo"}, None, ""),
+        ({"profile": "online"}, 1800, ""),
+        ({"profile": "batch"}, 300, ""),
+        ({"profile": "office-hours"}, 300, "0 9 * * mon-fri"),
+        ({"profile": "demo", "stopAfter": "20s"}, 20, ""),
+        ({"profile": "office-hours", "schedule": {"startAt": "0 7 * * *", "stopAt": "0 8 * * *"}}, 300, "0 7 * * *"),
+    ],
+)
+def test_what_the_file_says_wins_over_its_profile(idle: dict[str, Any], stop_s: float | None, on: str) -> None:
+    settings = load(raw(idle=idle), "lab")
+    assert stop_after_s(settings.idle) == stop_s
+    assert schedule(settings.idle).start_at == on

@@ -1,0 +1,52 @@
+"""The editors' schema: current, and of one mind with the settings themselves."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from components import schema
+from components.archive import ROOT
+from core.settings.schema import document
+
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(document()))
+
+
+def test_the_committed_schema_is_current() -> None:
+    assert schema.PATH.read_text() == document(), "run `python -m components.schema`"
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(document()))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda p: p.name)
+def test_committed_stacks_fit(path: Any) -> None:
+    VALIDATOR.validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"pilotlight:idle": {"stopAfter": "30 minuts"}},
+        {"pilotlight:idle": {"profle": "dev"}},
+        {"pilotlight:host": {"kind": "ssh"}},
+        {"pilotlight:gateway": "no"},
+        {"pilotlight:engine": {}},
+    ],
+)
+def test_an_editor_sees_what_load_refuses(section: dict[str, Any]) -> None:
+    config = {"pilotlight:engines": {"a": {"model": "m"}}} | section
+    assert not VALIDATOR.is_valid({"config": config})
+
+
+def test_right_values_fit() -> None:
+    config = {
+        "pilotlight:engines": {"a": {"model": "m"}},
+        "pilotlight:gateway": "none",
+        "pilotlight:idle": {"stopAfter": "off", "maxLease": "1h30m"},
+        "gcp:zone": "x",
+    }
+    VALIDATOR.validate({"config": config, "encryptionsalt": "v1:x"})
