@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -82,6 +83,26 @@ def _noted(cloud: Cloud, resource: Any, kind: str, name: str, *rest: Any) -> Non
 Build = Callable[..., tuple[Cloud, dict[str, Any]]]
 
 
+@contextmanager
+def _own_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An event loop for one program, closed after it, with those that the SDK makes in threads and never closes."""
+    made: list[asyncio.AbstractEventLoop] = []
+    new_loop = asyncio.new_event_loop
+
+    def noted() -> asyncio.AbstractEventLoop:
+        made.append(new_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", noted)
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    try:
+        yield
+    finally:
+        for loop in made:
+            loop.close()
+        asyncio.set_event_loop(None)
+
+
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """`build(stack, section={…})` runs the program of a stack file under mocks: (cloud, outputs)."""
@@ -95,9 +116,6 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
         settings = load(raw, stack)
         cloud = Cloud()
         monkeypatch.setattr("pulumi.resource.register_resource", partial(_noted, cloud))
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        pulumi.runtime.set_mocks(cloud, project="pilotlight", stack=stack, preview=preview)
         outputs: dict[str, Any] = {}
 
         @pulumi.runtime.test
@@ -105,11 +123,9 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
             made = deployment.build(settings)
             return pulumi.Output.all(**made).apply(outputs.update)
 
-        try:
+        with _own_loops(monkeypatch):
+            pulumi.runtime.set_mocks(cloud, project="pilotlight", stack=stack, preview=preview)
             program()
-        finally:
-            loop.close()
-            asyncio.set_event_loop(None)
         return cloud, outputs
 
     return run
