@@ -82,12 +82,9 @@ class Write:
 
 @dataclass(frozen=True)
 class Refused:
-    """There is nothing to write, and why."""
+    """There is nothing to write, and why. Truthy like any object: `if wrong := must(…)` counts on it."""
 
     reason: str
-
-    def __bool__(self) -> bool:
-        return False
 
 
 Outcome = Write | Refused
