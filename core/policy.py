@@ -166,7 +166,7 @@ def _starting(case: Case) -> Decision | None:
     if lease.state is not State.STARTING:
         return None
     off = case.facts.machine == "stopped"
-    if case.age(None) >= settings.start_timeout_s:
+    if case.age(None) >= settings.start_timeout_s and (off or not lease.held(case.now)):
         reason = f"not ready within {show(settings.start_timeout_s)}{_ec2_words(case)}"
         return Decision(Action.FAIL if off else Action.FAIL_STOP, reason, alert="start-timeout")
     if off and case.age(lease.order_at) >= contract.REPEAT_ORDER_S:
@@ -174,6 +174,8 @@ def _starting(case: Case) -> Decision | None:
             return Decision(Action.FAIL, f"the machine is back at stopped{_ec2_words(case)}", alert="start-refused")
         return Decision(Action.REPEAT, f"still stopped; start order {lease.attempts + 1}{_ec2_words(case)}")
     left = settings.start_timeout_s - case.age(None)
+    if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
+        return _held(case)
     return _keep(f"starting for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
 
 

@@ -138,6 +138,7 @@ IDLE = {"demand_at": NOON - 1800}
         (State.STARTING, "running", {"since": NOON - 599}, Action.KEEP),
         (State.STARTING, "running", {"since": NOON - 600}, Action.FAIL_STOP),
         (State.STARTING, "stopped", {"since": NOON - 600}, Action.FAIL),
+        (State.STARTING, "running", {"since": NOON - 600, "holds": (Hold("deploy", "x", NOON + 1),)}, Action.KEEP),
         (
             State.STARTING,
             "stopped",
