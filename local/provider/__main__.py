@@ -25,11 +25,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.provider", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port-file", required=True, type=Path, help="written once both plug-ins listen")
+    for package in VERSIONS:
+        parser.add_argument(f"--{package}-port", type=int, default=0, help=f"port of {package}; 0: any that is free")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         endpoint = embedded_endpoint(os.environ)
-        running = {package: serve(package, chosen.host, endpoint) for package in VERSIONS}
+        ports = {package: getattr(chosen, f"{package}_port") for package in VERSIONS}
+        running = {package: serve(package, chosen.host, endpoint, port) for package, port in ports.items()}
     except PilotlightError as error:
         print(error, file=sys.stderr)
         return 1

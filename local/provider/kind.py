@@ -1,5 +1,7 @@
 """What a resource kind is to the server: create, read, update, delete by boto3."""
 
+# ruff: noqa: ARG003 (a protocol names the arguments)
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
