@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import docker
+from docker.errors import DockerException
 
 from core.errors import SetupError
 from local.setup import tools
@@ -85,10 +86,12 @@ def _import(source: Path) -> str:
     repository, version = tag.split(":")
     client = docker.from_env(timeout=300)
     try:
-        changes = [f"LABEL {tools.IMAGE_LABEL}={version}", 'CMD ["/sbin/init"]', "STOPSIGNAL SIGRTMIN+3"]
+        changes = [f"LABEL {tools.IMAGE_LABEL}={version}", 'CMD ["/sbin/init"]']
         with source.open("rb") as stream:
             client.api.import_image_from_data(stream, repository=repository, tag=version, changes=changes)
         client.images.get(tag)
+    except DockerException as error:
+        raise SetupError(f"Docker did not import {source}: {error}. Delete that file and run `make setup`.") from error
     finally:
         client.close()
     return tag
