@@ -116,7 +116,10 @@ def pulumi(_context: Any, args: str = "stack ls", stack: str = "", template: str
 
 
 def _down_text() -> str:
-    return f"Cloud `{folders.cloud_name()}` is not up. Run `fab cloud.up`."
+    name = folders.cloud_name()
+    if folders.state(name).exists():
+        return f"Cloud `{name}` was killed (or a reboot). `fab cloud.up` builds it anew, `fab cloud.down` removes it."
+    return f"Cloud `{name}` is not up. Run `fab cloud.up`."
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -128,7 +131,7 @@ def _show(report: dict[str, Any]) -> None:
         console.print(f"Pulumi: {report['provider']['note'] or 'the provider is not running'}")
     columns = ("id", "name", "type", "state", "container", "private_ip", "public_ip")
     _table(console, "Machines", report["machines"], columns)
-    _table(console, "Functions", report["lambdas"], ("name", "environments", "invocations", "errors", "log"))
+    _table(console, "Functions", report["lambdas"], ("name", "environments", "invocations", "errors"))
     _table(console, "Schedules", report["schedules"], ("name", "state", "expression"))
 
 
@@ -137,7 +140,9 @@ def _table(console: Any, title: str, rows: list[dict[str, Any]], columns: tuple[
         return
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     console.print(table)

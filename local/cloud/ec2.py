@@ -140,6 +140,7 @@ class MachineBackend(EC2Backend):
         reservation = super().run_instances(*args, **kwargs)
         for instance in reservation.instances:
             if not addresses.is_inside(instance.private_ip, self.plant.site.network):
+                self._end(instance, states.SERVER)
                 raise EC2ClientError("Unsupported", f"Machines are in the default VPC only ({self.plant.site.subnet}).")
             states.enter(instance, "pending")
             self.plant.work(instance, self._create)

@@ -157,6 +157,7 @@ class Runner:
     def _writer(self, name: str, moto_function: LambdaFunction) -> Callable[[str], None]:
         """Lines go to a file; and to CloudWatch Logs, as moto has it."""
         path = self._folder / f"{name}.log"
+        path.touch()
 
         def write(line: str) -> None:
             with path.open("a") as file:

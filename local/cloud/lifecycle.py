@@ -28,7 +28,7 @@ from typing import Any, Final
 import docker
 from docker.errors import APIError, DockerException
 
-from core.errors import CloudError
+from core.errors import CloudError, PilotlightError
 from local import folders
 from local.cloud import addresses, environment, processes
 from local.cloud.daemon import CLOUD_FILE, SITE_FILE
@@ -66,10 +66,9 @@ def up(name: str, say: Any = print) -> dict[str, Any]:
                 f"Cloud `{name}` was not running any more (killed or rebooted): its machines and stacks are gone "
                 f"({removed.containers} containers removed). It is built anew, empty."
             )
-        site = _prepare(name, client)
         try:
-            return _start(site)
-        except CloudError:
+            return _start(_prepare(name, client))
+        except PilotlightError:
             _clear(name, client)
             raise
 
@@ -127,7 +126,7 @@ def _prepare(name: str, client: docker.DockerClient) -> Site:
     """Network, folders and secrets of a new cloud."""
     image = tools.image()
     folder = folders.state(name)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     subnet = _make_network(name, client)
     site = Site(
         name=name,
