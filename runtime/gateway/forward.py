@@ -6,6 +6,7 @@ A request whose body reached an engine is never sent again. `NotSent` is the onl
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from typing import Any, Final
@@ -48,7 +49,7 @@ class Engines:
         """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
         headers = {**call.headers, ENGINE_HEADER: call.engine, "Accept-Encoding": "identity"}
         try:
-            answer = await self._session.post(self._inner + call.path, data=call.body, headers=headers)
+            answer = await self._session.post(self._inner + call.path, data=io.BytesIO(call.body), headers=headers)
         except aiohttp.ClientConnectorError as error:
             raise NotSent(str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -13,7 +13,7 @@ from typing import Final
 
 from core import lease as protocol
 from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
-from core.lease import Lease, Outcome, Refused, State
+from core.lease import Lease, Outcome, Refused
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import Routes, RoutesUnavailable
 from runtime.gateway.steps import CAPACITY, Act, Situation, next_act
@@ -105,7 +105,7 @@ class Waker:
 
     def _settle_demand(self, lease: Lease, act: Act) -> None:
         """Demand of callers who left is settled by RUNNING, or by a wish in the lease."""
-        running = lease.state is State.RUNNING and not self._view.off
+        running = self._view.awake and not self._view.doubted
         wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.RESUME)
         if running or wished:
             self._hall.demand = False

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from core import contract
 from core import lease as protocol
 from core.contract import EngineAddress, RelayConfig, ServiceRoute
 from core.lease import Lease, Outcome, Write
+from local.setup import tools
 from runtime.lease_store.dynamodb import DynamoLeaseStore
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,6 +42,7 @@ class Front:
         self.folder = folder
         self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
         self._counted_from = 0
+        self.container = f"pilotlight-test-front-{secrets.token_hex(4)}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.table = f"leases-{secrets.token_hex(4)}"
         self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -115,7 +118,13 @@ class Front:
         (self.folder / "relay.json").write_text(config.to_json())
 
     def start_haproxy(self) -> None:
-        self._start("haproxy", "haproxy", "-db", "-f", str(self.folder / "haproxy.cfg"))
+        """The computer's own HAProxy, or the machine image's in a container on the host's network."""
+        command = ["haproxy", "-db", "-f", str(self.folder / "haproxy.cfg")]
+        if shutil.which("haproxy") is None:
+            name, share = self.container, f"{self.folder}:{self.folder}"
+            docker = ["docker", "run", "--rm", "--init", "--network", "host", "--name", name, "-v", share]
+            command = [*docker, "--entrypoint", command[0], tools.image(), *command[1:]]
+        self._start("haproxy", *command)
         wait_port(self.ports["api"])
 
     def start_relay(self) -> None:
@@ -139,6 +148,8 @@ class Front:
 
     def end(self, name: str, *, kill: bool = False) -> None:
         process = self.processes.pop(name)
+        if name == "haproxy" and process.args[0] == "docker":  # type: ignore[index]
+            subprocess.run(["docker", "rm", "-f", self.container], check=True, capture_output=True)
         process.kill() if kill else process.terminate()
         process.wait(20)
 

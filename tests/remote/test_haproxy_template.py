@@ -1,0 +1,73 @@
+"""The front door's configuration as text: what must never go missing. HAProxy itself judges it in tests/e2e/gateway."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from core import contract
+from core.contract import EngineAddress
+from remote import haproxy
+
+ENGINES = (EngineAddress("tiny", "10.0.0.7", 8100), EngineAddress("big", "10.0.0.7", 8101))
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return haproxy.config(ENGINES).decode()
+
+
+def section(text: str, name: str) -> str:
+    return re.split(r"\n(?=frontend |backend |defaults|global)", text.split(f"\n{name}\n", 1)[1])[0]
+
+
+def test_engines_have_the_relay_as_backup_and_are_watched(text: str) -> None:
+    for engine in ENGINES:
+        part = section(text, f"backend {contract.backend_engine(engine.name)}")
+        assert f"server host {engine.address}:{engine.port}" in part
+        assert "observe layer4 error-limit 1 on-error mark-down" in part
+        assert f"server relay 127.0.0.1:{contract.RELAY_PORT} backup" in part
+
+
+def test_inner_never_comes_back_to_the_relay(text: str) -> None:
+    for engine in ENGINES:
+        part = section(text, f"backend inner_{engine.name}")
+        assert "backup" not in part
+        assert str(contract.RELAY_PORT) not in part
+        assert " check " not in part
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["option abortonclose", "option http-no-delay", "option http-server-close", "http-reuse never", "retries 3"],
+)
+def test_every_hop_has(text: str, line: str) -> None:
+    assert f"  {line}\n" in section(text, "defaults")
+
+
+def test_only_refused_connections_are_tried_again(text: str) -> None:
+    assert re.findall(r"retry-on (.*)", text) == ["conn-failure"]
+
+
+def test_keys_are_checked_before_anything_is_read(text: str) -> None:
+    part = section(text, "frontend api")
+    order = [part.index(w) for w in ("deny_status 401", "deny_status 404", "del-header authorization", "wait-for-body")]
+    assert order == sorted(order)
+
+
+def test_the_loopback_alone_has_relay_inner_and_metrics(text: str) -> None:
+    binds = re.findall(r"bind (\S+)", text)
+    assert binds == [
+        f":{contract.API_PORT}",
+        f"127.0.0.1:{contract.INNER_PORT}",
+        f"127.0.0.1:{contract.HAPROXY_METRICS_PORT}",
+    ]
+
+
+def test_every_answer_of_haproxys_own_has_openais_shape(text: str) -> None:
+    answers = re.findall(r"http-error status (\d+) content-type application/json string '([^']*)'", text)
+    assert {int(status) for status, _ in answers} >= {400, 401, 403, 404, 405, 408, 413, 429, 500, 501, 502, 503, 504}
+    for _, body in answers:
+        assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}

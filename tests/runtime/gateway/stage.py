@@ -1,0 +1,270 @@
+"""The relay on a stage: lease in memory, a clock that the test moves, a power that refuses on demand, a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from core import contract
+from core import lease as protocol
+from core.contract import EngineAddress, RelayConfig, ServiceRoute
+from core.lease import Lease, State, Write
+from runtime.gateway.app import Relay, make_app
+from runtime.gateway.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
+from runtime.gateway.hold import Hall
+from runtime.gateway.routes import RoutesUnavailable
+from runtime.gateway.view import View
+from runtime.gateway.wake import Waker
+from runtime.gateway.watch import Watch
+from runtime.lease_store import StoreUnavailable
+from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.power import Machine, PowerRefused
+
+UNIT, MACHINE = "lab/host", "i-1"
+
+
+def config(**changes: Any) -> RelayConfig:
+    settings: dict[str, Any] = {
+        "schema_version": contract.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "region": "us-east-1", "table": "t",
+        "instance_id": MACHINE, "reaper_function": "reaper", "engines": (EngineAddress("tiny", "10.0.0.1", 8100),),
+        "services": (ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny")),
+        "hold_for_s": 540.0, "queue_max": 2, "start_timeout_s": 300.0,
+    }  # fmt: skip
+    return RelayConfig(**settings | changes)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakePower:
+    """EC2 as the test wants it: `refusals` are raised one after the other."""
+
+    def __init__(self) -> None:
+        self.state = "stopped"
+        self.starts = 0
+        self.described = 0
+        self.refusals: list[Exception] = []
+
+    def describe(self, instance_id: str) -> Machine:
+        self.described += 1
+        return Machine(instance_id, self.state)
+
+    def start(self, instance_id: str) -> None:
+        self.starts += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.state = "running"
+
+    def stop(self, instance_id: str) -> None:
+        raise AssertionError("the relay never stops a machine")
+
+
+class FakeRoutes:
+    def __init__(self) -> None:
+        self.open: bool | None = None
+        self.unavailable = False
+
+    async def settle(self, *, awake: bool) -> bool:
+        if self.unavailable:
+            raise RoutesUnavailable("no socket")
+        changed = self.open is not awake
+        self.open = awake
+        return changed
+
+
+class FlakyStore(MemoryLeaseStore):
+    """Down while `down`; `lose` answers are lost after the write was applied."""
+
+    down = False
+    lose = 0
+    intrude: Callable[[], None] | None = None  # runs once between the next read and its write
+
+    def read(self, unit: str) -> Any:
+        if self.down:
+            raise StoreUnavailable("throttled")
+        return super().read(unit)
+
+    def write(self, write: Write) -> Lease | None:
+        if self.down:
+            raise StoreUnavailable("throttled")
+        if self.intrude is not None:
+            intrude, self.intrude = self.intrude, None
+            intrude()
+        after = super().write(write)
+        if self.lose and write.event is not None:
+            self.lose -= 1
+            raise StoreUnavailable("the answer was lost")
+        return after
+
+
+class Stage:
+    def __init__(self, **changes: Any) -> None:
+        self.config = config(**changes)
+        self.clock = Clock()
+        self.store = FlakyStore(self.clock)
+        self.power = FakePower()
+        self.routes = FakeRoutes()
+        self.view = View(UNIT, monotonic=self.clock)
+        self.hall = Hall(self.config.queue_max)
+        self.invoked = 0
+        self.waker = Waker(
+            self.config,
+            store=self.store,
+            power=self.power,
+            routes=self.routes,  # type: ignore[arg-type]
+            view=self.view,
+            hall=self.hall,
+            invoke_reaper=self._invoked,
+        )
+        self.watch = Watch(store=self.store, view=self.view, hall=self.hall, waker=self.waker)
+
+    def _invoked(self) -> None:
+        self.invoked += 1
+
+    # ------------------------------------------------------------ the lease, as others write it
+    @property
+    def lease(self) -> Lease:
+        found = self.store.read(UNIT).lease
+        assert found is not None
+        return found
+
+    def act(self, transition: Callable[..., Any], **arguments: Any) -> Lease:
+        outcome = transition(self.lease, now=self.clock(), nonce=secrets.token_hex(4), **arguments)
+        assert isinstance(outcome, Write), outcome
+        after = MemoryLeaseStore.write(self.store, outcome)
+        assert after is not None
+        return after
+
+    def bring_to(self, state: State, *, failure: str = "start-timeout") -> Stage:
+        """The lease in `state`, by the way that leads there; the machine as it would be."""
+        MemoryLeaseStore.write(self.store, protocol.create(UNIT, MACHINE, by="deploy", now=self.clock(), nonce="n"))
+        way = [State.NEW, State.RUNNING, State.DRAINING, State.STOPPING, State.STOPPED, State.STARTING, State.FAILED]
+        for step in way[1 : way.index(state) + 1]:
+            self._step(step, failure)
+        up = {State.NEW, State.STARTING, State.RUNNING, State.DRAINING}
+        self.power.state = "running" if state in up else "stopping" if state is State.STOPPING else "stopped"
+        return self
+
+    def _step(self, to: State, failure: str) -> None:
+        match to:
+            case State.RUNNING:
+                self.agent_ready("boot-1")
+            case State.DRAINING:
+                self.act(protocol.drain, reason="idle")
+            case State.STOPPING:
+                self.act(protocol.stop, boot_id="boot-1")
+            case State.STOPPED:
+                self.act(protocol.stopped, by="reaper")
+            case State.STARTING:
+                self.act(protocol.wish, by="test", until=self.clock() + 30)
+                self.act(protocol.start, by="reaper")
+                self.clock.now += 31
+            case State.FAILED:
+                self.act(protocol.fail, by="reaper", reason="EC2's words", failure=failure, order=False)
+
+    def agent_ready(self, boot: str) -> None:
+        self.act(protocol.claim_boot, instance_id=MACHINE, boot_id=boot)
+        self.act(protocol.ready, boot_id=boot)
+
+    def look(self, *, later_s: float = 0.0) -> bool:
+        """One round of the watch, from synchronous tests."""
+        self.clock.now += later_s
+        return asyncio.run(self.watch.look())
+
+    def history(self) -> list[str]:
+        return [f"{e.before}→{e.after} {e.by}" for e in self.store.events(UNIT)]
+
+    # ------------------------------------------------------------ with HTTP
+    @asynccontextmanager
+    async def serving(self, engine: FakeEngine | None = None) -> AsyncIterator[str]:
+        """The relay's URL; `engine` stands behind HAProxy's inner frontend."""
+        inner = TestServer(engine.app) if engine else None
+        if inner:
+            await inner.start_server()
+        engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
+        relay = TestServer(make_app(Relay(self.config, view=self.view, hall=self.hall, engines=engines)))
+        await relay.start_server()
+        try:
+            yield str(relay.make_url("/"))
+        finally:
+            await relay.close()
+            await engines.close()
+            if inner:
+                await inner.close()
+
+    async def waiting(self, count: int = 1) -> None:
+        await until(lambda: self.hall.waiting == count)
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Yield to the loop until it is so."""
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0)
+
+
+class FakeEngine:
+    """What stands behind HAProxy's inner frontend; `refuse` counts down the connections that its port refuses."""
+
+    def __init__(self) -> None:
+        self.refuse = 0
+        self.seen: list[dict[str, Any]] = []
+        self.left = 0
+        self.breaks = False
+        self.endless = False
+        self.status = 200
+        self.app = web.Application(client_max_size=2**26)
+        self.app.router.add_post("/v1/{rest:.+}", self._answer)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse:
+            self.refuse -= 1
+            return web.json_response({"error": {}}, status=503, headers={NOT_SENT_HEADER: "1"})
+        asked = await request.json()
+        self.seen.append({"engine": request.headers[ENGINE_HEADER], "asked": asked, "headers": dict(request.headers)})
+        if self.status != 200:
+            return web.json_response({"error": {"message": "no", "code": "engine_says_no"}}, status=self.status)
+        return await (self._stream(request) if asked.get("stream") else self._plain(request))
+
+    async def _plain(self, request: web.Request) -> web.StreamResponse:
+        if self.breaks:
+            request.transport.abort()  # type: ignore[union-attr]
+        message = {"role": "assistant", "content": "Paris"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return web.json_response(
+            {"id": "x", "object": "chat.completion", "created": 1, "model": "chat", "choices": [choice]}
+        )
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Engine": "yes"})
+        await response.prepare(request)
+        head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "chat"}
+        for word in ("Pa", "ris"):
+            event = head | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        if self.breaks:
+            request.transport.abort()  # type: ignore[union-attr]
+            return response
+        if self.endless:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left += 1
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+
+def refused(code: str, *, capacity: bool = False) -> PowerRefused:
+    return PowerRefused(code, "EC2's words", capacity=capacity)

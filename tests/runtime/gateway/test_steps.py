@@ -1,0 +1,90 @@
+"""What the relay does next: a table."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from core.lease import Lease, State
+from runtime.gateway.steps import Act, Situation, next_act
+from runtime.power import Machine
+
+NOW = 10_000.0
+TTL = 1140.0
+
+
+def lease(state: State, **changes: Any) -> Lease:
+    return dataclasses.replace(Lease("u/host", state, 7, NOW - 100, "why", "agent"), **changes)
+
+
+def machine(state: str) -> Machine:
+    return Machine("i-1", state)
+
+
+FRESH = {"wish_by": "relay", "wish_at": NOW, "wish_until": NOW + TTL}
+OLD = {"wish_by": "relay", "wish_at": NOW - 100, "wish_until": NOW + TTL - 100}
+OVER = {"wish_by": "relay", "wish_at": NOW - 2000, "wish_until": NOW - 1}
+WANTED = {"wanted": True}
+
+TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
+    ("running: nothing", lease(State.RUNNING), {}, Act.WAIT),
+    ("running: no wish is written", lease(State.RUNNING), WANTED, Act.WAIT),
+    ("running, engine refused: ask EC2", lease(State.RUNNING), {"doubted": True}, Act.LOOK),
+    ("running, asked a moment ago", lease(State.RUNNING), {"doubted": True, "machine": machine("running")}, Act.WAIT),
+    ("draining: fence", lease(State.DRAINING), {}, Act.FENCE),
+    ("draining: no fence while routes are open", lease(State.DRAINING), {"closed": False}, Act.WAIT),
+    ("draining: fenced once", lease(State.DRAINING, fence_epoch=7), {}, Act.WAIT),
+    ("draining: an older drain's fence does not count", lease(State.DRAINING, fence_epoch=5), {}, Act.FENCE),
+    ("draining, demand: resume", lease(State.DRAINING), WANTED, Act.RESUME),
+    ("draining, demand after the fence", lease(State.DRAINING, fence_epoch=7), WANTED, Act.RESUME),
+    ("draining, another's wish", lease(State.DRAINING, **FRESH), {}, Act.RESUME),
+    ("draining, machine off", lease(State.DRAINING), WANTED | {"machine": machine("stopped")}, Act.WAIT),
+    ("new, demand: wish", lease(State.NEW), WANTED, Act.WISH),
+    ("starting, nobody", lease(State.STARTING), {}, Act.WAIT),
+    ("starting, demand: wish", lease(State.STARTING), WANTED, Act.WISH),
+    ("starting, wished", lease(State.STARTING, **FRESH), WANTED, Act.WAIT),
+    ("starting, wish grows old", lease(State.STARTING, **OLD), WANTED, Act.WISH),
+    ("starting, order owed", lease(State.STARTING, **FRESH), {"owed": True}, Act.ORDER),
+    ("stopping: ask EC2", lease(State.STOPPING), {}, Act.LOOK),
+    ("stopping, still up", lease(State.STOPPING), {"machine": machine("running")}, Act.WAIT),
+    ("stopping, off", lease(State.STOPPING), {"machine": machine("stopped")}, Act.STOPPED),
+    (
+        "stopping, off, a stop order may land",
+        lease(State.STOPPING, order_until=NOW + 3),
+        {"machine": machine("stopped")},
+        Act.WAIT,
+    ),
+    ("stopping, demand: wish first", lease(State.STOPPING), WANTED | {"machine": machine("stopped")}, Act.WISH),
+    ("stopped, nobody", lease(State.STOPPED), {}, Act.WAIT),
+    ("stopped, demand: wish", lease(State.STOPPED), WANTED, Act.WISH),
+    ("stopped, wished: start", lease(State.STOPPED, **FRESH), WANTED, Act.START),
+    ("stopped, fab wake's wish: start", lease(State.STOPPED, **OLD), {}, Act.START),
+    ("stopped, wish is over", lease(State.STOPPED, **OVER), {}, Act.WAIT),
+    ("stopped, a stop order may land", lease(State.STOPPED, **FRESH, order_until=NOW + 3), WANTED, Act.WAIT),
+    ("stopped, relay may not wake", lease(State.STOPPED), WANTED | {"may_wake": False}, Act.WAIT),
+    ("failed a while ago: ask EC2", lease(State.FAILED, **FRESH, failure="start-timeout"), {}, Act.LOOK),
+    (
+        "failed a while ago, off: start",
+        lease(State.FAILED, **FRESH, failure="start-timeout"),
+        {"machine": machine("stopped")},
+        Act.START,
+    ),
+    (
+        "failed a while ago, still stopping",
+        lease(State.FAILED, **FRESH, failure="start-timeout"),
+        {"machine": machine("stopping")},
+        Act.WAIT,
+    ),
+    ("failed just now", lease(State.FAILED, **FRESH, since=NOW - 5, failure="start-timeout"), {}, Act.WAIT),
+    ("failed, no capacity: the reaper's", lease(State.FAILED, **FRESH, failure="capacity"), {}, Act.WAIT),
+    ("failed, machine gone", lease(State.FAILED, **FRESH, failure="gone", since=0.0), {}, Act.WAIT),
+    ("failed, demand: wish", lease(State.FAILED, failure="capacity"), WANTED, Act.WISH),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
+def test_next_act(row: tuple[str, Lease, dict[str, Any], Act]) -> None:
+    _, have, situation, wanted = row
+    assert next_act(have, NOW, Situation(wish_ttl_s=TTL, **situation)) is wanted

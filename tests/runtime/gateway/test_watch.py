@@ -1,0 +1,288 @@
+"""The relay's rounds over a lease in memory: what it writes, orders and opens, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import contract
+from core import lease as protocol
+from core.lease import State
+from runtime.gateway.errors import Refusal
+from runtime.power import PowerUnanswered
+from tests.runtime.gateway.stage import Stage, refused
+
+
+def test_running_opens_the_routes_and_beats() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    assert stage.routes.open is True
+    assert stage.view.awake
+    assert stage.lease.relay_at == stage.clock()
+
+
+def test_beats_only_now_and_then() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    first = stage.lease.relay_at
+    stage.look(later_s=contract.HEARTBEAT_S - 1)
+    assert stage.lease.relay_at == first
+    stage.look(later_s=1)
+    assert stage.lease.relay_at == stage.clock()
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.RUNNING])
+def test_every_other_state_closes_them(state: State) -> None:
+    stage = Stage().bring_to(state)
+    stage.look()
+    assert stage.routes.open is False
+    assert not stage.view.awake
+
+
+def test_draining_is_fenced_after_the_routes_are_closed() -> None:
+    stage = Stage().bring_to(State.DRAINING)
+    stage.look()
+    assert stage.routes.open is False
+    assert stage.lease.fence_epoch == stage.lease.epoch
+
+
+def test_no_fence_where_haproxy_does_not_answer() -> None:
+    stage = Stage().bring_to(State.DRAINING)
+    stage.routes.unavailable = True
+    stage.look()
+    assert stage.lease.fence_epoch is None
+
+
+def test_demand_while_draining_resumes_and_leaves_no_wish() -> None:
+    stage = Stage().bring_to(State.DRAINING)
+    stage.hall.ask()
+    stage.look()
+    assert (stage.lease.state, stage.lease.by, stage.lease.wish_until) == (State.RUNNING, "relay", None)
+    assert stage.routes.open is True
+    assert not stage.hall.wanted
+
+
+def test_demand_while_stopped_wishes_starts_and_orders_in_one_round() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.look()
+    assert stage.lease.state is State.STARTING
+    assert stage.power.starts == 1
+    assert stage.lease.wish_until == stage.clock() + stage.config.hold_for_s + contract.WISH_EXTRA_S
+    assert not stage.hall.wanted, "the wish is in the lease; the caller may go"
+    stage.look(later_s=1)
+    assert stage.power.starts == 1
+
+
+def test_demand_while_stopping_starts_at_stopped() -> None:
+    stage = Stage().bring_to(State.STOPPING)
+    stage.hall.ask()
+    stage.look()
+    assert stage.lease.state is State.STOPPING
+    assert stage.lease.wanted(stage.clock())
+    stage.power.state = "stopped"
+    stage.look(later_s=contract.DESCRIBE_S)
+    assert stage.lease.state is State.STARTING
+    assert stage.history()[-2:] == ["STOPPING→STOPPED relay", "STOPPED→STARTING relay"]
+
+
+def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() -> None:
+    stage = Stage().bring_to(State.STOPPING)
+    for _ in range(4):
+        stage.look(later_s=contract.DESCRIBE_S / 2)
+    assert stage.power.described == 2
+    stage.power.state = "stopped"
+    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=10)
+    assert stage.lease.state is State.STOPPED
+    assert stage.power.starts == 0
+
+
+def test_somebody_elses_wish_starts_too() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.look()
+    assert stage.power.starts == 1
+
+
+def test_the_reaper_was_faster() -> None:
+    """Between our reading and our write the reaper has started the host: no second order from us."""
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.store.intrude = lambda: stage.act(protocol.start, by="reaper")
+    assert stage.look() is True, "read again at once"
+    stage.look()
+    assert (stage.lease.by, stage.power.starts) == ("reaper", 0)
+
+
+def test_lost_answer_of_the_start_still_gives_the_order() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.store.lose = 1
+    stage.look()
+    assert (stage.lease.state, stage.power.starts) == (State.STARTING, 0)
+    stage.look()
+    assert stage.power.starts == 1
+
+
+def test_order_without_an_answer_is_repeated() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
+    stage.look()
+    stage.look(later_s=0.2)
+    stage.look(later_s=0.2)
+    assert stage.power.starts == 2
+
+
+def test_order_that_came_too_early_is_repeated_a_little_later() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [refused("IncorrectInstanceState")]
+    stage.look()
+    stage.look(later_s=contract.DESCRIBE_S / 2)
+    assert stage.power.starts == 1
+    stage.look(later_s=contract.DESCRIBE_S)
+    assert (stage.lease.state, stage.power.starts) == (State.STARTING, 2)
+
+
+def test_no_capacity_fails_with_ec2s_words_and_calls_the_reaper() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [refused("InsufficientInstanceCapacity", capacity=True)]
+    stage.look()
+    assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "capacity", 1)
+    assert "EC2's words" in stage.lease.reason
+    stage.view.refuse_if_hopeless(wakes=True)  # the reaper has its grace: callers wait
+    stage.look(later_s=contract.CAPACITY_GRACE_S / 2)
+    assert stage.power.starts == 1, "the ladder is the reaper's"
+
+
+def test_no_capacity_is_said_after_the_grace_whatever_retries_came_between() -> None:
+    stage = Stage().bring_to(State.FAILED, failure="capacity")
+    stage.look()
+    for _ in range(4):
+        stage.act(protocol.wish, by="relay", until=stage.clock() + 600)
+        stage.act(protocol.start, by="reaper")
+        stage.look(later_s=1)
+        stage.act(protocol.fail, by="reaper", reason="EC2's words", failure="capacity", order=False)
+        stage.look(later_s=contract.CAPACITY_GRACE_S / 3)
+    with pytest.raises(Refusal) as caught:
+        stage.view.refuse_if_hopeless(wakes=True)
+    assert (caught.value.status, caught.value.code) == (503, "no_capacity")
+    assert caught.value.headers() == {"x-should-retry": "false"}
+
+
+def test_other_refusals_fail_at_once_with_the_code_and_without_the_reaper() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [refused("VcpuLimitExceeded")]
+    stage.look()
+    assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "VcpuLimitExceeded", 0)
+    with pytest.raises(Refusal, match="VcpuLimitExceeded"):
+        stage.view.refuse_if_hopeless(wakes=True)
+
+
+def test_store_down_changes_nothing() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    stage.store.down = True
+    stage.look(later_s=60)
+    assert stage.routes.open is True
+    assert stage.view.awake
+    assert stage.view.store_down == "throttled"
+    stage.store.down = False
+    stage.look(later_s=1)
+    assert stage.view.store_down == ""
+
+
+def test_store_down_from_the_start_knows_nothing_and_opens_nothing() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.store.down = True
+    stage.look()
+    assert stage.routes.open is None
+    assert stage.view.state == "unknown"
+    stage.view.refuse_if_hopeless(wakes=True)
+
+
+def test_no_lease_is_not_deployed() -> None:
+    stage = Stage()
+    stage.look()
+    assert stage.routes.open is False
+    with pytest.raises(Refusal, match=r"fab deploy -s lab"):
+        stage.view.refuse_if_hopeless(wakes=True)
+
+
+def test_running_by_the_lease_but_stopped_by_ec2_is_off_and_the_reaper_is_called_twice() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    stage.power.state = "stopped"
+    stage.view.doubted = True
+    stage.hall.ask()
+    stage.look()
+    assert stage.view.off
+    assert stage.routes.open is False
+    assert stage.hall.wanted, "no wish can be written while RUNNING: demand is kept"
+    assert stage.invoked == 1
+    stage.look(later_s=10)
+    assert stage.invoked == 1
+    stage.look(later_s=contract.STOPPED_TWICE_S)
+    assert stage.invoked == 2
+
+
+def test_running_again_by_ec2_is_awake_again() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    stage.power.state = "missing"  # EC2 is eventually consistent
+    stage.view.doubted = True
+    stage.look()
+    assert stage.view.off
+    stage.power.state = "running"
+    stage.look(later_s=contract.DESCRIBE_S)
+    assert stage.view.awake
+    assert stage.routes.open is True
+
+
+def test_relay_that_may_not_wake_neither_wishes_nor_starts() -> None:
+    stage = Stage(wakes=False).bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.look()
+    assert (stage.lease.wish_until, stage.power.starts) == (None, 0)
+    with pytest.raises(Refusal, match="may not wake"):
+        stage.view.refuse_if_hopeless(wakes=False)
+
+
+def test_wish_is_renewed_while_callers_wait_and_not_after() -> None:
+    stage = Stage().bring_to(State.STARTING)
+    with stage.hall.seat(1):
+        stage.look()
+        first = stage.lease.wish_until
+        stage.look(later_s=contract.WISH_RENEW_S - 1)
+        assert stage.lease.wish_until == first
+        stage.look(later_s=2)
+        assert stage.lease.wish_until == stage.clock() + 540 + contract.WISH_EXTRA_S
+    last = stage.lease.wish_until
+    stage.look(later_s=contract.WISH_RENEW_S * 2)
+    assert stage.lease.wish_until == last
+
+
+def test_intervals() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    assert stage.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S, "nothing is known yet"
+    stage.look()
+    assert stage.watch.interval_s() == contract.LEASE_READ_RUNNING_S
+    stage.act(protocol.drain, reason="idle")
+    stage.look()
+    assert stage.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
+    starting = Stage().bring_to(State.STARTING)
+    starting.look()
+    assert starting.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
+    with starting.hall.seat(1):
+        assert starting.watch.interval_s() == contract.LEASE_READ_WAITING_S
+
+
+def test_learns_how_long_a_wake_takes() -> None:
+    stage = Stage().bring_to(State.STARTING)
+    stage.clock.now += 9
+    stage.agent_ready("boot-2")
+    stage.look()
+    assert stage.view.usual_wake_s == pytest.approx(40.0)  # 31 s in bring_to, and 9
