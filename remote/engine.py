@@ -121,7 +121,9 @@ def items(specs: tuple[EngineSpec, ...]) -> list[Item]:
 
 def _yaml(spec: EngineSpec, weights: Model) -> bytes:
     text = yaml.safe_dump(flags(spec, weights.path), sort_keys=False)
-    return f"# Made by `fab deploy`: changes here are overwritten. The reasons are in remote/engine.py.\n{text}".encode()
+    return (
+        f"# Made by `fab deploy`: changes here are overwritten. The reasons are in remote/engine.py.\n{text}".encode()
+    )
 
 
 def _unit(device: str) -> bytes:

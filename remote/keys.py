@@ -38,7 +38,7 @@ def mint(keys_map: str) -> Key:
 
 
 def needed(keys_map: str, *, new_key: bool, key_file: Path | None) -> bool:
-    """A key is minted where there is none yet, on demand, and where `key_file` should hold one but holds none that works."""
+    """A key is minted where there is none yet, on demand, and where `key_file` holds none that works."""
     if new_key or not keys_map:
         return True
     return key_file is not None and not works(keys_map, key_file)
@@ -65,4 +65,6 @@ def write(key: Key, path: Path) -> None:
             file.write(key.secret + "\n")
         new.replace(path)
     except OSError as error:
-        raise DeployError(f"The key could not be written to {path}: {error}. Make another: `fab deploy --new-key`.") from error
+        raise DeployError(
+            f"The key could not be written to {path}: {error}. Make another: `fab deploy --new-key`."
+        ) from error

@@ -61,7 +61,7 @@ class File:
 
 
 def tree_hash(files: Mapping[str, bytes]) -> str:
-    """The same hash that scripts/gather.py computes of a folder: over "<sha256> <relative path>" lines, sorted by path."""
+    """The hash that scripts/gather.py computes of a folder: over "<sha256> <relative path>" lines, sorted by path."""
     lines = [f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in sorted(files)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -78,7 +78,9 @@ class PathModel:
         return "" if self.path in facts.paths else "there is no such folder on the host"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
-        return (Order("exit 1", failure=f"{self.where} names {self.path}, which is not on the host. Copy the model there"),)
+        return (
+            Order("exit 1", failure=f"{self.where} names {self.path}, which is not on the host. Copy the model there"),
+        )
 
 
 @dataclass(frozen=True)

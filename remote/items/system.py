@@ -88,8 +88,8 @@ class Driver:
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         if facts.os != "ubuntu":
-            said = f"echo 'This is {facts.os} {facts.os_version}; the driver is installed on Ubuntu only. Install it, then deploy again.'"
-            return (Order(f"{said}; exit 1", failure="no NVIDIA driver"),)
+            found = f"This is {facts.os} {facts.os_version}; the driver is installed on Ubuntu only"
+            return (Order(f"echo '{found}. Install it, then deploy again.'; exit 1", failure="no NVIDIA driver"),)
         failure = (
             "the NVIDIA driver is installed, but nvidia-smi finds no GPU: does this instance type have one? "
             "For an engine without a GPU set `device: cpu`"

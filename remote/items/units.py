@@ -26,8 +26,11 @@ def digest_of(items: Iterable[Hashed]) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that is enabled and runs. `applied` is the hash of what it was last (re)started with; a stamp on the machine
-    keeps it, so that a deployment that died between a file and its restart is made good by the next."""
+    """A unit that is enabled and runs, started with `applied`: the hash of what it reads.
+
+    A stamp on the machine keeps that hash, so that a deployment that died between a file and its restart is made good
+    by the next one.
+    """
 
     name: str
     applied: str
@@ -98,5 +101,7 @@ class OnlyEngines:
         lines = []
         for name in self._left(facts):
             unit, path = shlex.quote(self.unit.format(name=name)), shlex.quote(f"{self.folder}/{name}.yaml")
-            lines.append(f"systemctl -q disable --now {unit}; rm -rf /etc/systemd/system/{unit}.d {STAMPS}/{unit} {path}")
+            lines.append(
+                f"systemctl -q disable --now {unit}; rm -rf /etc/systemd/system/{unit}.d {STAMPS}/{unit} {path}"
+            )
         return (Order("\n".join(lines), timeout_s=180, failure="an old engine could not be removed"),)

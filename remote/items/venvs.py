@@ -1,4 +1,4 @@
-"""Python environments on machines, made by uv from closed lists: nothing is resolved there, so two machines get the same.
+"""Python environments on machines, made by uv from closed lists: nothing is resolved there, so all get the same.
 
 uv itself comes from PyPI into an environment of its own, pinned by core.versions.UV.
 """
@@ -109,9 +109,12 @@ class Venv:
         return (Order("\n".join(lines), self.requirements.encode(), timeout_s=1800, failure=failure),)
 
     def _dist_info(self, name: str, version: str) -> str:
-        purelib = f"{shlex.quote(self.path)}/bin/python -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])'"
-        folder = f'"$({purelib})"/{shlex.quote(f"{name}-{version}.dist-info")}'
+        find = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+        purelib = f"{shlex.quote(self.path)}/bin/python -c {shlex.quote(find)}"
         text = shlex.quote(f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
-        return (
-            f'd={folder}; mkdir -p "$d"; printf {text} > "$d/METADATA"; : > "$d/RECORD"; echo pilotlight > "$d/INSTALLER"'
+        return "\n".join(
+            (
+                f'd="$({purelib})"/{shlex.quote(f"{name}-{version}.dist-info")}; mkdir -p "$d"',
+                f'printf {text} > "$d/METADATA"; : > "$d/RECORD"; echo pilotlight > "$d/INSTALLER"',
+            )
         )

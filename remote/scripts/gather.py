@@ -1,4 +1,4 @@
-"""Runs on a machine: prints its facts as one JSON object. Standard library only, Python 3.8 and newer, no writes.
+"""Runs on a machine: prints its facts as one JSON object. Standard library only, Python 3.10 and newer, no writes.
 
 `remote/facts.py` appends a call of `main` with the query. Nothing here may fail as a whole: a missing file is a fact.
 """
@@ -10,7 +10,7 @@ import os
 import pwd
 import stat
 import subprocess
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 
 def output(*command: str) -> str:
@@ -22,7 +22,7 @@ def output(*command: str) -> str:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 
-def file_fact(path: str) -> Optional[Dict[str, Any]]:
+def file_fact(path: str) -> dict[str, Any] | None:
     """Hash, mode and owners of a file; None where there is none."""
     try:
         found = os.stat(path)
@@ -47,7 +47,7 @@ def name_of(lookup: Any, number: int) -> str:
 
 
 def tree_hash(root: str) -> str:
-    """Hash over every file below `root` but byte code; "" where there is none. remote/items/trees.py computes the same."""
+    """Hash over every file below `root` but byte code; "" where there is none. remote/items/files.py has the same."""
     found = {}
     for folder, names, files in os.walk(root):
         names[:] = [n for n in names if n != "__pycache__"]
@@ -55,7 +55,7 @@ def tree_hash(root: str) -> str:
             path = os.path.join(folder, name)
             with open(path, "rb") as file:
                 found[os.path.relpath(path, root)] = hashlib.sha256(file.read()).hexdigest()
-    lines = ["%s %s\n" % (found[name], name) for name in sorted(found)]
+    lines = [f"{found[name]} {name}\n" for name in sorted(found)]
     return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
 
 
@@ -68,7 +68,7 @@ def text(path: str) -> str:
         return ""
 
 
-def listing(folder: str) -> List[str]:
+def listing(folder: str) -> list[str]:
     """Names in a folder, sorted; none where there is no folder."""
     try:
         return sorted(os.listdir(folder))
@@ -76,7 +76,7 @@ def listing(folder: str) -> List[str]:
         return []
 
 
-def units(names: List[str]) -> Dict[str, Dict[str, str]]:
+def units(names: list[str]) -> dict[str, dict[str, str]]:
     """systemd's properties of each unit."""
     shown = "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload"
     found = {}
@@ -86,7 +86,7 @@ def units(names: List[str]) -> Dict[str, Dict[str, str]]:
     return found
 
 
-def users(names: List[str]) -> Dict[str, List[str]]:
+def users(names: list[str]) -> dict[str, list[str]]:
     """The groups of each user that there is."""
     found = {}
     for name in names:
@@ -98,20 +98,20 @@ def users(names: List[str]) -> Dict[str, List[str]]:
     return found
 
 
-def packages(names: List[str]) -> List[str]:
+def packages(names: list[str]) -> list[str]:
     """Those of the Debian packages that are installed."""
     wanted = set(names)
     lines = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n").splitlines() if names else []
     return sorted(wanted.intersection(line.split(" ", 1)[1] for line in lines if line.startswith("installed ")))
 
 
-def pairs(path: str) -> Dict[str, str]:
+def pairs(path: str) -> dict[str, str]:
     """KEY=value lines of a file, without quotes."""
     lines = [line.split("=", 1) for line in text(path).splitlines() if "=" in line and not line.startswith("#")]
     return {key.strip(): value.strip().strip("\"'") for key, value in lines}
 
 
-def main(query: Dict[str, List[str]]) -> None:
+def main(query: dict[str, list[str]]) -> None:
     """Print the facts that `query` asks for."""
     release = pairs("/etc/os-release")
     facts = {

@@ -16,7 +16,7 @@ def _environment() -> Environment:
 
     loader = FileSystemLoader(Path(__file__).parent)
     # the files are configuration, not HTML: nothing is escaped
-    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 
 
 def render(name: str, **variables: Any) -> bytes:

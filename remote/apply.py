@@ -1,0 +1,49 @@
+"""Applying a plan: step by step on one machine, each said when it is done; a failure names machine, item and cause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from core.errors import DeployError
+from remote.facts import Facts
+from remote.items import Item
+from remote.items.units import Unit
+from remote.machine import Machine, tail
+from remote.plan import Step
+from remote.progress import Progress
+
+
+def apply(
+    machine: Machine,
+    steps: Sequence[Step],
+    facts: Facts,
+    progress: Progress,
+    *,
+    before_agent: Callable[[], None] = lambda: None,
+) -> None:
+    """Do the steps in order. `before_agent` is called before a unit that may only start under a hold.
+
+    Raises:
+        DeployError: a step failed; what was done before it stays, and the next run goes on from there.
+    """
+    for step in steps:
+        if isinstance(step.item, Unit) and step.item.wait_for_hold:
+            before_agent()
+        began = time.monotonic()
+        line = f"{machine.role:<8} {step.text}"
+        if step.item.slow:
+            with progress.during(line):
+                _do(machine, step.item, facts)
+        else:
+            _do(machine, step.item, facts)
+        took = time.monotonic() - began
+        progress.say(f"{machine.role:<8} done: {step.item.label} ({took:.1f} s)" if step.item.slow else line)
+
+
+def _do(machine: Machine, item: Item, facts: Facts) -> None:
+    for order in item.orders(facts):
+        result = machine.run(order.script, stdin=order.stdin, timeout_s=order.timeout_s)
+        if result.code != 0:
+            said = tail(f"{result.err}\n{result.out}")
+            raise DeployError(f"{machine.role}: {order.failure or item.label}. It said:\n{said}")

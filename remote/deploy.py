@@ -1,0 +1,243 @@
+"""`fab deploy`: facts of both machines at once, plans, only the difference, under a hold, and proof at the end.
+
+The order: gateway and host work at the same time. A host that has been deployed before is touched only under a hold;
+on a first deployment nothing can stop it before its agent starts, so only the agent waits for the hold, which needs the
+gateway's part (the lease is written over there).
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from core.contract import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, RELAY_CONFIG, RELAY_VENV
+from core.errors import DeployError
+from remote import keys, plan, wanted
+from remote.apply import apply
+from remote.facts import Facts, Query
+from remote.inventory import Inventory
+from remote.items import Item
+from remote.items.files import File, Tree
+from remote.items.keys import NewKey
+from remote.items.venvs import Venv
+from remote.lease import Hold, LeaseDesk, Record
+from remote.machine import Machine, Unreachable
+from remote.plan import Step
+from remote.progress import Progress
+from remote.proof import Proof
+
+BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
+OFF: Final = ("STOPPED", "STOPPING", "FAILED", "STARTING")
+FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for."""
+
+    dry_run: bool = False
+    new_key: bool = False
+    key_file: Path | None = None
+
+
+@dataclass
+class Report:
+    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it."""
+
+    stack: str
+    api_url: str
+    changes: list[str] = field(default_factory=list)
+    lease: str = ""
+    api_key: str = ""
+    key_file: str = ""
+    seconds_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json: one flat object."""
+        return asdict(self) | {"changed": len(self.changes)}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One machine with what it should have, what it has, and the difference."""
+
+    machine: Machine
+    items: Sequence[Item]
+    facts: Facts
+    steps: tuple[Step, ...]
+
+
+class Deployment:
+    """One run of `fab deploy`."""
+
+    def __init__(self, inventory: Inventory, options: Options, progress: Progress) -> None:
+        self.inventory, self.options, self.progress = inventory, options, progress
+        self.gateway = Machine(inventory.gateway) if inventory.gateway else None
+        self.host = Machine(inventory.host, self.gateway)
+        self.front = self.gateway or self.host
+        self.desk = LeaseDesk(self.front)
+        self.hold = Hold(self.desk, f"{getpass.getuser()}@{socket.gethostname()}", "fab deploy", self.progress.say)
+        self.report = Report(inventory.stack, inventory.api_url)
+
+    def run(self) -> Report:
+        """Deploy, or with --dry-run only show. DeployError names the machine, the thing and the next command."""
+        try:
+            with self.hold:
+                self._run()
+        finally:
+            self.host.close()
+            if self.gateway:
+                self.gateway.close()
+        self.report.seconds_s = round(self.progress.seconds, 2)
+        return self.report
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(3) as pool:
+            front = pool.submit(self._look, self.front, self._front_items(), BOOT_S)
+            lease = pool.submit(self._lease, front)
+            back = pool.submit(self._look_at_host, lease) if self.gateway else front
+            front_side, seen, host_side = front.result(), lease.result(), back.result()
+        if host_side is None:
+            host_side = self._woken(seen)
+            if host_side is None:
+                return None
+        sides = [front_side, host_side] if self.gateway else [host_side]
+        self.report.changes = [f"{side.machine.role}: {step.text}" for side in sides for step in side.steps]
+        if self.options.dry_run:
+            return self._show(sides)
+        if any(side.steps for side in sides):
+            self._change(front_side, host_side)
+        self._key(front_side)
+        self._prove(seen, changed=bool(self.report.changes))
+        return None
+
+    # ------------------------------------------------------------ looking
+    def _front_items(self) -> list[Item]:
+        return wanted.gateway(self.inventory) if self.gateway else wanted.host(self.inventory)
+
+    def _look(self, machine: Machine, items: Sequence[Item], patience_s: float) -> Side:
+        machine.connect(
+            patience_s, lambda: self.progress.say(f"{machine.role:<8} waits for SSH (up to {patience_s:.0f} s)")
+        )
+        asked = Query.union([plan.query(items), Query(texts=(KEYS_MAP,), units=(AGENT_UNIT,))])
+        found = machine.facts(asked)
+        return Side(machine, items, found, plan.plan(items, found))
+
+    def _lease(self, front: Future[Side]) -> Record:
+        """The lease as the gateway sees it; {} where the gateway cannot tell yet (its first deployment)."""
+        self.front.connect(BOOT_S)
+        if self.front.run(f"test -x {RELAY_VENV}/bin/python && test -e {RELAY_CONFIG}").code != 0:
+            return {}
+        try:
+            return self.desk.show()
+        except DeployError:
+            if _desk_ready(front.result()):
+                raise
+            return {}  # the gateway's part is being renewed; what it says counts after that
+
+    def _look_at_host(self, lease: Future[Record]) -> Side | None:
+        """The host's side, or None where it is off."""
+        self.front.connect(BOOT_S)
+        items = wanted.host(self.inventory)
+        try:
+            return self._look(self.host, items, 0.0)
+        except Unreachable:
+            seen = lease.result()
+            if _off(seen):
+                return None
+            if seen:  # deployed before, and it should be up
+                raise
+        return self._look(self.host, items, BOOT_S)
+
+    def _woken(self, seen: Record) -> Side | None:
+        """Wake the host and look at it; with --dry-run only say that it would be."""
+        self.progress.say(f"host     is off ({seen.get('state')}: {seen.get('reason', '')})")
+        if self.options.dry_run:
+            self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
+            return None
+        self._take_hold()
+        self.desk.call("wish", "--by", "fab deploy", "--start")
+        with self.progress.during("host     wakes"):
+            return self._look(self.host, wanted.host(self.inventory), max(BOOT_S, 300.0))
+
+    def _show(self, sides: Sequence[Side]) -> None:
+        for side in sides:
+            for step in side.steps:
+                self.progress.say(f"{side.machine.role:<8} would change {step.text}")
+
+    # ------------------------------------------------------------ changing
+    def _take_hold(self) -> None:
+        self.desk.call("create")
+        self.hold.take()
+
+    def _change(self, front: Side, back: Side) -> None:
+        first = AGENT_UNIT not in back.facts.units or back.facts.units[AGENT_UNIT].load != "loaded"
+        if _desk_ready(front):
+            self._take_hold()
+        if self.gateway is None:
+            apply(self.host, back.steps, back.facts, self.progress, before_agent=self._take_hold)
+            return
+        with ThreadPoolExecutor(2) as pool:
+            gateway = pool.submit(apply, front.machine, front.steps, front.facts, self.progress)
+            host = pool.submit(self._change_host, back, gateway, first)
+            gateway.result()
+            host.result()
+
+    def _change_host(self, back: Side, gateway: Future[None], first: bool) -> None:
+        def held() -> None:
+            gateway.result()  # the lease is written over there
+            self._take_hold()
+
+        if not first:
+            held()
+        apply(self.host, back.steps, back.facts, self.progress, before_agent=held)
+
+    def _key(self, front: Side) -> None:
+        known = front.facts.texts.get(KEYS_MAP, "")
+        if not keys.needed(known, new_key=self.options.new_key, key_file=self.options.key_file):
+            return
+        key = keys.mint(known)
+        step = Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, key.name), "new")
+        apply(front.machine, [step], front.facts, self.progress)
+        self.report.changes.append(f"{front.machine.role}: {step.text}")
+        if self.options.key_file:
+            keys.write(key, self.options.key_file)
+            self.report.key_file = str(self.options.key_file)
+        else:
+            self.report.api_key = key.secret
+            self.progress.say(f"API key {key.name}, shown this once: {key.secret}")
+
+    # ------------------------------------------------------------ proving
+    def _prove(self, seen: Record, *, changed: bool) -> None:
+        if not changed and seen.get("state") == "RUNNING":
+            self.report.lease = "RUNNING"
+            return
+        self._take_hold()
+        proof = Proof(
+            host=self.host,
+            front=self.front,
+            desk=self.desk,
+            engines=tuple(self.inventory.settings.engines),
+            services=tuple(self.inventory.settings.services),
+            timeout_s=max(FIRST_START_S, self.inventory.settings.idle.start_timeout),
+            progress=self.progress,
+        )
+        self.report.lease = str(proof.until_running()["state"])
+        proof.answers()
+
+
+def _off(seen: Record) -> bool:
+    return seen.get("state") in OFF or seen.get("machine", {}).get("state") in ("stopped", "stopping")
+
+
+def _desk_ready(front: Side) -> bool:
+    """The gateway's lease desk is as wanted already: the lease can be written before anything changes."""
+    return not any(
+        isinstance(step.item, Tree | Venv) or (isinstance(step.item, File) and step.item.path == RELAY_CONFIG)
+        for step in front.steps
+    )

@@ -1,0 +1,190 @@
+"""The inventory: a stack's machines and what they should serve, from Pulumi's outputs and the stack file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from core import settings
+from core.contract import SCHEMA_VERSION, EngineAddress, HostConfig, Outputs, RelayConfig, ServiceRoute
+from core.errors import DeployError
+from core.settings import StackSettings
+from remote import stack_files
+from remote.engine import EngineSpec
+from remote.machine import Address
+from remote.stack_files import StackFile
+
+OUTPUTS_TIMEOUT_S: Final = 60
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that deploying needs to know. `gateway` is None where HAProxy and relay run on the host."""
+
+    stack: str
+    settings: StackSettings
+    outputs: Mapping[str, str]
+    host: Address
+    gateway: Address | None
+
+    @property
+    def api_url(self) -> str:
+        """Where callers find the API."""
+        return self.outputs[Outputs.API_URL]
+
+    @property
+    def unit(self) -> str:
+        """The lease's pk."""
+        return self.outputs[Outputs.UNIT]
+
+    def specs(self) -> tuple[EngineSpec, ...]:
+        """The engines, each with the names of its services too: callers' `model` reaches vLLM unchanged."""
+        bind = "0.0.0.0" if self.gateway else LOOPBACK  # only the gateway reaches it (security group)
+        return tuple(
+            EngineSpec(
+                name=name,
+                port=self.settings.engine_port(name),
+                names=(name, *(s for s, v in self.settings.services.items() if v.engine == name and s != name)),
+                model=engine.model,
+                max_model_len=engine.max_model_len,
+                device=engine.device,
+                dtype=engine.dtype,
+                quantization=engine.quantization,
+                flags=tuple(engine.flags.items()),
+                where=f"{settings.stack_file(self.stack)}: pilotlight:engines.{name}.model",
+                bind=bind,
+            )
+            for name, engine in self.settings.engines.items()
+        )
+
+    def engines(self, address: str) -> tuple[EngineAddress, ...]:
+        """The engines at `address`: the host's private IP for the gateway, loopback on the host itself."""
+        return tuple(EngineAddress(n, address, self.settings.engine_port(n)) for n in self.settings.engines)
+
+    def services(self) -> tuple[ServiceRoute, ...]:
+        """What callers name, and who answers."""
+        return tuple(ServiceRoute(name, service.engine) for name, service in self.settings.services.items())
+
+    def host_config(self) -> HostConfig:
+        """agent.json."""
+        return HostConfig(
+            **self._common(),
+            engines=self.engines(LOOPBACK),
+            max_silence_s=self.settings.idle.max_silence,
+        )
+
+    def relay_config(self) -> RelayConfig:
+        """relay.json."""
+        address = self.outputs[Outputs.HOST_PRIVATE_IP] if self.gateway else LOOPBACK
+        return RelayConfig(
+            **self._common(),
+            reaper_function=self.outputs[Outputs.REAPER],
+            engines=self.engines(address),
+            services=self.services(),
+            hold_for_s=self.settings.idle.hold_for,
+            queue_max=self.settings.queue_max,
+            start_timeout_s=self.settings.idle.start_timeout,
+            wakes=self.gateway is not None,
+        )
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "stack": self.stack,
+            "unit": self.unit,
+            "region": self.outputs[Outputs.REGION],
+            "table": self.outputs[Outputs.TABLE],
+            "instance_id": self.outputs[Outputs.HOST_INSTANCE_ID],
+        }
+
+
+def load(stack: str, *, identity: str = "") -> Inventory:
+    """The inventory of a stack; `identity` is a private key file that wins over all others.
+
+    Raises:
+        DeployError: unknown stack, no outputs, no Pulumi, no such key; each with the next command.
+    """
+    file = stack_files.find(stack)
+    key = str(Path(identity).expanduser()) if identity else file.ssh_key
+    if key and not Path(key).is_file():
+        raise DeployError(f"There is no private key {key}. Give one that is there: `--identity FILE`.")
+    return build(file, outputs(file), key)
+
+
+def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
+    """The inventory from settings and outputs. Pure."""
+    missing = [name for name in _NEEDED if not found.get(name)]
+    if missing:
+        raise DeployError(
+            f"The stack `{file.name}` has no outputs {', '.join(missing)}. Make its machines first: `{_up(file)}`."
+        )
+    pins = stack_files.state_home() / "host-keys"
+    user = found[Outputs.SSH_USER]
+    gateway_id = found.get(Outputs.GATEWAY_INSTANCE_ID, "")
+    front = found[Outputs.GATEWAY_ADDRESS]
+    gateway = Address("gateway", gateway_id, front, user, key, pins) if gateway_id else None
+    reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
+    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, pins)
+    return Inventory(file.name, file.settings, found, host, gateway)
+
+
+_NEEDED: Final = (
+    Outputs.REGION,
+    Outputs.UNIT,
+    Outputs.TABLE,
+    Outputs.REAPER,
+    Outputs.HOST_INSTANCE_ID,
+    Outputs.HOST_PRIVATE_IP,
+    Outputs.GATEWAY_ADDRESS,
+    Outputs.API_URL,
+    Outputs.SSH_USER,
+)
+
+
+def outputs(file: StackFile) -> dict[str, str]:
+    """`pulumi stack output --json`, in the stack's own environment."""
+    program = shutil.which("pulumi", path=file.environment.get("PATH"))
+    if program is None:
+        raise DeployError(
+            "`pulumi` is not on PATH, and the stack's outputs come from it. `make setup` brings it and says where."
+        )
+    command = [program, "stack", "output", "--json", "--non-interactive", "-s", file.name]
+    environment = dict(file.environment) | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=file.project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=OUTPUTS_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(
+            f"`{' '.join(command)}` did not answer within {OUTPUTS_TIMEOUT_S} s in {file.project}."
+        ) from error
+    if done.returncode != 0:
+        raise DeployError(_no_outputs(file, done.stderr.strip() or done.stdout.strip()))
+    return {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in json.loads(done.stdout).items()
+    }
+
+
+def _no_outputs(file: StackFile, said: str) -> str:
+    if "no stack named" in said:
+        return f"The stack `{file.name}` has not been made yet. Run `{_up(file)}`."
+    last = os.linesep.join(said.splitlines()[-5:])
+    return f"Pulumi did not tell the outputs of `{file.name}`:\n{last}\nIf it asks for a login: `pulumi login`."
+
+
+def _up(file: StackFile) -> str:
+    return "make demo" if file.settings.cloud == "embedded" else f"pulumi up -s {file.name}"

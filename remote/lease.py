@@ -1,0 +1,101 @@
+"""The lease, read and written by boto3 code on a machine: `python -m runtime.lease_cli` over SSH.
+
+It runs where the relay's environment is: on the gateway, or on the host of a stack without one. Nothing here decides;
+core.lease does, over there.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final
+
+from core.contract import APP_DIR, HOLD_S, RELAY_CONFIG, RELAY_VENV
+from core.errors import DeployError
+from remote.items.venvs import ENVIRONMENT
+from remote.machine import Machine, Result, tail
+
+Record = dict[str, Any]
+RENEW_S: Final = HOLD_S / 3
+NOT_MET: Final = 3  # lease_cli: a `wait` that was not met
+
+
+class LeaseDesk:
+    """The lease of one unit, through the machine that may write it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Record:
+        """One lease_cli command; what it prints, as a mapping. DeployError with its own message where it fails."""
+        return dict(json.loads(self._run(verb, *arguments, timeout_s=timeout_s).out))
+
+    def _run(self, verb: str, *arguments: str, timeout_s: float) -> Result:
+        words = shlex.join(["python", "-m", "runtime.lease_cli", "--config", RELAY_CONFIG, verb, *arguments])
+        script = f"{ENVIRONMENT}; cd {APP_DIR} && PYTHONPATH={APP_DIR} exec {RELAY_VENV}/bin/{words}"
+        result = self._machine.run(script, timeout_s=timeout_s)
+        if result.code not in (0, NOT_MET):
+            raise DeployError(f"The lease command `{verb}` failed: {_said(result.out) or tail(result.err, 5)}")
+        return result
+
+    def show(self) -> Record:
+        """The lease as it stands (`state` None where there is none), and under `machine` what EC2 says."""
+        return self.call("show", "--machine")
+
+    def events(self) -> list[Record]:
+        """The history, oldest first."""
+        return [json.loads(line) for line in self._run("events", timeout_s=60.0).out.splitlines()]
+
+
+def _said(out: str) -> str:
+    """lease_cli's own message of a failure, or ""."""
+    try:
+        return str(json.loads(out)["error"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+class Hold:
+    """A hold on the host while somebody works on it; renewed in a thread, released at the end. Use as a context."""
+
+    def __init__(self, desk: LeaseDesk, who: str, why: str, lost: Callable[[str], None]) -> None:
+        self._desk = desk
+        self._arguments = ("--who", who, "--why", why)
+        self._lost = lost
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self._taken = False
+
+    def take(self) -> None:
+        """Take it now; a second call does nothing."""
+        if not self._taken:
+            self._desk.call("hold", *self._arguments, "--for", str(int(HOLD_S)))
+            self._taken = True
+            self._thread.start()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(RENEW_S):
+            try:
+                self._desk.call("hold", *self._arguments, "--for", str(int(HOLD_S)))
+            except DeployError as error:
+                self._lost(f"the hold could not be renewed: {error}")
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if not self._taken:
+            return
+        self._thread.join()
+        try:
+            self._desk.call("release", *self._arguments[:2])
+        except DeployError as failure:
+            if error is None:
+                raise
+            self._lost(f"the hold was not released and ends by itself within {HOLD_S / 60:.0f} min: {failure}")

@@ -1,0 +1,204 @@
+"""A machine reached by SSH: one connection (Fabric's), root commands with standard input, facts, pinned host keys.
+
+The host is reached through the gateway's connection. A machine's host key is pinned at first sight under its instance
+id; another key later is refused, never accepted in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import paramiko
+from fabric import Connection
+
+from core.contract import SSH_PORT
+from core.errors import DeployError
+from remote import facts
+from remote.facts import Facts, Query
+
+CONNECT_S: Final = 8.0
+RETRY_S: Final = 1.0
+KEEPALIVE_S: Final = 10
+
+
+class Unreachable(DeployError):
+    """The machine does not answer on its SSH port."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished command: exit code, standard output and standard error as text."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a machine is: `role` is host or gateway; `key` a private key file, or "" for ssh's own agent and keys."""
+
+    role: str
+    instance_id: str
+    address: str
+    user: str
+    key: str
+    pins: Path  # folder of the pinned host keys
+
+
+class _Pinned(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+    """Accepts the first key of an instance and pins it; refuses any other."""
+
+    def __init__(self, where: Address) -> None:
+        self._where = where
+
+    def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+        """Called for every connection, since no known_hosts is loaded."""
+        line = f"{key.get_name()} {key.get_base64()}"
+        pin = self._where.pins / self._where.instance_id
+        if not pin.exists():
+            pin.parent.mkdir(parents=True, exist_ok=True)
+            pin.write_text(line + "\n", encoding="utf-8")
+        elif pin.read_text(encoding="utf-8").strip() != line:
+            raise DeployError(
+                f"The {self._where.role} {self._where.instance_id} ({self._where.address}) shows another host key than "
+                f"before: {key.fingerprint}. Somebody may stand between you and it. If you know why (its disk was "
+                f"made anew), delete {pin} and run the command again."
+            )
+
+
+class _Connection(Connection):  # type: ignore[misc]
+    """Fabric's, but a gateway that cannot reach the host gives up after the connect time-out, not after an hour."""
+
+    def open_gateway(self) -> Any:
+        """A channel through the gateway's connection."""
+        self.gateway.open()
+        dest, source = (self.host, int(self.port)), ("", 0)
+        return self.gateway.transport.open_channel("direct-tcpip", dest, source, timeout=self.connect_timeout)
+
+
+class Machine:
+    """One machine. `connect` first; then `run` and `facts` from any thread."""
+
+    def __init__(self, where: Address, gateway: Machine | None = None) -> None:
+        self.where = where
+        kwargs: dict[str, Any] = {"banner_timeout": CONNECT_S, "auth_timeout": CONNECT_S}
+        if where.key:
+            kwargs |= {"key_filename": where.key, "look_for_keys": False, "allow_agent": False}
+        self._connection: Any = _Connection(
+            where.address,
+            user=where.user,
+            port=SSH_PORT,
+            gateway=gateway._connection if gateway else None,
+            connect_timeout=int(CONNECT_S),
+            connect_kwargs=kwargs,
+        )
+        self._connection.client.set_missing_host_key_policy(_Pinned(where))
+
+    @property
+    def role(self) -> str:
+        """host or gateway."""
+        return self.where.role
+
+    def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
+        """Open the connection; try again for `patience_s` while nothing answers, calling `waiting` once.
+
+        Raises:
+            Unreachable: nothing answered. DeployError: it answered, but lets us not in.
+        """
+        deadline = time.monotonic() + patience_s
+        told = False
+        while True:
+            try:
+                self._connection.open()
+                self._connection.transport.set_keepalive(KEEPALIVE_S)
+                return
+            except paramiko.AuthenticationException as error:
+                raise DeployError(self._refused()) from error
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                self._connection.close()
+                if time.monotonic() >= deadline:
+                    raise Unreachable(self._silent(error)) from error
+            if not told:
+                waiting()
+                told = True
+            time.sleep(RETRY_S)
+
+    def _refused(self) -> str:
+        key = f"the key {self.where.key}" if self.where.key else "your SSH agent's keys and those in ~/.ssh"
+        return (
+            f"The {self.role} {self.where.address} lets {self.where.user} not in with {key}. It was made with the "
+            "public key in the stack file (pilotlight:host.sshPublicKey). Give the private one: "
+            "`fab deploy -s STACK --identity FILE`, or load it: `ssh-add FILE`."
+        )
+
+    def _silent(self, error: Exception) -> str:
+        return (
+            f"The {self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT} "
+            f"({str(error) or type(error).__name__}). Is it up (`fab status -s STACK`), and is your address in "
+            "pilotlight:access.sshCidrs? After a change there run `pulumi up`."
+        )
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
+        """Run a shell script as root. Secrets go by `stdin`, never into the script."""
+        return self._execute(f"sudo -n sh -c {shlex.quote(script)}", stdin, timeout_s)
+
+    def must(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0, failure: str = "") -> str:
+        """Like `run`, but a failure is a DeployError with the script's last lines. Returns standard output."""
+        result = self.run(script, stdin=stdin, timeout_s=timeout_s)
+        if result.code != 0:
+            said = (result.err.strip() + "\n" + result.out.strip()).strip()
+            raise DeployError(f"On the {self.role} {failure or 'a command failed'}:\n{tail(said)}")
+        return result.out
+
+    def facts(self, query: Query) -> Facts:
+        """One round trip that gathers the machine's facts."""
+        result = self._execute("sudo -n python3 -", facts.script(query).encode(), 60.0)
+        if result.code != 0:
+            raise DeployError(f"The {self.role} did not tell its facts:\n{tail(result.err or result.out)}")
+        return facts.read(result.out, self.role)
+
+    def stream(self, command: str) -> Iterator[bytes]:
+        """Run as root and give the output in pieces as it comes, until the command ends."""
+        with self._channel() as channel:
+            channel.set_combine_stderr(True)
+            channel.exec_command(f"sudo -n sh -c {shlex.quote(command)}")
+            while piece := channel.recv(65536):
+                yield piece
+
+    def _execute(self, command: str, stdin: bytes, timeout_s: float) -> Result:
+        with self._channel() as channel:
+            channel.settimeout(timeout_s)
+            try:
+                channel.exec_command(command)
+                channel.sendall(stdin)
+                channel.shutdown_write()
+                out = channel.makefile("rb").read()
+                err = channel.makefile_stderr("rb").read()
+                return Result(channel.recv_exit_status(), out.decode(errors="replace"), err.decode(errors="replace"))
+            except TimeoutError as error:
+                said = f"On the {self.role} a command said nothing for {timeout_s:.0f} s and was given up"
+                raise DeployError(f"{said}: {command[:120]}…") from error
+
+    @contextlib.contextmanager
+    def _channel(self) -> Iterator[Any]:
+        try:
+            with self._connection.transport.open_session(timeout=CONNECT_S) as channel:
+                yield channel
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise Unreachable(f"The connection to the {self.role} {self.where.address} broke: {error}.") from error
+
+    def close(self) -> None:
+        """Close the connection; closing twice is fine."""
+        self._connection.close()
+
+
+def tail(text: str, lines: int = 25) -> str:
+    """The last lines of a text, for messages."""
+    return "\n".join(text.strip().splitlines()[-lines:])

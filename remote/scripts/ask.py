@@ -1,0 +1,58 @@
+"""Runs on the gateway: asks each service for one token through the front door, with a key that lives for that long.
+
+Arguments: HAProxy's admin socket, the keys map, the API's port, then the services. The key is made here, lives only in
+the running HAProxy's memory, and is deleted again. Prints one JSON object: service → "" or what was wrong.
+Standard library only.
+"""
+
+import hashlib
+import http.client
+import json
+import secrets
+import socket
+import sys
+
+
+def haproxy(path: str, command: str) -> str:
+    """One command on the admin socket; its answer."""
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(5)
+        admin.connect(path)
+        admin.sendall(command.encode() + b"\n")
+        return admin.recv(65536).decode().strip()
+
+
+def ask(port: int, key: str, service: str) -> str:
+    """ "" where the service answered one token, else status and body."""
+    body = json.dumps({"model": service, "prompt": "Hello", "max_tokens": 1, "temperature": 0})
+    headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/v1/completions", body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return "no answer: " + (str(error) or type(error).__name__)
+    finally:
+        connection.close()
+    return "" if answer.status == 200 and '"choices"' in text else f"{answer.status} {text[:300]}"
+
+
+def main(admin: str, keys_map: str, port: str, *services: str) -> None:
+    """Add the key, ask, delete the key."""
+    key = secrets.token_urlsafe(32)
+    digest = hashlib.sha256(key.encode()).hexdigest().upper()
+    found: dict[str, str] = {}
+    refused = haproxy(admin, f"add map {keys_map} {digest} deploy-check")
+    if refused:
+        found = dict.fromkeys(services, "HAProxy refused the check's key: " + refused)
+    else:
+        try:
+            found = {service: ask(int(port), key, service) for service in services}
+        finally:
+            haproxy(admin, f"del map {keys_map} {digest}")
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

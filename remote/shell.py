@@ -1,0 +1,53 @@
+"""`fab ssh`: the system's own ssh, by way of the gateway, with the pinned host keys, under a hold."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from remote.inventory import Inventory
+from remote.lease import Hold, LeaseDesk
+from remote.machine import Address, Machine
+from remote.progress import Progress
+
+BOOT_S: Final = 300.0
+
+
+def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
+    """Run a shell (or `command`) on the machine; wakes and holds the host first. Returns ssh's exit code."""
+    progress = Progress(quiet=True)
+    front = Machine(inventory.gateway or inventory.host)
+    front.connect()
+    if gateway or inventory.gateway is None:
+        return _ssh(inventory.gateway or inventory.host, None, command)
+    desk = LeaseDesk(front)
+    with Hold(desk, f"{getpass.getuser()}@{socket.gethostname()}", "fab ssh", progress.say) as hold:
+        hold.take()
+        if desk.show()["state"] not in ("RUNNING", "NEW"):
+            desk.call("wish", "--by", "fab ssh", "--start")
+        host = Machine(inventory.host, front)
+        with progress.during("host     is reached"):
+            host.connect(BOOT_S)
+        host.close()
+        return _ssh(inventory.host, inventory.gateway, command)
+
+
+def _ssh(where: Address, through: Address | None, command: str) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        known = Path(folder) / "known_hosts"
+        lines = [f"{a.address} {(a.pins / a.instance_id).read_text().strip()}\n" for a in (where, through) if a]
+        known.write_text("".join(lines))
+        options = ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"]
+        if where.key:
+            options += ["-i", where.key, "-o", "IdentitiesOnly=yes"]
+        if through:
+            jump = " ".join(["ssh", *options, "-W", "%h:%p", f"{through.user}@{through.address}"])
+            options += ["-o", f"ProxyCommand={jump}"]
+        sys.stdout.flush()
+        words = ["ssh", *options, f"{where.user}@{where.address}", *([command] if command else [])]
+        return subprocess.run(words, check=False).returncode

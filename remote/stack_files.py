@@ -1,0 +1,94 @@
+"""Which stack is meant, where it lives, and what its file says.
+
+An embedded stack is rendered by the embedded cloud into `<state>/project/stacks/`; `<state>/cloud.json` holds the
+environment that a `pulumi` for it needs (docs/architecture.md). Any other stack is the checkout's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from core import settings
+from core.errors import DeployError, SettingsError
+from core.settings import StackSettings
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+PRODUCT: Final = "pilotlight"
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """A stack's settings and what is needed to run Pulumi for it. `ssh_key` is "" where the user's own keys serve."""
+
+    name: str
+    settings: StackSettings
+    project: Path
+    environment: Mapping[str, str]
+    ssh_key: str
+
+
+def state_home() -> Path:
+    """`$XDG_STATE_HOME/pilotlight`; the same rule as local/folders.py, which remote must not import."""
+    value = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(value) if value.startswith("/") else Path.home() / ".local/state") / PRODUCT
+
+
+def cloud() -> dict[str, Any] | None:
+    """cloud.json of the embedded cloud named by PILOTLIGHT_CLOUD, or None where it is not up."""
+    path = state_home() / (os.environ.get("PILOTLIGHT_CLOUD") or PRODUCT) / "cloud.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DeployError(f"{path} cannot be read: {error}. Run `fab cloud.up` again.") from error
+
+
+def names() -> list[str]:
+    """Every stack that there is: the checkout's and the embedded cloud's."""
+    up = cloud()
+    folders = [CHECKOUT / "stacks"] + ([Path(up["project"]) / "stacks"] if up else [])
+    found = (path.name for folder in folders for path in folder.glob("Pulumi.*.yaml"))
+    return sorted({name.removeprefix("Pulumi.").removesuffix(".yaml") for name in found})
+
+
+def find(stack: str) -> StackFile:
+    """The stack's file, read and checked.
+
+    Raises:
+        DeployError: no such stack, or the embedded cloud is not up. SettingsError: the file holds a wrong value.
+    """
+    if not stack:
+        raise DeployError(f"Which stack? Add `-s NAME`; there are: {', '.join(names()) or 'none'}.")
+    up = cloud()
+    if up and (rendered := Path(up["project"]) / "stacks" / f"Pulumi.{stack}.yaml").exists():
+        environment = os.environ | {k: str(v) for k, v in up["environment"].items()}
+        return StackFile(stack, _settings(rendered, stack), Path(up["project"]), environment, str(up["ssh_key"]))
+    path = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        raise DeployError(f"There is no stack `{stack}`; there are: {', '.join(names()) or 'none'}.")
+    found = _settings(path, stack)
+    if found.cloud == "embedded":
+        raise DeployError(
+            f"The stack `{stack}` lives in the embedded cloud, which "
+            + ("does not have it. Run `make demo`." if up else "is not up. Run `fab cloud.up`, or `make demo`.")
+        )
+    return StackFile(stack, found, CHECKOUT, dict(os.environ), "")
+
+
+def _settings(path: Path, stack: str) -> StackSettings:
+    import yaml
+
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    config = raw.get("config") if isinstance(raw, dict) else None
+    if not isinstance(config, dict):
+        raise SettingsError(f"{path} has no `config:` mapping.")
+    return settings.load(config, stack)

@@ -1,0 +1,156 @@
+"""The verbs: `fab deploy`, `fab status`, …. Each is thin: arguments in, one call, lines out.
+
+A new verb: a function with `@task` and `@verb`, a one-line docstring (it is `fab --list`'s), its name in `namespace`.
+What a verb needs is imported inside it, so that `fab --list` stays quick.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from remote.progress import Progress
+from remote.verbs import verb
+
+STACK: Final = {"stack": "the stack's name, as in stacks/Pulumi.NAME.yaml"}
+IDENTITY: Final = {"identity": "private key file for SSH (default: your agent's, or ~/.ssh)"}
+JSON: Final = {"json": "print one JSON object last; progress goes to standard error"}
+
+
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "dry-run": "show what would change, and change nothing",
+        "key-file": "keep a working API key in this file (mode 600); one is made where it holds none",
+        "new-key": "make one more API key and print it",
+    }
+)
+@verb
+def deploy(
+    _: Context,
+    *,
+    stack: str = "",
+    dry_run: bool = False,
+    key_file: str = "",
+    new_key: bool = False,
+    identity: str = "",
+    json: bool = False,
+) -> None:
+    """Bring a stack's machines to the wanted state, prove that they answer; a second run changes nothing."""
+    from remote import inventory
+    from remote.deploy import Deployment, Options
+
+    progress = Progress(quiet=json)
+    options = Options(dry_run, new_key, Path(key_file).expanduser() if key_file else None)
+    report = Deployment(inventory.load(stack, identity=identity), options, progress).run()
+    progress.say(_summary(report.changes, report.lease, report.api_url, dry_run=dry_run))
+    if json:
+        print(json_module.dumps(report.as_dict()))
+
+
+def _summary(changes: list[str], lease: str, api_url: str, *, dry_run: bool) -> str:
+    if dry_run:
+        return f"{len(changes)} changes would be made; nothing was." if changes else "Nothing would change."
+    if not changes:
+        return f"Nothing to change: host and gateway are as wanted, the host is {lease}. {api_url}"
+    return f"Deployed: {len(changes)} changes, the host is {lease}. {api_url}"
+
+
+def _front(stack: str, identity: str) -> Any:
+    from remote import inventory
+    from remote.lease import LeaseDesk
+    from remote.machine import Machine
+
+    found = inventory.load(stack, identity=identity)
+    machine = Machine(found.gateway or found.host)
+    machine.connect()
+    return found, machine, LeaseDesk(machine)
+
+
+@task(help=STACK | IDENTITY | JSON)
+@verb
+def status(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
+    """Say what the host does and why: lease, reason, machine."""
+    found, _machine, desk = _front(stack, identity)
+    lease = desk.show()
+    if json:
+        print(json_module.dumps({"stack": stack, "api_url": found.api_url, **lease}))
+        return
+    machine = lease.get("machine", {})
+    now = float(lease["now"])
+    since = f" for {now - float(lease['since']):.0f} s" if lease.get("since") else ""
+    print(f"{stack}: {lease['state'] or 'not deployed'}{since} ({lease.get('reason', 'no lease yet')})")
+    print(f"  machine  {machine.get('instance_id', '')} {machine.get('instance_type', '')} {machine.get('state', '')}")
+    for hold in lease.get("holds", []):
+        if float(hold["until"]) > now:
+            print(f"  held     by {hold['who']} ({hold['why']}), {float(hold['until']) - now:.0f} s more")
+    if lease.get("wanted"):
+        print(f"  wanted   by {lease['wish_by']}")
+    print(f"  API      {found.api_url}")
+
+
+@task(help=STACK | IDENTITY)
+@verb
+def wake(_: Context, stack: str = "", identity: str = "") -> None:
+    """Turn the host on and wait until it answers."""
+    from core.errors import DeployError
+
+    found, _machine, desk = _front(stack, identity)
+    progress = Progress()
+    lease = desk.show()
+    if lease["state"] != "RUNNING":
+        desk.call("wish", "--by", "fab wake", "--start")
+        timeout_s = found.settings.idle.start_timeout + 60
+        with progress.during(f"host     wakes from {lease['state']}"):
+            wait = ("wait", "--until", "RUNNING", "FAILED", "--timeout", str(timeout_s))
+            lease = desk.call(*wait, timeout_s=timeout_s + 30)
+    if lease["state"] != "RUNNING":
+        raise DeployError(f"The host did not wake: its lease is {lease['state']} ({lease.get('reason')}).")
+    progress.say(f"RUNNING: {lease['reason']}. {found.api_url}")
+
+
+@task(help=STACK | IDENTITY | {"force": "without looking: requests in the engines are cut"})
+@verb
+def stop(_: Context, stack: str = "", force: bool = False, identity: str = "") -> None:
+    """Turn the host off: it looks, and stays on while anybody is served."""
+    from core.errors import DeployError
+
+    _found, _machine, desk = _front(stack, identity)
+    progress = Progress()
+    answer = desk.call("force-stop" if force else "drain", "--by", "fab stop", "--reason", "fab stop")
+    if not answer["changed"] and answer["state"] not in ("STOPPED", "STOPPING"):
+        raise DeployError(f"The host was not stopped: {answer['note']}.")
+    with progress.during("host     looks, then stops"):
+        lease = desk.call("wait", "--until", "STOPPED", "RUNNING", "--timeout", "240", timeout_s=270)
+    if lease["state"] != "STOPPED":
+        raise DeployError(f"The host is {lease['state']}: {lease.get('reason')}. `fab stop --force` cuts what runs.")
+    progress.say(f"STOPPED: {lease['reason']}")
+
+
+@task(help=STACK | IDENTITY | {"gateway": "the gateway instead of the host", "command": "run this instead of a shell"})
+@verb
+def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", identity: str = "") -> None:
+    """Open a shell on the host, awake and held as long as it lasts."""
+    from remote import inventory, shell
+
+    sys.exit(shell.open_shell(inventory.load(stack, identity=identity), gateway=gateway, command=command))
+
+
+@task(help=STACK | IDENTITY | {"lines": "how many of the last lines", "follow": "go on until Ctrl-C"})
+@verb
+def logs(_: Context, stack: str = "", lines: int = 50, follow: bool = False, identity: str = "") -> None:
+    """Show what engine, agent, relay and HAProxy said last."""
+    from remote import inventory, journal
+
+    journal.show(inventory.load(stack, identity=identity), lines=lines, follow=follow)
+
+
+namespace = Collection(deploy, status, wake, stop, ssh, logs)

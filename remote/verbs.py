@@ -1,0 +1,27 @@
+"""How a verb meets its user: a PilotlightError is one message and exit code 1, Ctrl-C says how to go on."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from core.errors import PilotlightError
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a task's function; its signature and docstring stay, since Fabric reads them."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except PilotlightError as error:
+            print(f"fab {function.__name__}: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print(f"\nInterrupted. `fab {function.__name__}` may be run again; it goes on from there.", file=sys.stderr)
+            sys.exit(130)
+
+    return wrapped

@@ -1,0 +1,46 @@
+"""What each machine of a stack should have, as items in the order in which they are made.
+
+Pure but for reading templates, requirement lists and the checkout's own code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.contract import Outputs
+from remote import agent, engine, haproxy, relay
+from remote.inventory import LOOPBACK, Inventory
+from remote.items import Item
+from remote.items.system import Packages
+from remote.items.venvs import Uv
+
+HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1")
+GATEWAY_PACKAGES: Final = ("python3-venv", "haproxy")
+
+
+def host(inventory: Inventory) -> list[Item]:
+    """The host: metadata wall, agent's code, engines, then the agent, which begins the lease's life."""
+    users = ("root",) if inventory.gateway else ("root", relay.RELAY_USER)
+    front = [] if inventory.gateway else _front(inventory)
+    return [
+        Packages(HOST_PACKAGES + (() if inventory.gateway else ("haproxy",))),
+        Uv(),
+        *front,
+        *agent.metadata(users),
+        *agent.code(),
+        *engine.items(inventory.specs()),
+        *agent.items(inventory.host_config()),
+    ]
+
+
+def gateway(inventory: Inventory) -> list[Item]:
+    """The gateway: HAProxy and the relay. Nothing for a stack without one."""
+    if inventory.gateway is None:
+        return []
+    return [Packages(GATEWAY_PACKAGES), Uv(), *_front(inventory)]
+
+
+def _front(inventory: Inventory) -> list[Item]:
+    address = inventory.outputs[Outputs.HOST_PRIVATE_IP] if inventory.gateway else LOOPBACK
+    door = haproxy.items(inventory.engines(address), inventory.services())
+    return [*door, *relay.items(inventory.relay_config())]
