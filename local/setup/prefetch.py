@@ -48,7 +48,11 @@ def requirements(name: str) -> Batch:
 
 def models(stack_files: Iterable[str]) -> list[Batch]:
     """The packages that stack files (their texts) name as models."""
-    names = {name for text in stack_files for name in re.findall(r"\bmodel: *[\"']?pypi:([\w.=-]+)", text)}
+    names = {
+        name
+        for text in stack_files
+        for name in re.findall(r"^[^#\n]*\bmodel: *[\"']?pypi:([\w.=-]+)", text, re.MULTILINE)
+    }
     return [Batch(f"model-{name}", (name,), name) for name in sorted(names)]
 
 
