@@ -26,5 +26,5 @@ def check(cloud: str, stack: str, environment: Mapping[str, str]) -> None:
     if cloud == "embedded" and ENDPOINT not in redirected:
         raise SettingsError(
             f"Stack `{stack}` lives in the embedded cloud, and {ENDPOINT} does not name one. "
-            f"Run `make demo`, or `fab cloud.up` and then `fab cloud.pulumi -s {stack} -a up`."
+            f"Run `make demo`, or `fab cloud.up` and then `fab cloud.pulumi --stack {stack} --args up`."
         )

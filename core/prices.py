@@ -48,6 +48,7 @@ _US_EAST_1: Final = Prices(
             "g5.xlarge": 1.006,  # A10G
             "g6.xlarge": 0.8048,  # L4
             "g6e.xlarge": 1.861,  # L40S
+            "t4g.micro": 0.0084,
             "t4g.small": 0.0168,
         }
     ),
