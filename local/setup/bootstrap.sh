@@ -7,6 +7,8 @@ cd "$root"
 case ${XDG_CACHE_HOME:-} in /*) cache=$XDG_CACHE_HOME/pilotlight ;; *) cache=$HOME/.cache/pilotlight ;; esac
 uv_version=$(sed -n 's/^UV: Final = "\(.*\)".*/\1/p' core/versions.py)
 export UV_CACHE_DIR="$cache/uv" UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=manual
+# The Makefile puts .venv/bin first on PATH; what is to be found here is what the environment is made from.
+PATH=$(printf %s "$PATH" | tr : '\n' | grep -vxF "$root/.venv/bin" | paste -sd: -)
 new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
 
 fail() { echo "set-up: $*" >&2; exit 1; }
