@@ -20,6 +20,7 @@ from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
+from runtime.reaper.spending import spending
 
 log = logging.getLogger("pilotlight.reaper")
 ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
@@ -120,7 +121,8 @@ class Sweep:
         return known
 
     def _one(self, unit: _Unit, machine: Machine) -> Outcome:
-        facts = Facts(machine.state, machine.state_reason, machine.tags)
+        spent, problem = spending(self._store, unit.settings, machine.instance_type, unit.table_now())
+        facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
         lease, decision = unit.lease, Decision(Action.KEEP, "")
         for _ in range(ROUNDS):
             decision = decide(lease, facts, unit.settings, unit.table_now())

@@ -269,6 +269,9 @@ class TestBudget:
         assert (decision.action, decision.alert) == (Action.REFUSE, "budget")
         assert "150.00 of 150.00 USD" in decision.reason
 
+    def test_it_stays_told_while_nobody_asks(self) -> None:
+        assert decided(lease(State.STOPPED), "stopped", facts=self.SPENT, monthly_budget_usd=150.0).alert == "budget"
+
     def test_below_it_is_not(self) -> None:
         facts = {"spent_usd": 149.99}
         assert (

@@ -1,0 +1,67 @@
+"""What should happen to a host now, and why: `decide(lease, facts, settings, now)`, pure and tested as a table.
+
+The rules stand in `RULES` in the order of design.md section 7; the first that has an opinion wins. A rule takes a
+`Case` and returns a `Decision`, or None: "not my business". To add a rule: a function in `machine.py` (EC2 disagrees),
+`off.py` or `on.py`, a place in `RULES`, rows in `tests/core/test_policy.py`. What the reaper does for an action is in
+`runtime/reaper/act.py`; whether it may is decided once more by the lease's condition, so a decision on old facts does
+nothing rather than harm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from core.contract import SKEW_ALERT_S, UnitSettings
+from core.lease import Lease, State
+from core.policy import machine, off, on
+from core.policy.case import Action, Case, Decision, Facts, Rule
+
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "decide"]
+
+RULES: Final[tuple[Rule, ...]] = (
+    machine.gone,
+    machine.stopping,
+    machine.starting,
+    machine.stopped_without_us,
+    machine.up_without_us,
+    on.hard_cap,
+    on.draining,
+    on.held,
+    off.wanted_off,
+    off.off,
+    on.max_lease,
+    on.new,
+    on.scheduled,
+    on.silent,  # before every rule that drains: a silent agent cannot look
+    on.budget,
+    on.idle,
+    on.running,
+)
+
+
+def decide(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> Decision:
+    """The first rule's opinion; every host gets one, in words. `now` is the table's time, s."""
+    case = Case(lease, facts, settings, now)
+    decision = next(d for d in (rule(case) for rule in RULES) if d is not None)
+    return decision if decision.alert else _with_standing_alert(case, decision)
+
+
+def _with_standing_alert(case: Case, decision: Decision) -> Decision:
+    """What is wrong all the time is said where nothing else is, behind the decision's own words."""
+    if case.lease.state is State.FAILED and case.lease.failure:
+        return dataclasses.replace(decision, alert=case.lease.failure)  # or each retry would tell again
+    alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
+    return dataclasses.replace(decision, alert=alert, reason=f"{decision.reason}; {words}") if alert else decision
+
+
+def _standing(case: Case) -> tuple[tuple[str, str], ...]:
+    """Alert key and words of everything that may be wrong, the worst first; an empty key: it is not."""
+    lease = case.lease
+    ahead = max(t or 0.0 for t in (lease.since, lease.agent_at, lease.relay_at)) - case.now
+    return (
+        on.warning(case),
+        ("tag" if case.limits.problem else "", case.limits.problem),
+        ("price" if case.facts.problem else "", case.facts.problem),
+        ("clock" if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),
+    )

@@ -1,0 +1,107 @@
+"""What a rule of the policy sees (`Case`) and says (`Decision`)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from core.contract import UnitSettings
+from core.lease import Lease
+from core.overrides import Limits, limits
+
+UP: Final = frozenset({"pending", "running"})
+GONE: Final = frozenset({"shutting-down", "terminated", "missing"})
+PRE_WARM_EXTRA_S: Final = 60.0  # the reaper's own minute
+
+
+class Action(StrEnum):
+    """What the reaper is to do. Every action but KEEP names a transition, a note or an order of the lease's table."""
+
+    KEEP = "keep"
+    SEEN = "seen"  # note that EC2 says `stopped` (or no longer does)
+    LOST = "lost"  # → STOPPED, the machine stopped without us
+    ADOPT = "adopt"  # → STARTING, somebody started the machine by hand
+    STOPPED = "stopped"  # STOPPING → STOPPED
+    BACKSTOP = "backstop"  # StopInstances for a machine that should be off
+    REPEAT = "repeat"  # the start order once more
+    FAIL = "fail"  # STARTING → FAILED, no order (the machine is off)
+    FAIL_STOP = "fail-stop"  # STARTING → FAILED and StopInstances
+    RESUME = "resume"  # DRAINING → RUNNING, took too long
+    START = "start"
+    PRE_WARM = "pre-warm"  # a wish of the schedule's own, then a start
+    REFUSE = "refuse"  # the budget deletes the wish
+    DRAIN = "drain"
+    FORCE = "force"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen from outside. `machine`: EC2's state name or `missing`; `spent_usd`: this month's, None unknown."""
+
+    machine: str
+    state_reason: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    spent_usd: float | None = None
+    problem: str = ""  # why `spent_usd` is unknown although there is a budget
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`reason` is for people. `alert` is a stable key, sent once until it changes. `look_again_at`: table time, s."""
+
+    action: Action
+    reason: str
+    look_again_at: float | None = None
+    alert: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One host at one moment; ages never negative: a time in the future counts as now."""
+
+    lease: Lease
+    facts: Facts
+    settings: UnitSettings
+    now: float
+
+    def age(self, then: float | None) -> float:
+        """Seconds since `then`; never happened counts as the lease's last transition."""
+        return max(0.0, self.now - (self.lease.since if then is None else then))
+
+    @functools.cached_property
+    def limits(self) -> Limits:
+        """The stack's limits with the tags' overrides."""
+        return limits(self.settings, self.facts.tags)
+
+    @property
+    def without_demand(self) -> float:
+        """Seconds since the last evidence of demand; bounded by maxLease."""
+        lease = self.lease
+        return self.age(max(lease.demand_at or 0.0, lease.ready_at or 0.0) or None)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since demand or the last transition: a vetoed drain is not asked for again at once."""
+        return min(self.without_demand, self.age(None))
+
+    @property
+    def over_budget(self) -> bool:
+        """This month's money is spent."""
+        budget, spent = self.settings.monthly_budget_usd, self.facts.spent_usd
+        return budget is not None and spent is not None and spent >= budget
+
+    @property
+    def budget_words(self) -> str:
+        """What was spent of what, for reasons."""
+        return f"budget: {self.facts.spent_usd:.2f} of {self.settings.monthly_budget_usd:.2f} USD spent this month"
+
+
+Rule = Callable[[Case], Decision | None]
+
+
+def keep(reason: str, again: float | None = None, alert: str = "") -> Decision:
+    """Nothing is to be done, and why."""
+    return Decision(Action.KEEP, reason, again, alert)

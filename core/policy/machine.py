@@ -1,0 +1,86 @@
+"""Rules that reconcile the lease with what EC2 says: gone, stopping, starting, stopped or started without us."""
+
+from __future__ import annotations
+
+from core import contract
+from core.durations import show
+from core.lease import State
+from core.policy.case import GONE, UP, Action, Case, Decision, keep
+from core.policy.on import held
+
+
+def gone(case: Case) -> Decision | None:
+    """There is no machine any more; a lease that is new may be younger than what EC2 tells."""
+    if case.facts.machine not in GONE or (case.lease.state is State.NEW and case.age(None) < contract.NEW_ALERT_S):
+        return None
+    if case.lease.state is State.STARTING:
+        return Decision(Action.FAIL, f"the machine is {case.facts.machine}", alert="gone")
+    return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {case.settings.stack}`", alert="gone")
+
+
+def stopping(case: Case) -> Decision | None:
+    """STOPPING ends at `stopped`; a machine that is still up gets an order from outside, one at a time."""
+    if case.lease.state is not State.STOPPING:
+        return None
+    if case.lease.order_alive(case.now):
+        return keep("a stop order may still land", (case.lease.order_until or 0.0) + contract.ORDER_MARGIN_S)
+    if case.facts.machine == "stopped":
+        return Decision(Action.STOPPED, case.lease.reason)
+    if case.facts.machine in UP and case.age(None) >= contract.STOP_BACKSTOP_AFTER_S:
+        return Decision(Action.BACKSTOP, f"still {case.facts.machine} {show(case.age(None))} after it should stop")
+    return keep(f"stopping, EC2 says {case.facts.machine}", case.lease.since + contract.STOP_BACKSTOP_AFTER_S)
+
+
+def starting(case: Case) -> Decision | None:
+    """STARTING is bounded: by its time-out, and by the number of orders."""
+    lease, settings = case.lease, case.settings
+    if lease.state is not State.STARTING:
+        return None
+    off = case.facts.machine == "stopped"
+    if case.age(None) >= settings.start_timeout_s and (off or not lease.held(case.now)):
+        reason = f"not ready within {show(settings.start_timeout_s)}{_ec2_words(case)}"
+        return Decision(Action.FAIL if off else Action.FAIL_STOP, reason, alert="start-timeout")
+    if off and case.age(lease.order_at) >= contract.REPEAT_ORDER_S:
+        if lease.boot_id or lease.attempts >= contract.START_ATTEMPTS:
+            return Decision(Action.FAIL, f"the machine is back at stopped{_ec2_words(case)}", alert="start-refused")
+        return Decision(Action.REPEAT, f"still stopped; start order {lease.attempts + 1}{_ec2_words(case)}")
+    left = settings.start_timeout_s - case.age(None)
+    if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
+        return held(case)
+    return keep(f"starting for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
+
+
+def _ec2_words(case: Case) -> str:
+    return f" (EC2: {case.facts.state_reason})" if case.facts.state_reason else ""
+
+
+def stopped_without_us(case: Case) -> Decision | None:
+    """EC2 says `stopped` under a lease that says otherwise: believed when it says so twice, 30 s apart."""
+    lease = case.lease
+    if lease.state not in (State.NEW, State.RUNNING, State.DRAINING, State.FAILED):
+        return None
+    if case.facts.machine != "stopped":
+        if lease.stopped_seen is not None and lease.state is not State.FAILED:
+            return Decision(Action.SEEN, "EC2 no longer says stopped")
+        return None
+    if lease.order_at is not None and case.age(lease.order_at) < contract.YOUNG_ORDER_S:
+        return None
+    if lease.stopped_seen is None:
+        return Decision(Action.SEEN, "EC2 says stopped", case.now + contract.STOPPED_TWICE_S)
+    if lease.state is State.FAILED:
+        return None
+    if case.age(lease.stopped_seen) < contract.STOPPED_TWICE_S:
+        return keep("EC2 says stopped; asked again soon", lease.stopped_seen + contract.STOPPED_TWICE_S)
+    return Decision(Action.LOST, f"the machine stopped without us{_ec2_words(case)}", alert="lost")
+
+
+def up_without_us(case: Case) -> Decision | None:
+    """A machine that is up under STOPPED was started by hand; under FAILED its stop may have been lost."""
+    lease = case.lease
+    if lease.state not in (State.STOPPED, State.FAILED) or case.facts.machine not in UP:
+        return None
+    if lease.order_alive(case.now) or case.age(None) < contract.STOPPED_TWICE_S:
+        return keep(f"{lease.state.lower()}, EC2 says {case.facts.machine}; asked again soon")
+    if lease.state is State.FAILED and lease.stopped_seen is None:
+        return Decision(Action.BACKSTOP, f"failed, and still {case.facts.machine}")
+    return Decision(Action.ADOPT, "somebody started the machine by hand")

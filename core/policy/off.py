@@ -1,0 +1,65 @@
+"""Rules for a host that is off: start it, refuse, warm it up for the schedule, or leave it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core import contract
+from core.durations import show
+from core.lease import Lease, State
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, keep
+from core.schedule import Schedule, is_on, next_on
+
+FAILED_RETRY_S: Final = 300.0  # a failure that is not capacity is tried again this rarely, while somebody waits
+CAPACITY_RETRY_S: Final = 10.0
+
+
+def wanted_off(case: Case) -> Decision | None:
+    """Wanted and off: start, or refuse for the budget, or say what it waits for."""
+    lease, now = case.lease, case.now
+    if lease.state not in (State.STOPPED, State.FAILED):
+        return None
+    if not lease.wanted(now):
+        return None
+    if case.over_budget:
+        return Decision(Action.REFUSE, case.budget_words, alert="budget")
+    if lease.order_alive(now):
+        return keep("wanted; a stop order may still land", (lease.order_until or now) + contract.ORDER_MARGIN_S)
+    if case.facts.machine != "stopped":
+        return keep(f"wanted; EC2 says {case.facts.machine}")
+    wait = _retry_wait(lease)
+    if case.age(None) < wait:
+        return keep(f"wanted; {lease.reason}; tried again in {show(wait - case.age(None))}", lease.since + wait)
+    return Decision(Action.START, f"wanted by {lease.wish_by}")
+
+
+def _retry_wait(lease: Lease) -> float:
+    if lease.state is State.STOPPED:
+        return 0.0
+    return CAPACITY_RETRY_S if lease.failure == "capacity" else FAILED_RETRY_S
+
+
+def off(case: Case) -> Decision | None:
+    """Off and unwanted: the schedule may warm it up, so that it is ready at the hour."""
+    lease, now, schedule = case.lease, case.now, case.limits.schedule
+    if lease.state not in (State.STOPPED, State.FAILED):
+        return None
+    words = lease.reason if lease.state is State.STOPPED else f"failed: {lease.reason}"
+    if schedule is None:
+        return keep(f"off: {words}", alert="budget" if case.over_budget else "")  # told once, not once a wish
+    at = _warm_at(case, schedule)
+    if now < at:
+        return keep(f"off: {words}; the schedule starts it in {show(at - now)}", at)
+    if case.over_budget:
+        return keep(f"off, although the schedule says on; {case.budget_words}", alert="budget")
+    if case.facts.machine != "stopped" or case.age(None) < _retry_wait(lease):
+        return keep(f"off, the schedule says on: {words}", case.now + _retry_wait(lease))
+    return Decision(Action.PRE_WARM, f"the schedule says on ({schedule.on}, {schedule.zone})")
+
+
+def _warm_at(case: Case, schedule: Schedule) -> float:
+    """When the schedule's next start is due (now or before: at once); early by the start's own time-out's half."""
+    if is_on(schedule, case.now):
+        return case.now
+    lead = case.settings.start_timeout_s / 2 + PRE_WARM_EXTRA_S
+    return next_on(schedule, case.now) - lead

@@ -1,0 +1,143 @@
+"""Rules for a host that is on: what bounds it, what keeps it, when it is asked to stop."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core import contract
+from core.durations import show
+from core.lease import State
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, keep
+from core.schedule import is_on, next_change
+
+BOUNDED: Final = frozenset({State.NEW, State.RUNNING, State.DRAINING})  # STARTING has its own time-out
+WARN_BEFORE_S: Final = 900.0  # a forced stop is announced this long before (or a quarter of its limit)
+BUDGET_IDLE_S: Final = 60.0  # with the budget spent a host stops this soon after its last demand
+
+
+def hard_cap(case: Case) -> Decision | None:
+    """Bounds everything, holds and demand too. Off by default."""
+    cap, up = case.settings.hard_cap_s, case.age(case.lease.ready_at)
+    if not cap or up < cap or case.lease.state not in BOUNDED:
+        return None
+    return Decision(Action.FORCE, f"hardCap: up for {show(up)}, the limit is {show(cap)}", alert="hard-cap")
+
+
+def draining(case: Case) -> Decision | None:
+    """A drain is over within minutes: the agent stops or vetoes, or the reaper gives up on it."""
+    lease = case.lease
+    if lease.state is not State.DRAINING:
+        return None
+    if case.age(None) >= contract.DRAIN_TIMEOUT_S:
+        return Decision(Action.RESUME, f"not done draining within {show(contract.DRAIN_TIMEOUT_S)}")
+    return keep(f"draining: {lease.reason}", lease.since + contract.DRAIN_TIMEOUT_S)
+
+
+def held(case: Case) -> Decision | None:
+    """Somebody is at work on the host: nothing below stops it."""
+    hold = case.lease.held(case.now)
+    if hold is None or case.lease.state in (State.STOPPED, State.FAILED):
+        return None
+    return keep(f"held by {hold.who} ({hold.why}) for another {show(hold.until - case.now)}", hold.until)
+
+
+def max_lease(case: Case) -> Decision | None:
+    """Bounds the time without evidence of demand, never demand itself."""
+    limit, idle = case.limits.max_lease_s, case.without_demand
+    if not limit or case.lease.busy or idle < limit:
+        return None
+    reason = f"maxLease: no demand for {show(idle)}, the limit is {show(limit)}"
+    return Decision(Action.FORCE, reason, alert="max-lease")
+
+
+def warning(case: Case) -> tuple[str, str]:
+    """A forced stop that is near, as alert key and words; two empty strings where none is."""
+    if case.lease.state not in BOUNDED:
+        return "", ""
+    bounds = [("hardCap", "hard-cap-soon", case.settings.hard_cap_s, case.age(case.lease.ready_at))]
+    if not case.lease.busy:
+        bounds.append(("maxLease", "max-lease-soon", case.limits.max_lease_s, case.without_demand))
+    for name, alert, limit, so_far in bounds:
+        if limit and so_far >= limit - min(WARN_BEFORE_S, limit / 4):
+            return alert, f"{name} stops it in {show(limit - so_far)}"
+    return "", ""
+
+
+def new(case: Case) -> Decision | None:
+    """Never ready yet: nothing but maxLease stops it; somebody hears of it after half an hour."""
+    if case.lease.state is not State.NEW:
+        return None
+    age = case.age(None)
+    if age >= contract.NEW_ALERT_S:
+        return keep(f"new for {show(age)} and never ready; run `fab deploy -s {case.settings.stack}`", alert="new")
+    return keep(f"new for {show(age)}; not deployed yet", case.lease.since + contract.NEW_ALERT_S)
+
+
+def scheduled(case: Case) -> Decision | None:
+    """The hours of the schedule, and the minutes of warming up before them."""
+    schedule = case.limits.schedule
+    if schedule is None:
+        return None
+    change = next_change(schedule, case.now)
+    silent = case.lease.state is State.RUNNING and case.age(case.lease.agent_at) >= contract.SILENT_AFTER_S
+    if is_on(schedule, case.now):
+        alert = "silent" if silent else ""
+        return keep(f"the schedule says on for another {show(change - case.now)}", change, alert)
+    lead = case.settings.start_timeout_s / 2 + PRE_WARM_EXTRA_S
+    if case.now >= change - lead:
+        return keep(f"the schedule says on in {show(change - case.now)}", change)
+    return None
+
+
+def silent(case: Case) -> Decision | None:
+    """The agent's silence is activity, but not for ever: nothing before `maxSilence`, then the stop is forced.
+
+    Comes before every rule that drains, since a silent agent cannot look.
+    """
+    lease, limit = case.lease, case.settings.max_silence_s
+    quiet = case.age(lease.agent_at)
+    if lease.state is not State.RUNNING or quiet < contract.SILENT_AFTER_S:
+        return None
+    if quiet >= limit:
+        reason = f"the agent was silent for {show(quiet)}, the limit is {show(limit)}"
+        return Decision(Action.FORCE, reason, alert="silent")
+    left = limit - quiet
+    return keep(f"the agent is silent for {show(quiet)}; stopped by force in {show(left)}", case.now + left, "silent")
+
+
+def budget(case: Case) -> Decision | None:
+    """With the budget spent it goes on as usual until nobody asks."""
+    if not case.over_budget:
+        return None
+    idle = case.idle
+    if case.lease.busy or idle < BUDGET_IDLE_S:
+        return keep(f"in use; {case.budget_words}", alert="budget")
+    return _drain(case, f"{case.budget_words}; no demand for {show(idle)}", alert="budget")
+
+
+def idle(case: Case) -> Decision | None:
+    """Nobody asked for `stopAfter`: the agent is asked to look."""
+    stop_after = case.limits.stop_after_s
+    if stop_after is None or case.lease.busy:
+        return None
+    idle = case.idle
+    if idle < stop_after:
+        return None
+    return _drain(case, f"no demand for {show(idle)}, the limit is {show(stop_after)}")
+
+
+def _drain(case: Case, reason: str, alert: str = "") -> Decision:
+    if case.lease.wanted(case.now):
+        return keep(f"wanted by {case.lease.wish_by}", case.lease.wish_until)
+    return Decision(Action.DRAIN, reason, alert=alert)
+
+
+def running(case: Case) -> Decision:
+    """Keep, with the reason in words."""
+    if case.lease.busy:
+        return keep(f"{case.lease.busy} requests in the engines")
+    idle, stop_after = case.idle, case.limits.stop_after_s
+    if stop_after is None:
+        return keep(f"last demand {show(idle)} ago; never stopped for being idle")
+    left = stop_after - idle
+    return keep(f"last demand {show(idle)} ago; stops in {show(left)}", case.now + left)

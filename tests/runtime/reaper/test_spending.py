@@ -1,0 +1,76 @@
+"""What this month's hours of a host cost, from its history."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+from core import lease as protocol
+from core.lease import Event, Lease, State, to_item
+from core.policy import Action
+from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.reaper.spending import spending, within_month
+from runtime.reaper.sweep import Sweep
+from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
+
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+HOUR = 3600.0
+
+
+def event(epoch: int, hours: float, before: State, after: State) -> Event:
+    return Event(epoch, NOVEMBER + hours * HOUR, before, after, "reaper", "because")
+
+
+HISTORY = [
+    event(1, -50, State.STOPPED, State.STARTING),
+    event(2, -40, State.STOPPING, State.STOPPED),
+    event(3, -5, State.STOPPED, State.STARTING),  # over the turn of the month
+    event(4, -4, State.STARTING, State.RUNNING),
+    event(5, 10, State.STOPPING, State.STOPPED),
+    event(6, 20, State.STOPPED, State.STARTING),
+]
+
+
+def test_only_this_month_counts_and_the_open_end_is_now() -> None:
+    on = within_month(HISTORY, NOVEMBER + 25 * HOUR)
+    assert [(i.end - i.start) / HOUR for i in on] == [10, 5]
+
+
+def store(now: float, **fields: Any) -> MemoryLeaseStore:
+    made = MemoryLeaseStore(lambda: now)
+    lease = Lease("demo/host", State.STOPPED, 6, now - 99, "idle", "agent", instance_id="i-1", **fields)
+    for past in HISTORY[:-1]:
+        made.write(protocol.Write("demo/host", f"n{past.epoch}", (), to_item(lease), past))
+    return made
+
+
+def test_without_a_budget_nothing_is_asked() -> None:
+    assert spending(store(NOVEMBER), SETTINGS, "g6.xlarge", NOVEMBER) == (None, "")
+
+
+def test_hours_times_price() -> None:
+    budgeted = dataclasses.replace(SETTINGS, monthly_budget_usd=100.0)
+    spent, problem = spending(store(NOVEMBER), budgeted, "g6.xlarge", NOVEMBER + 20 * HOUR)
+    assert (round(spent or 0.0, 3), problem) == (8.048, "")
+
+
+def test_without_a_price_it_is_unknown_and_said() -> None:
+    budgeted = dataclasses.replace(SETTINGS, monthly_budget_usd=100.0)
+    spent, problem = spending(store(NOVEMBER), budgeted, "x9.huge", NOVEMBER)
+    assert spent is None
+    assert "not enforced" in problem
+    assert "x9.huge" in problem
+
+
+def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
+    now = NOVEMBER + 20 * HOUR
+    leases = store(now, wish_by="relay", wish_at=now, wish_until=now + 600)
+    leases.put_settings(dataclasses.replace(SETTINGS, monthly_budget_usd=8.0))
+    power, told = FakePower(), Told()
+    power.states["i-1"] = "stopped"
+    outcome = Sweep(leases, power, told).run().outcomes["demo/host"]
+    assert (outcome.action, power.orders, told.alerts) == (Action.REFUSE, [], [("demo/host", "budget")])
+    lease = leases.read("demo/host").lease
+    assert lease is not None
+    assert not lease.wanted(now)
