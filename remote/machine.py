@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from remote.facts import Facts, Query
 CONNECT_S: Final = 8.0
 RETRY_S: Final = 1.0
 KEEPALIVE_S: Final = 10
+_OPENING: Final = threading.RLock()  # the host's connection opens the gateway's inside its own
 
 
 class Unreachable(DeployError):
@@ -74,7 +76,14 @@ class _Pinned(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
 
 
 class _Connection(Connection):  # type: ignore[misc]
-    """Fabric's, but a gateway that cannot reach the host gives up after the connect time-out, not after an hour."""
+    """Fabric's, but two threads never log in over one transport at once (paramiko then asks twice, and sshd hangs up),
+    and a gateway that cannot reach the host gives up after the connect time-out, not after an hour.
+    """
+
+    def open(self) -> Any:
+        """Connect and log in, unless that is done."""
+        with _OPENING:
+            return super().open()
 
     def open_gateway(self) -> Any:
         """A channel through the gateway's connection."""
