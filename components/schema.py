@@ -1,16 +1,18 @@
-"""`python -m components.schema` writes stacks/schema.json, which editors check stack files with."""
+"""`python -m components.schema` writes what is made from the settings: stacks/schema.json and docs/settings.md."""
 
 from __future__ import annotations
 
 from components.archive import ROOT
-from core.settings.schema import document
+from core.settings import manual, schema
 
 PATH = ROOT / "stacks" / "schema.json"
+PAGE = ROOT / "docs" / "settings.md"
 
 
 def main() -> None:
-    """Write the schema; a test says when it is no longer current."""
-    PATH.write_text(document(), encoding="utf-8")
+    """Write both; a test says when one is no longer current."""
+    PATH.write_text(schema.document(), encoding="utf-8")
+    PAGE.write_text(manual.page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
     messages.py  pydantic's findings in our words, with path and suggestion
     resolve.py   profile + settings → UnitSettings, the document that the reaper reads
     schema.py    JSON Schema for editors (`python -m components.schema` writes stacks/schema.json)
+    manual.py    the same for people (and docs/settings.md)
 
 Only this package of core may import pydantic; run time (`runtime/`) never imports it.
 """

@@ -186,7 +186,9 @@ class Idle(Section):
     hold_for: Duration = Field(
         default=540.0, description="How long a request waits for the host; the OpenAI client waits 10m."
     )
-    schedule: CronPair | None = Field(default=None, description="Default: the profile's.")
+    schedule: CronPair | None = Field(
+        default=None, description="{startAt, stopAt}: two cron expressions. Default: the profile's."
+    )
     time_zone: TimeZone = Field(default="UTC", description="IANA name, e.g. Europe/Berlin.")
 
 

