@@ -11,7 +11,6 @@ in_target usermod --password '*' ubuntu
 in_target usermod --password '*' root
 put 0440 /etc/sudoers.d/pilotlight <<'EOF'
 ubuntu ALL=(ALL) NOPASSWD: ALL
-Defaults env_keep += "AWS_* UV_* PIP_* PILOTLIGHT_* SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE *_proxy *_PROXY"
 EOF
 in_target install -d -m 0700 -o ubuntu -g ubuntu /home/ubuntu/.ssh
 put 0644 /etc/ssh/sshd_config.d/pilotlight.conf <<'EOF'
@@ -26,39 +25,15 @@ echo 'Acquire::Languages "none";' | put 0644 /etc/apt/apt.conf.d/90pilotlight
 rm -f "$target"/etc/ssh/ssh_host_*
 : >"$target/etc/machine-id"
 put 0644 /etc/systemd/system/ssh.service.d/keys.conf <<'EOF'
-[Unit]
-After=pilotlight-environment.service
 [Service]
 ExecStartPre=
 ExecStartPre=/usr/bin/ssh-keygen -A
 ExecStartPre=/usr/sbin/sshd -t
 EOF
 
-# Whoever starts the container (`docker run -e NAME=value`) sets the machine's environment: the generator hands it to
-# every systemd service, the unit writes /etc/environment for SSH sessions (pam_env).
-put 0755 /usr/local/lib/pilotlight/environment <<'EOF'
-#!/bin/sh
-tr '\0' '\n' </proc/1/environ | grep -E '^[A-Za-z_][A-Za-z0-9_]*=' | grep -Ev '^(PATH|HOME|HOSTNAME|TERM|LANG|container|SHLVL|PWD|_)='
-exit 0
-EOF
-put 0755 /etc/systemd/system-environment-generators/50-pilotlight <<'EOF'
-#!/bin/sh
-exec /usr/local/lib/pilotlight/environment
-EOF
-put 0644 /etc/systemd/system/pilotlight-environment.service <<'EOF'
-[Unit]
-Description=The environment that the machine was started with, for SSH sessions
-DefaultDependencies=no
-After=local-fs.target
-Before=sysinit.target ssh.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh -c '/usr/local/lib/pilotlight/environment >/etc/environment.new && mv /etc/environment.new /etc/environment'
-[Install]
-WantedBy=sysinit.target
-EOF
-in_target systemctl enable -q pilotlight-environment.service ssh.service
+# The machine's environment (/etc/environment, systemd's DefaultEnvironment, sudo's env_file) comes with each machine:
+# local/cloud/machine_files.py.
+in_target systemctl enable -q ssh.service
 in_target systemctl disable -q haproxy.service nftables.service
 in_target systemctl mask -q systemd-udevd.service systemd-logind.service getty.target console-getty.service \
     systemd-networkd.service systemd-resolved.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
