@@ -60,12 +60,13 @@ def _place(settings: StackSettings) -> tuple[str, str]:
 def _default_subnet(vpc_id: str, settings: StackSettings) -> str:
     zones = candidates(_zones_by_type(settings), settings.host.zone)
     for zone in zones:
-        filters = [_filter("vpc-id", vpc_id), _filter("availability-zone", zone)]
+        # a zone's default subnet has a way to the internet; one that somebody added may have none
+        filters = [_filter("vpc-id", vpc_id), _filter("availability-zone", zone), _filter("default-for-az", "true")]
         found = _ask(partial(aws.ec2.get_subnets, filters=filters), f"the subnets of {vpc_id}").ids
         if found:
             return str(min(found))
     raise SettingsError(
-        f"VPC {vpc_id} has no subnet in {', '.join(zones)}, where {', '.join(settings.host.instance_types)} "
+        f"VPC {vpc_id} has no default subnet in {', '.join(zones)}, where {', '.join(settings.host.instance_types)} "
         "are offered. Set pilotlight:host.subnetId, or make one with `aws ec2 create-default-subnet`."
     )
 

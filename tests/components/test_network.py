@@ -52,7 +52,9 @@ def test_images_by_processor(build: Any) -> None:
 def test_the_default_vpc_and_the_first_fitting_zone(build: Any) -> None:
     cloud, _ = build()
     assert [c.args for c in cloud.calls if c.token.endswith(":getVpc")] == [{"default": True}]
-    assert names(cloud, ":getSubnets") == [{"vpc-id": ["vpc-0abc"], "availability-zone": ["us-east-1b"]}]
+    assert names(cloud, ":getSubnets") == [
+        {"vpc-id": ["vpc-0abc"], "availability-zone": ["us-east-1b"], "default-for-az": ["true"]}
+    ]
 
 
 def test_a_named_subnet_brings_its_vpc(build: Any) -> None:
