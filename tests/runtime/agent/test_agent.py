@@ -215,6 +215,13 @@ class TestHeartbeat:
         world.pass_time(2 * HEARTBEAT_S)
         assert world.lease().demand_at == 1.0
 
+    def test_a_request_right_after_a_restart_is(self, world: World) -> None:
+        world.put(State.RUNNING, demand_at=1.0)
+        world.pass_time(HEARTBEAT_S + 1)
+        world.engine.now = Counters(0, 3.0)  # less than before, and yet somebody asked
+        world.pass_time(HEARTBEAT_S)
+        assert (world.lease().demand_at or 0.0) > 1.0
+
     def test_unreadable_counters_are_neither_demand_nor_the_end(self, world: World) -> None:
         world.put(State.RUNNING, demand_at=1.0)
         world.engine.now = Unreadable("no")
