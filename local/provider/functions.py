@@ -126,11 +126,11 @@ def _code(hint: Mapping[str, Any], sha256: str) -> Any:
 
     Right after an upload the archive itself is at hand; later the state's `codeSha256` says what was uploaded.
     """
-    code = hint.get("code")
+    code, other = hint.get("code"), f"other code than Pulumi's, with SHA-256 {sha256}"
     if not is_archive(code):
-        return f"code with SHA-256 {sha256}"
+        return other
     known = hint.get("codeSha256") or base64.b64encode(bytes.fromhex(sha256_hex(zip_of(code)))).decode()
-    return code if known == sha256 else f"other code than Pulumi's, with SHA-256 {sha256}"
+    return code if known == sha256 else other
 
 
 class FunctionEventInvokeConfig(Kind):

@@ -108,8 +108,8 @@ class Instance(Kind):
             if want.get(name) is not None and name != "instanceInitiatedShutdownBehavior":
                 self._switch(ident, name, want[name])
         root = want.get("rootBlockDevice") or {}
-        if root.get("tags"):
-            retag(self.aws.client("ec2"), self._root(self._describe(ident))["VolumeId"], {}, root)
+        if root.get("throughput") or root.get("tags"):  # moto's RunInstances forgets the throughput
+            self._change_volume(ident, {}, {"rootBlockDevice": root}, {"throughput"} & set(root))
 
     def look(self, ident: str, hint: Mapping[str, Any]) -> Values | None:
         """DescribeInstances, DescribeVolumes and DescribeInstanceAttribute; a terminated machine has vanished."""

@@ -119,6 +119,11 @@ class _Rule(Kind):
         )
         return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
+    def finish(self, ident: str, want: Values) -> None:
+        """Say the description again: moto's Authorize… forgets it where the source is a group."""
+        if want.get("description") and want.get("referencedSecurityGroupId"):
+            self._modify(ident, want)
+
     def look(self, ident: str, hint: Mapping[str, Any]) -> Values | None:
         """DescribeSecurityGroupRules."""
         rules = self.aws.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[ident])["SecurityGroupRules"]
@@ -144,28 +149,30 @@ class _Rule(Kind):
 
     def update(self, ident: str, old: Values, new: Values, changes: list[Difference]) -> None:
         """ModifySecurityGroupRules."""
-        client = self.aws.client("ec2")
-        retag(client, ident, old, new)
+        retag(self.aws.client("ec2"), ident, old, new)
         if changed(changes) - {"tags"}:
-            rule = given(
-                IpProtocol=new["ipProtocol"],
-                FromPort=new.get("fromPort"),
-                ToPort=new.get("toPort"),
-                CidrIpv4=new.get("cidrIpv4"),
-                CidrIpv6=new.get("cidrIpv6"),
-                PrefixListId=new.get("prefixListId"),
-                ReferencedGroupId=new.get("referencedSecurityGroupId"),
-            )
-            rule["Description"] = new.get("description") or ""
-            client.modify_security_group_rules(
-                GroupId=new["securityGroupId"],
-                SecurityGroupRules=[{"SecurityGroupRuleId": ident, "SecurityGroupRule": rule}],
-            )
+            self._modify(ident, new)
 
     def delete(self, ident: str, state: Mapping[str, Any]) -> None:
         """RevokeSecurityGroupIngress or …Egress by the rule's id."""
         getattr(self.aws.client("ec2"), f"revoke_security_group_{self.direction}")(
             GroupId=state["securityGroupId"], SecurityGroupRuleIds=[ident]
+        )
+
+    def _modify(self, ident: str, want: Values) -> None:
+        rule = given(
+            IpProtocol=want["ipProtocol"],
+            FromPort=want.get("fromPort"),
+            ToPort=want.get("toPort"),
+            CidrIpv4=want.get("cidrIpv4"),
+            CidrIpv6=want.get("cidrIpv6"),
+            PrefixListId=want.get("prefixListId"),
+            ReferencedGroupId=want.get("referencedSecurityGroupId"),
+        )
+        rule["Description"] = want.get("description") or ""
+        self.aws.client("ec2").modify_security_group_rules(
+            GroupId=want["securityGroupId"],
+            SecurityGroupRules=[{"SecurityGroupRuleId": ident, "SecurityGroupRule": rule}],
         )
 
 

@@ -151,7 +151,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if seen is None:
             return provider_pb2.ReadResponse()
         found = project(kind.props(), seen, inputs)
-        outputs = {**_unread(kind, state), **seen}
+        outputs = {**_unread(kind, state), **_region(kind), **seen}
         return provider_pb2.ReadResponse(id=request.id, properties=to_struct(outputs), inputs=to_struct(found))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -165,7 +165,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             found = without_ignored(differences(kind.props(), old, new), list(request.ignoreChanges))
             if found:
                 kind.update(request.id, old, new, found)
-            outputs = self._outputs(kind, request.id, {**state, **_public(new)})
+            outputs = self._outputs(kind, request.id, _public(new))
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
@@ -197,8 +197,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         seen = kind.read(ident, want)
         if seen is None:
             raise CloudError(f"{kind.token} {ident} vanished while it was made. Run `pulumi refresh`.")
-        region = {"region": kind.aws.region} if "region" in kind.props() else {}
-        return {**_unread(kind, want), **region, **seen}
+        return {**_unread(kind, want), **_region(kind), **seen}
 
     @contextmanager
     def _told(self, what: str, context: Any) -> Iterator[None]:
@@ -224,6 +223,10 @@ def _detail(difference: Difference, replaces: bool) -> Any:
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if not k.startswith("__")}
+
+
+def _region(kind: Kind) -> dict[str, str]:
+    return {"region": kind.aws.region} if "region" in kind.props() else {}
 
 
 def _unread(kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
