@@ -63,10 +63,13 @@ def parse(raw: Mapping[str, Any]) -> Fault:
     return Fault(**{**raw, "count": count})
 
 
-def matches(fault: Fault, call: Call, now: float) -> bool:
-    """Whether this fault hits this call: alive, the action, and any one machine of the call by type and zone."""
-    if fault.count == 0 or (fault.until is not None and now >= fault.until):
-        return False
+def alive(fault: Fault, now: float) -> bool:
+    """Whether it can still hit a call."""
+    return fault.count != 0 and (fault.until is None or now < fault.until)
+
+
+def matches(fault: Fault, call: Call) -> bool:
+    """Whether this fault hits this call: the action, who calls, and any one machine of the call by type and zone."""
     pattern = fault.action if ":" in fault.action else f"*:{fault.action}"
     return (
         fnmatch.fnmatchcase(call.name, pattern)
@@ -98,9 +101,9 @@ class FaultBoard:
         """The first fault that hits this call, counted down; None where the call goes through."""
         now = self._clock()
         with self._lock:
-            self._faults = [f for f in self._faults if f.count != 0 and (f.until is None or now < f.until)]
+            self._faults = [fault for fault in self._faults if alive(fault, now)]
             for index, fault in enumerate(self._faults):
-                if matches(fault, call, now):
+                if matches(fault, call):
                     if fault.count is not None:
                         self._faults[index] = replace(fault, count=fault.count - 1)
                     return fault

@@ -44,9 +44,7 @@ class Expression:
         if not match:
             raise CloudError(f"Schedule expression `{self.text}`: write e.g. rate(1 minute), rate(5 minutes).")
         period = int(match[1]) * _UNITS[match[2]]
-        if after_s < self.anchor_s:
-            return self.anchor_s
-        return self.anchor_s + (int((after_s - self.anchor_s) // period) + 1) * period
+        return self.anchor_s + max(0, int((after_s - self.anchor_s) // period) + 1) * period
 
     def _next_cron(self, body: str, after_s: float) -> float:
         start = dt.datetime.fromtimestamp(after_s, ZoneInfo(self.zone))

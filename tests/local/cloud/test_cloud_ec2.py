@@ -66,6 +66,7 @@ class Lab(ec2.Plant):
 @pytest.fixture
 def lab(monkeypatch):
     lab = Lab()
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setattr(ec2.MachineBackend, "plant", lab, raising=False)
     lab.backend = ec2.MachineBackend(REGION, ACCOUNT)
     monkeypatch.setattr(ec2, "backend", lambda: lab.backend)
@@ -221,18 +222,13 @@ def test_an_injected_slow_stop_says_stopping_while_the_machine_is_down(lab, mach
 
 
 def test_type_and_user_data_change_only_while_stopped(lab, machine):
-    assert (
-        refusal(lab.backend.modify_instance_attribute, machine.id, "instance_type", "g5.xlarge")
-        == "IncorrectInstanceState"
-    )
-    assert refusal(lab.backend.modify_instance_attribute, machine.id, "user_data", "x") == "IncorrectInstanceState"
+    modify = lab.backend.modify_instance_attribute
+    assert refusal(modify, machine.id, "instance_type", "g5.xlarge") == "IncorrectInstanceState"
+    assert refusal(modify, machine.id, "user_data", "x") == "IncorrectInstanceState"
     lab.backend.stop_instances([machine.id])
     lab.settle()
-    assert (
-        refusal(lab.backend.modify_instance_attribute, machine.id, "instance_type", "g9.x")
-        == "InvalidInstanceAttributeValue"
-    )
-    lab.backend.modify_instance_attribute(machine.id, "instance_type", "g5.xlarge")
+    assert refusal(modify, machine.id, "instance_type", "g9.x") == "InvalidInstanceAttributeValue"
+    modify(machine.id, "instance_type", "g5.xlarge")
     assert machine.instance_type == "g5.xlarge"
 
 
@@ -277,3 +273,5 @@ def test_machines_are_in_the_default_vpc_only(lab):
     subnet = lab.backend.create_subnet(vpc.id, "172.30.0.0/20", availability_zone="us-east-1a")
     assert not IPv4Network(subnet.cidr_block).overlaps(SITE.network)
     assert refusal(lambda: launch(lab, subnet_id=subnet.id)) == "Unsupported"
+    assert [i.state for i in lab.backend.all_instances()] == ["terminated"]
+    assert (lab.waiting, lab.fake.on) == ([], {})

@@ -26,7 +26,7 @@ GET = Call("dynamodb", "GetItem")
     ],
 )
 def test_which_call_a_fault_hits(fault, call, hit):
-    assert matches(parse(fault), call, now=0.0) is hit
+    assert matches(parse(fault), call) is hit
 
 
 def test_a_counted_fault_hits_that_often():

@@ -17,6 +17,7 @@ NOON = at("2026-11-20T12:00:00")  # a Friday
     ("text", "after_s", "due_s"),
     [
         ("rate(1 minute)", NOON - 1, NOON),  # made at NOON: fires at once
+        ("rate(1 minute)", NOON - 600, NOON),
         ("rate(1 minute)", NOON, NOON + 60),
         ("rate(1 minute)", NOON + 59.5, NOON + 60),
         ("rate(1 minute)", NOON + 3600, NOON + 3660),  # what was missed is not made up for
