@@ -17,7 +17,7 @@ from cronsim import CronSim, CronSimError
 
 from core.errors import SettingsError
 
-# Around an autumn change the local clock repeats an hour; searching from this far away meets every firing.
+# An autumn change repeats an hour of the local clock: what has fired in it the first time looks as if still to come.
 _SLACK: Final = timedelta(hours=3)
 _SHORT: Final = re.compile(r"([a-z,-]+) (\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)", re.IGNORECASE)
 
@@ -70,7 +70,7 @@ def next_change(schedule: Schedule, now: float) -> float:
 
 
 def _next(cron: str, zone: str, now: float) -> float:
-    start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone)) - _SLACK
+    start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone))
     return next(t for t in (moment.timestamp() for moment in _cron(cron, start)) if t > now)
 
 

@@ -48,11 +48,11 @@ def decide(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> De
 
 
 def _with_standing_alert(case: Case, decision: Decision) -> Decision:
-    """What is wrong all the time is said where nothing else is, behind the decision's own words."""
+    """What is wrong all the time is told where nothing else is."""
     if case.lease.state is State.FAILED and case.lease.failure:
         return dataclasses.replace(decision, alert=case.lease.failure)  # or each retry would tell again
     alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
-    return dataclasses.replace(decision, alert=alert, reason=f"{decision.reason}; {words}") if alert else decision
+    return dataclasses.replace(decision, alert=alert, also=words) if alert else decision
 
 
 def _standing(case: Case) -> tuple[tuple[str, str], ...]:

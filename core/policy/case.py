@@ -50,12 +50,21 @@ class Facts:
 
 @dataclass(frozen=True)
 class Decision:
-    """`reason` is for people. `alert` is a stable key, sent once until it changes. `look_again_at`: table time, s."""
+    """`reason` is for people, and for the lease's history where something is done. `look_again_at`: table time, s.
+
+    `alert` is a stable key, sent once until it changes. `also` says what is wrong all the time, if that is the alert.
+    """
 
     action: Action
     reason: str
     look_again_at: float | None = None
     alert: str = ""
+    also: str = ""
+
+    @property
+    def words(self) -> str:
+        """Everything, for people."""
+        return f"{self.reason}; {self.also}" if self.also else self.reason
 
 
 @dataclass(frozen=True)

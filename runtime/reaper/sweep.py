@@ -129,10 +129,10 @@ class Sweep:
             actor = Actor(self._store, self._power, unit.table_now)
             done = actor.do(lease, decision, unit.settings)
             _say(lease, decision, done.note)
-            lease = self._tell(unit.settings, done.lease, done.alert or decision.alert, done.note or decision.reason)
+            lease = self._tell(unit.settings, done.lease, done.alert or decision.alert, done.note or decision.words)
             if decision.action not in GOES_ON or done.lost_race:
                 break
-        return Outcome(decision.action, done.note or decision.reason, _due(decision, lease, unit))
+        return Outcome(decision.action, done.note or decision.words, _due(decision, lease, unit))
 
     def _tell(self, settings: UnitSettings, lease: Lease, alert: str, reason: str) -> Lease:
         """An alert once per change of its key; the lease remembers which was sent."""
@@ -164,7 +164,7 @@ def _say(lease: Lease, decision: Decision, note: str) -> None:
         "state": lease.state.value,
         "epoch": lease.epoch,
         "action": decision.action.value,
-        "reason": decision.reason,
+        "reason": decision.words,
         "note": note,
     }
-    log.info("%s %s: %s", lease.unit, decision.action, note or decision.reason, extra={"facts": facts})
+    log.info("%s %s: %s", lease.unit, decision.action, note or decision.words, extra={"facts": facts})
