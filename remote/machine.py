@@ -25,6 +25,7 @@ from remote.facts import Facts, Query
 
 CONNECT_S: Final = 8.0
 RETRY_S: Final = 1.0
+REFUSED_S: Final = 15.0  # a machine that is still booting refuses everybody but root
 KEEPALIVE_S: Final = 10
 _OPENING: Final = threading.RLock()  # the host's connection opens the gateway's inside its own
 
@@ -97,6 +98,7 @@ class Machine:
 
     def __init__(self, where: Address, gateway: Machine | None = None) -> None:
         self.where = where
+        self._opening = threading.Lock()
         kwargs: dict[str, Any] = {"banner_timeout": CONNECT_S, "auth_timeout": CONNECT_S}
         if where.key:
             kwargs |= {"key_filename": where.key, "look_for_keys": False, "allow_agent": False}
@@ -121,23 +123,30 @@ class Machine:
         Raises:
             Unreachable: nothing answered. DeployError: it answered, but lets us not in.
         """
-        deadline = time.monotonic() + patience_s
+        began = time.monotonic()
         told = False
-        while True:
-            try:
-                self._connection.open()
-                self._connection.transport.set_keepalive(KEEPALIVE_S)
-                return
-            except paramiko.AuthenticationException as error:
-                raise DeployError(self._refused()) from error
-            except (paramiko.SSHException, OSError, EOFError) as error:
-                self._connection.close()
-                if time.monotonic() >= deadline:
-                    raise Unreachable(self._silent(error)) from error
+        while (error := self._open()) is not None:
+            passed = time.monotonic() - began
+            if isinstance(error, paramiko.AuthenticationException):
+                if passed >= min(patience_s, REFUSED_S):
+                    raise DeployError(self._refused()) from error
+            elif passed >= patience_s:
+                raise Unreachable(self._silent(error)) from error
             if not told:
                 waiting()
                 told = True
             time.sleep(RETRY_S)
+
+    def _open(self) -> Exception | None:
+        """Open the connection unless it is open; the error where it cannot be opened now."""
+        with self._opening:
+            try:
+                self._connection.open()
+                self._connection.transport.set_keepalive(KEEPALIVE_S)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                self._connection.close()
+                return error
+        return None
 
     def _refused(self) -> str:
         key = f"the key {self.where.key}" if self.where.key else "your SSH agent's keys and those in ~/.ssh"

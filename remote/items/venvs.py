@@ -19,7 +19,8 @@ TOOLS: Final = "/opt/pilotlight/tools"
 UV: Final = f"{TOOLS}/bin/uv"
 LISTS: Final = Path(__file__).parent.parent / "requirements"
 # sudo drops the machine's environment: caches and certificates that it names are for us too
-ENVIRONMENT: Final = "set -a; if [ -r /etc/environment ]; then . /etc/environment; fi; set +a"
+# and a machine behind a proxy that opens TLS has that proxy's certificate in its own store
+ENVIRONMENT: Final = "set -a; UV_SYSTEM_CERTS=true; if [ -r /etc/environment ]; then . /etc/environment; fi; set +a"
 
 
 def requirements(name: str) -> str:
@@ -47,8 +48,10 @@ class Uv:
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         lines = (
             f"set -e; {ENVIRONMENT}",
-            f"python3 -m venv --clear {TOOLS}",
-            f"{TOOLS}/bin/pip install -q --disable-pip-version-check --no-deps uv=={versions.UV} 2>&1",
+            # python3-venv brings pip as a wheel that runs as it is: unpacking it first would take seconds
+            f"python3 -m venv --clear --without-pip {TOOLS}",
+            "export PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl)",
+            f"{TOOLS}/bin/python -m pip install -q --disable-pip-version-check --no-deps uv=={versions.UV} 2>&1",
             f"echo {versions.UV} > {TOOLS}/.pilotlight",
         )
         return (Order("\n".join(lines), timeout_s=600, failure=f"pip could not install uv {versions.UV}"),)
