@@ -45,7 +45,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     report = sweep.run(None if unit is None else [str(unit)])
     if unit is not None:
         report = _linger(sweep, str(unit), report, context)
-    return report.summary()
+    summary = report.summary()
+    log.info("%d units, %d acted on", summary["units"], len(summary["acted"]), extra={"facts": summary})
+    return summary
 
 
 def _linger(sweep: Sweep, unit: str, report: Report, context: Any) -> Report:
