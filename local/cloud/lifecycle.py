@@ -37,6 +37,7 @@ from local.setup import tools
 
 LOG_FILE: Final = "daemon.log"
 _READY_S: Final = 60.0
+_STARTED: Final[list[subprocess.Popen[bytes]]] = []  # daemons outlive us on purpose: Popen is to keep quiet about it
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ def _start(site: Site) -> dict[str, Any]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _STARTED.append(process)
     until = time.monotonic() + _READY_S
     while time.monotonic() < until and process.poll() is None:
         if found := running(site.name):
