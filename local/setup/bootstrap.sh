@@ -69,6 +69,11 @@ fi
 find_uv
 make_venv
 [ "$uv" -ef .venv/bin/uv ] || ln -sf "$uv" .venv/bin/uv # itself, where the venv is on PATH
+# Machines of the embedded cloud fill the cache too, as root.
+if [ "$(id -u)" != 0 ] && [ -d "$UV_CACHE_DIR" ] && [ -n "$(find "$UV_CACHE_DIR" -maxdepth 2 ! -user "$(id -u)" -print -quit)" ]; then
+    say "taking back what machines left in $UV_CACHE_DIR (sudo chown)"
+    sudo chown -R "$(id -u):$(id -g)" "$UV_CACHE_DIR" || fail "root owns a part of $UV_CACHE_DIR. Run: sudo chown -R \$USER $UV_CACHE_DIR"
+fi
 say "installing requirements.lock into .venv"
 rm -f "$stamp"
 "$uv" -q pip sync --python .venv/bin/python requirements.lock ||

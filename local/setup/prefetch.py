@@ -8,6 +8,7 @@ A list of requirements counts as fetched when its text, as it is now, was instal
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.errors import SetupError
 from local.folders import CHECKOUT
 from local.setup.site import Say, Site
 from local.setup.tools import write_whole
@@ -80,8 +82,24 @@ def _words(batches: Sequence[Batch]) -> str:
     return ", ".join(batch.name for batch in batches)
 
 
+def _reclaim(site: Site) -> None:
+    """Machines fill the cache too, as root: where we are not root, take back what they left before uv writes there."""
+    cache = site.cache / "uv"
+    if site.is_root or _writable(cache):
+        return
+    if not site.can_become_root():
+        raise SetupError(f"Root owns a part of {cache}. Run `sudo chown -R $USER {cache}`, then `make setup` again.")
+    owner = f"{os.getuid()}:{os.getgid()}"
+    site.commands.run(site.as_root(["chown", "-R", owner, str(cache)]), log=site.log("services"))
+
+
+def _writable(cache: Path) -> bool:
+    return all(os.access(folder, os.W_OK) for folder in (cache, *cache.glob("*/"), *cache.glob("*/*/")))
+
+
 def _install(site: Site, batch: Batch) -> None:
     (site.cache / "uv").mkdir(parents=True, exist_ok=True)
+    _reclaim(site)
     target = Path(tempfile.mkdtemp(prefix=f".fetch-{batch.name}-", dir=site.cache))
     tag = f"{platform.machine()}-{MACHINE_LIBC}"
     argv = [site.uv, "pip", "install", "--no-deps", "--target", str(target), *batch.arguments]

@@ -83,6 +83,16 @@ def test_an_installation_that_failed_is_done_again(checkout: Checkout) -> None:
     assert "pip sync" in checkout.called()
 
 
+def test_a_lock_that_was_half_replaced_and_taken_back_is_installed_again(checkout: Checkout) -> None:
+    checkout.run()
+    (checkout.folder / "requirements.lock").write_text("rich==2\n")
+    checkout.run(SYNC_FAILS="1")
+    checkout.calls.unlink()
+    (checkout.folder / "requirements.lock").write_text("rich==1\n")
+    checkout.run()
+    assert "pip sync" in checkout.called()
+
+
 def test_without_root_a_missing_python_is_one_message_with_the_command(checkout: Checkout) -> None:
     (checkout.programs / "uv").unlink()
     (checkout.programs / "python3").unlink()

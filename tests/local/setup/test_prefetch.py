@@ -43,6 +43,17 @@ def test_wheels_are_those_of_the_machines_not_of_this_computer(computer: Any) ->
     assert "manylinux_2_36" in line
 
 
+def test_what_machines_left_as_root_is_taken_back_or_the_command_is_named(computer: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(prefetch, "_writable", lambda _: False)
+    batches = [Batch("relay", ("-r", "relay.txt"), "x")]
+    with pytest.raises(SetupError, match=r"sudo chown -R \$USER .*cache/uv"):
+        prefetch.fetch(computer.site(root=False), batches, print)
+    computer.program("sudo")
+    computer.commands.prints["sudo -n true"] = ""
+    prefetch.fetch(computer.site(root=False), batches, print)
+    assert computer.commands.ran[0][:4] == ["sudo", "-n", "chown", "-R"]
+
+
 def test_a_fetch_that_fails_leaves_nothing_but_the_cache(computer: Any) -> None:
     def refuse(argv: list[str]) -> None:
         Path(argv[argv.index("--target") + 1], "half").write_text("")
