@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -63,7 +64,7 @@ class Cloud(pulumi.runtime.Mocks):
         return {r.name: dict(r.inputs) for r in self.resources if r.typ.split(":")[-1] == kind}
 
 
-def config(stack: str) -> dict[str, Any]:
+def _config(stack: str) -> dict[str, Any]:
     """A committed stack file's config, with what a user must set."""
     raw = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
     raw["pilotlight:host"]["sshPublicKey"] = KEY
@@ -79,6 +80,8 @@ def _noted(cloud: Cloud, resource: Any, kind: str, name: str, *rest: Any) -> Non
     cloud.options[kind.rsplit(":", maxsplit=1)[-1], name] = rest[4]
     _REGISTER(resource, kind, name, *rest)
 
+
+_BUILT: dict[str, tuple[Cloud, dict[str, Any]]] = {}  # what was built, by what was asked; nobody changes it
 
 Build = Callable[..., tuple[Cloud, dict[str, Any]]]
 
@@ -105,10 +108,16 @@ def _own_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch) -> Build:
-    """`build(stack, section={…})` runs the program of a stack file under mocks: (cloud, outputs)."""
+    """`build(stack, section={…})` runs the program of a stack file under mocks, once: (cloud, outputs)."""
 
-    def run(stack: str = "qwen7b", *, preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
-        raw = config(stack)
+    def remembered(stack: str = "qwen7b", *, fresh: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+        key = stack + json.dumps(changes, sort_keys=True)
+        if fresh or key not in _BUILT:
+            _BUILT[key] = run(stack, **changes)
+        return _BUILT[key]
+
+    def run(stack: str, *, preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+        raw = _config(stack)
         for section, value in changes.items():
             have = raw.get(f"pilotlight:{section}")
             merged = have | value if isinstance(value, dict) and isinstance(have, dict) else value
@@ -128,4 +137,10 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
             program()
         return cloud, outputs
 
-    return run
+    return remembered
+
+
+@pytest.fixture
+def config() -> Callable[[str], dict[str, Any]]:
+    """`config(stack)`: a committed stack file's config, with what a user must set."""
+    return _config

@@ -276,5 +276,5 @@ def test_look_ups_come_before_the_first_resource(build: Any, monkeypatch: pytest
     made: list[Any] = []
     monkeypatch.setattr("components.deployment._identity", made.append)
     with pytest.raises(SettingsError, match="did not find"):
-        build()
+        build(fresh=True)
     assert made == []
