@@ -23,6 +23,7 @@ from runtime.reaper.alerts import Alerts
 from runtime.reaper.spending import spending
 
 log = logging.getLogger("pilotlight.reaper")
+LIST_EVERY_S: Final = 300.0  # a stack that joins a shared table is seen within this
 ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
 GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN})
 
@@ -78,16 +79,21 @@ class _Unit:
 
 
 class Sweep:
-    """Passes over the units of one table. Keeps between passes only which broken units it has told about."""
+    """Passes over the units of one table.
+
+    Keeps between passes, while the Lambda is warm, the list of units and which broken ones it has told about.
+    """
 
     def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
         self._store, self._power, self._alerts = store, power, alerts
         self._told: dict[str, str] = {}
+        self._units: Sequence[str] = ()
+        self._listed_at = 0.0
 
     def run(self, units: Sequence[str] | None = None) -> Report:
         """One pass over `units`, or all. Raises StoreUnavailable or PowerUnanswered where nothing could be done."""
         report = Report()
-        known = self._read(self._store.units() if units is None else units, report)
+        known = self._read(self._all() if units is None else units, report)
         machines = self._power.describe_many([u.lease.instance_id for u in known.values()]) if known else {}
         for name, unit in known.items():
             try:
@@ -98,6 +104,12 @@ class Sweep:
             self._told.pop(name, None)
         return report
 
+    def _all(self) -> Sequence[str]:
+        """Every unit. Listing them reads the whole table, history too, so that the answer is kept for some minutes."""
+        if not self._units or time.monotonic() - self._listed_at >= LIST_EVERY_S:
+            self._units, self._listed_at = self._store.units(), time.monotonic()
+        return self._units
+
     def _read(self, names: Sequence[str], report: Report) -> dict[str, _Unit]:
         at = time.monotonic()
         readings = self._store.read_many(names)
@@ -107,7 +119,8 @@ class Sweep:
             try:
                 settings = self._store.settings(name)
                 if settings is None:
-                    raise PilotlightError(f"No settings for unit `{name}`. Run `pulumi up`.")
+                    report.outcomes[name] = Outcome(Action.KEEP, "no settings: destroyed, or `pulumi up` is to come")
+                    continue
                 topic = settings.alerts_topic_arn
                 reading = readings[name]
                 if isinstance(reading, PilotlightError):

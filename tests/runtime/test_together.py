@@ -46,7 +46,7 @@ SETTINGS = UnitSettings(
     monthly_budget_usd=None,
     alerts_topic_arn="",
 )
-SEEDS = 40
+SEEDS = 24
 STEPS = 400
 
 

@@ -16,7 +16,7 @@ from core.lease import Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
-from runtime.reaper.sweep import Sweep
+from runtime.reaper.sweep import LIST_EVERY_S, Sweep
 
 SETTINGS = UnitSettings(
     schema_version=1,
@@ -319,6 +319,26 @@ def test_two_reapers_start_a_machine_once(world: World, monkeypatch: pytest.Monk
     world.power.states["i-demo/host"] = "stopped"
     world.run()
     assert world.power.orders == [("start", "i-demo/host")]
+
+
+def test_units_are_listed_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listing reads the whole table. A table without units is asked again at once: its first may come any moment."""
+    clock, listed, units = [0.0], list[int](), world.store.units
+
+    def list_units() -> Sequence[str]:
+        listed.append(1)
+        return units()
+
+    monkeypatch.setattr("runtime.reaper.sweep.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(world.store, "units", list_units)
+    assert world.run() == {}
+    world.add(State.STOPPED, "stopped")
+    for _ in range(3):
+        assert list(world.run()) == ["demo/host"]
+    assert len(listed) == 2
+    clock[0] = LIST_EVERY_S
+    world.run()
+    assert len(listed) == 3
 
 
 def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
