@@ -111,8 +111,8 @@ class Sweep:
         return self._units
 
     def _read(self, names: Sequence[str], report: Report) -> dict[str, _Unit]:
-        at = time.monotonic()
         readings = self._store.read_many(names)
+        at = time.monotonic()  # after the read: late rather than early, so that no order counts as expired too soon
         known: dict[str, _Unit] = {}
         for name in names:
             topic = ""
@@ -142,8 +142,11 @@ class Sweep:
             actor = Actor(self._store, self._power, unit.table_now)
             done = actor.do(lease, decision, unit.settings)
             _say(lease, decision, done.note)
-            lease = self._tell(unit.settings, done.lease, done.alert or decision.alert, done.note or decision.words)
-            if decision.action not in GOES_ON or done.lost_race:
+            lease = done.lease
+            if done.lost_race:
+                break  # whoever was first tells
+            lease = self._tell(unit.settings, lease, done.alert or decision.alert, done.note or decision.words)
+            if decision.action not in GOES_ON:
                 break
         return Outcome(decision.action, done.note or decision.words, _due(decision, lease, unit))
 

@@ -321,6 +321,15 @@ def test_two_reapers_start_a_machine_once(world: World, monkeypatch: pytest.Monk
     assert world.power.orders == [("start", "i-demo/host")]
 
 
+def test_two_reapers_tell_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(State.RUNNING, "stopped", stopped_seen=world.now - 60)
+    old = world.store.read_many(["demo/host"])
+    world.run()
+    monkeypatch.setattr(world.store, "read_many", lambda units: old)
+    world.run()
+    assert world.told.alerts == [("demo/host", "lost")]
+
+
 def test_units_are_listed_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing reads the whole table. A table without units is asked again at once: its first may come any moment."""
     clock, listed, units = [0.0], list[int](), world.store.units
