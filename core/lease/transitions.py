@@ -98,7 +98,6 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
         ready_at=now,
         demand_at=now,
         agent_at=now,
-        order_at=None,
         attempts=0,
         **CLEAR_WISH,
     )

@@ -1,0 +1,227 @@
+"""The real `core.lease` as the explorer uses it: leases made equal where they mean the same, every call remembered.
+
+Time is logical. Each function is called with `NOW`; a moment in a lease is *young* or *old*, *ahead* or gone, and a
+step of the environment ("thirty seconds pass") makes the one into the other. Epochs are *current* or *stale*: what a
+process read before the last transition. So the leases are few, and `Leases.do` asks the real code once for each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from core import lease as protocol
+from core.lease import Hold, Lease, Outcome, Refused, State, Write
+
+NOW = 100_000.0
+AHEAD = NOW + 50_000.0  # of a wish or a hold: alive
+ORDERED = NOW + 1.0  # of a stop order's end: alive
+YOUNG = NOW - 1.0
+OLD = 0.0
+CURRENT, STALE = 100, 99
+UNIT = "stack/host"
+MACHINE, OTHER_MACHINE = "i-this", "i-other"
+THIS_BOOT, OLD_BOOT, OTHER_BOOT = "this-boot", "old-boot", "boot-of-another-machine"
+
+Op = Callable[[Lease], Outcome]
+NONE = -1  # no lease, or nothing read
+
+
+class Broken(Exception):
+    """A promise does not hold."""
+
+
+def ops(nonce: str = "n") -> dict[str, Op]:
+    """Every write of every process, by the name that traces show. `:` separates who from what."""
+    at = {"now": NOW, "nonce": nonce}
+    boot = {**at, "boot_id": THIS_BOOT}
+    stranger = {**at, "boot_id": OTHER_BOOT}
+    words = {**at, "reason": "why"}
+    p = protocol
+    return {
+        "relay:wish": lambda v: p.wish(v, by="caller", until=AHEAD, **at),
+        "relay:resume": lambda v: p.resume(v, by="relay", **words),
+        "relay:fence": lambda v: p.fence(v, **at),
+        "relay:start": lambda v: p.start(v, by="relay", **at),
+        "relay:stopped": lambda v: p.stopped(v, by="relay", **at),
+        "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),
+        "agent:claim_boot": lambda v: p.claim_boot(v, instance_id=MACHINE, **boot),
+        "agent:ready": lambda v: p.ready(v, **boot),
+        "agent:resume": lambda v: p.resume(v, by="agent", **{**words, **boot}),
+        "agent:stop": lambda v: p.stop(v, **boot),
+        "stranger:claim_boot": lambda v: p.claim_boot(v, instance_id=OTHER_MACHINE, **stranger),
+        "stranger:ready": lambda v: p.ready(v, **stranger),
+        "stranger:stop": lambda v: p.stop(v, **stranger),
+        "reaper:drain": lambda v: p.drain(v, **words),
+        "reaper:resume": lambda v: p.resume(v, by="reaper", demand=False, **words),
+        "reaper:force": lambda v: p.force(v, by="reaper", **words),
+        "reaper:stopped": lambda v: p.stopped(v, by="reaper", **at),
+        "reaper:seen_stopped": lambda v: p.seen_stopped(v, at=NOW, nonce=nonce),
+        "reaper:not_stopped": lambda v: p.seen_stopped(v, at=None, nonce=nonce),
+        "reaper:lost": lambda v: p.lost(v, **words),
+        "reaper:adopt": lambda v: p.adopt(v, **at),
+        "reaper:start": lambda v: p.start(v, by="reaper", **at),
+        "reaper:repeat_start": lambda v: p.repeat_start(v, **at),
+        "reaper:stop_order": lambda v: p.stop_order(v, **at),
+        "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),
+        "reaper:fail and stop": lambda v: p.fail(v, by="reaper", failure="start-timeout", order=True, **words),
+        "reaper:drop_wish": lambda v: p.drop_wish(v, nonce=nonce),
+        "operator:force": lambda v: p.force(v, by="operator", forget=True, **words),
+        "operator:wish": lambda v: p.wish(v, by="operator", until=AHEAD, **at),
+        "deploy:hold": lambda v: p.hold(v, who="deploy", why="deploy", until=AHEAD, **at),
+        "deploy:release": lambda v: p.release(v, who="deploy", **at),
+        "deploy:new_machine": lambda v: p.new_machine(v, instance_id=MACHINE, by="deploy", **at),
+    }
+
+
+FORGETS_WISH = frozenset({"reaper:drop_wish", "operator:force"})
+Mutate = Callable[[dict[str, Op]], Mapping[str, Op]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a write did: the lease afterwards, and whether it was a transition (older readings are stale now)."""
+
+    lease: int
+    transition: bool
+    broken: str = ""
+
+
+class Leases:
+    """Numbers for leases; `do` applies a write that was made from one reading to the lease as it is."""
+
+    def __init__(self, mutate: Mutate | None = None) -> None:
+        self.ops: Mapping[str, Op] = mutate(ops()) if mutate else ops()
+        self.all: list[Lease] = []
+        self.fired: set[str] = set()
+        self._ids: dict[Lease, int] = {}
+        self._done: dict[tuple[str, int, int], Result | None] = {}
+        self._changed: dict[tuple[str, int], int] = {}
+
+    def id(self, lease: Lease) -> int:
+        """The number of a lease, the same for leases that mean the same."""
+        lease = _plain(lease)
+        found = self._ids.get(lease)
+        if found is None:
+            found = self._ids[lease] = len(self.all)
+            self.all.append(lease)
+        return found
+
+    def created(self) -> int:
+        """The lease that `create` makes."""
+        write = protocol.create(UNIT, MACHINE, by="agent", now=NOW, nonce="n")
+        after = protocol.apply(None, write)
+        assert after is not None
+        self.fired.add("agent:create")
+        return self.id(replace(protocol.from_item(after), epoch=CURRENT))
+
+    def do(self, op: str, read: int, there: int) -> Result | None:
+        """The write `op`, made from the lease `read`, sent to the lease `there`; None where nothing is written."""
+        key = (op, read, there)
+        if key not in self._done:
+            self._done[key] = self._do(op, read, there)
+        result = self._done[key]
+        if result is not None and result.broken:
+            raise Broken(result.broken)
+        return result
+
+    def _do(self, op: str, read: int, there: int) -> Result | None:
+        outcome = self.ops[op](self.all[read])
+        if isinstance(outcome, Refused):
+            return None
+        before = self.all[there]
+        item = protocol.apply(protocol.to_item(before), outcome)
+        if item is None:
+            return None
+        self.fired.add(op)
+        after = protocol.from_item(item)
+        broken = _broken(op, before, after, outcome)
+        return Result(self.id(replace(after, **_current(after, outcome))), outcome.event is not None, broken)
+
+    def change(self, how: str, lease: int) -> int:
+        """What the passing of time or of a boot makes of a lease."""
+        if lease == NONE:
+            return NONE
+        key = (how, lease)
+        if key not in self._changed:
+            self._changed[key] = self.id(CHANGES[how](self.all[lease]))
+        return self._changed[key]
+
+
+def _current(after: Lease, write: Write) -> dict[str, int | None]:
+    fence = CURRENT if after.fence_epoch is not None and not write.event else None
+    return {"epoch": CURRENT, "fence_epoch": fence}
+
+
+def _broken(op: str, before: Lease, after: Lease, write: Write) -> str:
+    """Promises about a single write."""
+    if before.wanted(NOW) and not after.wanted(NOW) and after.state is not State.RUNNING and op not in FORGETS_WISH:
+        return f"{op} lost an unexpired wish"
+    if write.event and write.event.by == "agent" and after.state is State.STOPPING:
+        if held := before.held(NOW):
+            return f"{op} stopped a host that {held.who} holds"
+        if before.wanted(NOW):
+            return f"{op} stopped a host that {before.wish_by} wants"
+    return ""
+
+
+def _plain(lease: Lease) -> Lease:
+    """The lease without what changes no decision; alive moments and gone ones each made one."""
+    alive = lease.held(NOW) is not None
+    return Lease(
+        unit=UNIT,
+        state=lease.state,
+        epoch=lease.epoch,
+        since=OLD,
+        reason="-",
+        by="agent" if lease.state is State.STOPPING and lease.by == "agent" else "-",
+        instance_id=lease.instance_id,
+        boot_id=lease.boot_id,
+        wish_by="caller" if lease.wanted(NOW) else "",
+        wish_until=AHEAD if lease.wanted(NOW) else None,
+        holds=(Hold("deploy", "deploy", AHEAD),) if alive else (),
+        hold_until=AHEAD if alive else None,
+        hold_nonce="h" if alive else "",
+        fence_epoch=lease.fence_epoch,
+        order_at=None if lease.order_at is None or lease.order_at == OLD else YOUNG,
+        attempts=lease.attempts if lease.attempts != 2 else 1,
+        order_until=ORDERED if lease.order_alive(NOW) else None,
+        stopped_seen=None if lease.stopped_seen is None else _age(lease.stopped_seen),
+    )
+
+
+def _age(moment: float) -> float:
+    return OLD if moment == OLD else YOUNG
+
+
+def _thirty_seconds(lease: Lease) -> Lease:
+    return replace(lease, stopped_seen=None if lease.stopped_seen is None else OLD)
+
+
+def _new_boot(lease: Lease) -> Lease:
+    return replace(lease, boot_id=OLD_BOOT if lease.boot_id == THIS_BOOT else lease.boot_id)
+
+
+def _stale(lease: Lease) -> Lease:
+    """What a reading from before the last transition can still do: open or shut a route or the door, power off."""
+    ours = lease.boot_id == THIS_BOOT and lease.instance_id == MACHINE
+    state = lease.state if ours or lease.state is State.RUNNING else State.STOPPED
+    if state in (State.NEW, State.STARTING, State.FAILED):
+        state = State.STOPPED
+    boot = THIS_BOOT if ours and state is not State.STOPPED else ""
+    return Lease(UNIT, state, STALE, OLD, "-", lease.by, instance_id=lease.instance_id, boot_id=boot)
+
+
+CHANGES: dict[str, Callable[[Lease], Lease]] = {
+    "stale": _stale,
+    "stale, kept whole": lambda v: replace(v, epoch=STALE, fence_epoch=None),
+    "thirty seconds": _thirty_seconds,
+    "new boot": _new_boot,
+    "wish expires": lambda v: replace(v, wish_by="", wish_until=None),
+    "hold expires": lambda v: replace(v, holds=(), hold_until=None, hold_nonce=""),
+    "stop order's time is over": lambda v: replace(v, order_until=None),
+    "start order's time is over": lambda v: replace(v, order_at=OLD),
+    "other machine": lambda v: replace(v, instance_id=OTHER_MACHINE),
+}
+KNOWN_FIELDS = {f.name for f in dataclasses.fields(Lease)}

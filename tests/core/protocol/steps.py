@@ -1,0 +1,439 @@
+"""What each process and the environment can do next. A step is (label, kind, world afterwards).
+
+Every step is atomic; the search tries every order. Reading, deciding and ordering are separate steps, so everything
+may happen between them; a write's answer is learned in the same step or, as a fault, never. To add an action of a
+process: a line in its function; a new process: a function in `PROCESSES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from core.lease import State
+from tests.core.protocol.leases import CURRENT, MACHINE, NONE, THIS_BOOT, Broken
+from tests.core.protocol.world import (
+    IDLE,
+    LOOKED,
+    NO_REAPER,
+    OFF,
+    ON,
+    OWES_START,
+    OWES_STOP,
+    READ,
+    STOPPING,
+    UNSURE,
+    Model,
+    Reaper,
+    World,
+)
+
+NORMAL, FAULT, MERCY = range(3)  # MERCY: may happen, but nobody may depend on it (an expiry, a hang-up, a force)
+Step = tuple[str, int, World]
+Steps = Iterator[Step]
+
+
+def _write(m: Model, w: World, op: str, read: int) -> tuple[World, int] | None:
+    """The world after the write `op` made from `read`, and the lease that the writer now knows."""
+    if NONE in (w.lease, read):
+        return None
+    result = m.leases.do(op, read, w.lease)
+    if result is None:
+        return None
+    return m.written(w, result.lease, transition=result.transition), result.lease
+
+
+def _enter(m: Model, w: World) -> World:
+    """A request enters the engine."""
+    if not w.proved and not m.options.open_before_ready:
+        raise Broken("a request entered an engine that has not proved itself in this boot")
+    return w._replace(uncounted=w.uncounted + 1, pooled=w.pooled or m.options.pooled)
+
+
+def _reachable(w: World) -> bool:
+    """A request that is sent to the engine arrives: through an open door, or on a connection from before."""
+    return w.power == ON and not w.replaced and (w.door or w.pooled)
+
+
+# ---------------------------------------------------------------- callers, HAProxy, vLLM
+def requests(m: Model, w: World) -> Steps:
+    """Arrive, are counted, end; HAProxy falls back to the relay where the engine cannot be reached."""
+    if w.new:
+        if w.route and _reachable(w):
+            yield "HAProxy sends a request to the engine", NORMAL, _enter(m, w._replace(new=w.new - 1))
+        else:
+            yield "the relay holds a request", NORMAL, w._replace(new=w.new - 1, held=w.held + 1)
+    if w.held:
+        yield "a held caller hangs up", MERCY, w._replace(held=w.held - 1)
+    if w.uncounted:
+        yield "vLLM counts it", NORMAL, w._replace(uncounted=w.uncounted - 1, counted=w.counted + 1)
+    if w.counted:
+        yield "vLLM ends a request", NORMAL, w._replace(counted=w.counted - 1)
+    if w.pooled and not w.in_engine:
+        yield "an idle connection is closed", MERCY, w._replace(pooled=False)
+
+
+def relay(m: Model, w: World) -> Steps:
+    """Reads, routes, releases, wishes, fences, resumes, starts."""
+    known = None if w.relay == NONE else m.leases.all[w.relay]
+    awake = known is not None and known.state is State.RUNNING
+    if w.route != awake:
+        yield f"relay {'opens' if awake else 'shuts'} the route", NORMAL, w._replace(route=awake)
+    if awake and w.held and _reachable(w):
+        yield "relay releases a request", NORMAL, _enter(m, w._replace(held=w.held - 1))
+    if w.owes and not w.cut:
+        yield from _relay_orders(m, w)
+    if w.cut:
+        return
+    if w.relay != w.lease:
+        yield "relay reads the lease", NORMAL, w._replace(relay=w.lease)
+    if known is None:
+        return
+    for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), fenced=known.fence_epoch is not None):
+        if (done := _write(m, w, op, w.relay)) is not None:
+            after, lease = done
+            starts = op == "relay:start"
+            yield op, NORMAL, after._replace(relay=lease, owes=after.owes or starts)
+            if w.faults:
+                yield f"{op}, answer lost", FAULT, after._replace(faults=w.faults - 1)
+
+
+def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, fenced: bool) -> Iterator[str]:
+    if w.held and not wanted and (state is not State.RUNNING or m.options.wish_while_running):
+        yield "relay:wish"
+    if state is State.DRAINING:
+        if w.held or wanted:
+            yield "relay:resume"
+        elif not w.route and not fenced:
+            yield "relay:fence"
+    if state is State.STOPPING and w.view == OFF:
+        yield "relay:stopped"
+    if state in (State.STOPPED, State.FAILED) and wanted and not w.owes:
+        yield "relay:start"
+
+
+def _relay_orders(m: Model, w: World) -> Steps:
+    yield "relay sends StartInstances", NORMAL, _start_sent(w._replace(owes=False), not w.replaced)
+    if w.faults and (done := _write(m, w, "relay:fail", w.relay)) is not None:
+        yield "EC2 refuses relay's order: relay:fail", FAULT, done[0]._replace(owes=False, faults=w.faults - 1)
+
+
+def _start_sent(w: World, ours: bool) -> World:
+    if not ours:  # an order for the machine before
+        return w
+    if w.stop_order:
+        raise Broken("two different live orders: StartInstances while StopInstances may land")
+    return w._replace(start_order=True)
+
+
+def _stop_sent(w: World, ours: bool) -> World:
+    if not ours:
+        return w
+    if w.start_order:
+        raise Broken("two different live orders: StopInstances while StartInstances may land")
+    return w._replace(stop_order=True)
+
+
+# ---------------------------------------------------------------- the host
+def agent(m: Model, w: World) -> Steps:
+    """Claims, proves, opens and shuts the door, looks, stops, vetoes."""
+    if w.power != ON:
+        return
+    if w.lease == NONE:
+        yield "agent:create", NORMAL, w._replace(lease=m.leases.created())
+    elif w.agent != w.lease:
+        yield "agent reads the lease", NORMAL, _agent_reads(m, w)
+    if w.agent == NONE or w.replaced:
+        return
+    known = m.leases.all[w.agent]
+    if known.instance_id != MACHINE:
+        return
+    if known.boot_id != THIS_BOOT and (m.options.agent_checks_boot or not known.boot_id):
+        yield from _agent_writes(m, w, "agent:claim_boot")
+        return
+    yield from _agent_by_state(m, w, known.state, forced=known.by != "agent")
+
+
+def _agent_reads(m: Model, w: World) -> World:
+    """A restarted agent that finds the door shut in DRAINING cannot know whether it had written its stop."""
+    now = m.leases.all[w.lease]
+    same_drain = w.agent != NONE and m.leases.all[w.agent].epoch == CURRENT
+    at = w.at if same_drain else IDLE
+    if w.agent == NONE and now.state is State.DRAINING and not w.door:
+        at = UNSURE
+    return w._replace(agent=w.lease, at=at)
+
+
+def _agent_by_state(m: Model, w: World, state: State, *, forced: bool) -> Steps:
+    if state in (State.NEW, State.STARTING):
+        yield from _agent_writes(m, w, "agent:ready", proved=True)
+    if state is State.RUNNING and not w.door:
+        yield "agent opens the door", NORMAL, w._replace(door=True, at=IDLE)
+    if state is State.DRAINING:
+        yield from _agent_drains(m, w)
+    if state is State.STOPPING:
+        yield "agent powers off", NORMAL, _power_off(w, "the power-off", forced=forced)
+
+
+def _agent_drains(m: Model, w: World) -> Steps:
+    if w.door and m.options.door:
+        yield "agent shuts the door", NORMAL, w._replace(door=False)
+        return
+    if w.at == LOOKED:
+        yield from _agent_writes(m, w, "agent:stop")
+        return
+    connections = w.in_engine or w.pooled if m.options.look_at_connections else False
+    if not connections and not w.counted:
+        yield "agent has looked: nothing in flight", NORMAL, w._replace(at=LOOKED)
+    yield from _agent_writes(m, w, "agent:resume")
+    if w.faults and w.at != UNSURE:
+        yield (
+            "agent vetoes, the table is silent, the door opens",
+            FAULT,
+            w._replace(door=True, at=IDLE, faults=w.faults - 1),
+        )
+
+
+def _agent_writes(m: Model, w: World, op: str, *, proved: bool = False) -> Steps:
+    done = _write(m, w, op, w.agent)
+    if done is None:
+        if w.at == LOOKED:
+            yield f"{op} refused by the table", NORMAL, w._replace(at=IDLE)
+        return
+    after, lease = done
+    after = after._replace(proved=w.proved or proved)
+    yield op, NORMAL, after._replace(agent=lease, at=IDLE)
+    if w.faults:
+        unsure = UNSURE if op == "agent:stop" else IDLE
+        yield f"{op}, answer lost", FAULT, after._replace(at=unsure, faults=w.faults - 1)
+
+
+def _power_off(w: World, how: str, *, forced: bool) -> World:
+    if w.in_engine and not forced:
+        raise Broken(f"{how} cut a request in the engine")
+    return _down(w)._replace(power=STOPPING)
+
+
+def _down(w: World) -> World:
+    """Nothing runs on the machine any more; what was in the engine is gone."""
+    return w._replace(uncounted=0, counted=0, proved=False, door=False, pooled=False, agent=NONE, at=IDLE)
+
+
+def stranger(m: Model, w: World) -> Steps:
+    """The agent of a machine that is not (or no longer) this unit's: its engine is idle, it looks at itself."""
+    if not m.options.strangers:
+        return
+    for op in ("stranger:claim_boot", "stranger:ready", "stranger:stop"):
+        if (done := _write(m, w, op, w.lease)) is not None:
+            yield op, NORMAL, done[0]
+
+
+# ---------------------------------------------------------------- the reapers
+def reapers(m: Model, w: World) -> Steps:
+    """Each reads, decides by what it read, and sends what it claimed; it may die anywhere."""
+    if w.lease == NONE:
+        return
+    alone = m.options.reapers == 1 and w.reapers != (NO_REAPER, NO_REAPER)
+    for i in range(2):
+        mine, other = w.reapers[i], w.reapers[1 - i]
+        if i and mine == w.reapers[0]:
+            return
+        if mine.lease == NONE:
+            if alone or w.replaced:  # EC2 says `terminated` of the lease's machine: the policy keeps still
+                continue
+            yield "reaper reads", NORMAL, _with(w, Reaper(w.lease, w.view, READ), other)
+            continue
+        yield "a reaper ends", NORMAL, _with(w, NO_REAPER, other)
+        ours = m.leases.all[mine.lease].instance_id == MACHINE
+        if mine.at == OWES_START:
+            yield "reaper sends StartInstances", NORMAL, _start_sent(_with(w, NO_REAPER, other), ours)
+            if w.faults and (done := _write(m, w, "reaper:fail", mine.lease)) is not None:
+                after = _settle(done[0], NO_REAPER, i)
+                yield "EC2 refuses reaper's order: reaper:fail", FAULT, after._replace(faults=w.faults - 1)
+        elif mine.at == OWES_STOP:
+            yield "reaper sends StopInstances", NORMAL, _stop_sent(_with(w, NO_REAPER, other), ours)
+        else:
+            yield from _reaper_writes(m, w, i)
+
+
+def _with(w: World, mine: Reaper, other: Reaper) -> World:
+    return w._replace(reapers=(mine, other) if mine <= other else (other, mine))
+
+
+def _settle(w: World, mine: Reaper, place: int) -> World:
+    """The writer's own new reading; the other's became stale by the write or stayed."""
+    left = list(w.reapers)
+    if place < len(left):
+        left.remove(max(left, key=lambda r: r == NO_REAPER) if NO_REAPER in left else left[place])
+    return _with(w, mine, left[0])
+
+
+NEXT: Final = {"reaper:start": OWES_START, "reaper:repeat_start": OWES_START, "reaper:stop_order": OWES_STOP}
+OWED_BY_FAIL: Final = {"reaper:fail and stop": OWES_STOP}
+
+
+def _reaper_writes(m: Model, w: World, place: int) -> Steps:
+    mine, other = w.reapers[place], w.reapers[1 - place]
+    known = m.leases.all[mine.lease]
+    alone = _with(w, NO_REAPER, other)
+    seen = known.stopped_seen is not None
+    for op in _reaper_may(known.state, off=mine.view == OFF, up=mine.view == ON, seen=seen):
+        done = _write(m, alone, op, mine.lease)
+        if done is None:
+            continue
+        after, lease = done
+        kind = MERCY if op == "reaper:drop_wish" else NORMAL
+        if op == "reaper:force":
+            if not w.faults:
+                continue
+            kind, after = FAULT, after._replace(faults=w.faults - 1)
+        owes = NEXT.get(op) or OWED_BY_FAIL.get(op)
+        if owes is None:
+            yield op, kind, after
+        else:
+            rest = next((r for r in after.reapers if r != NO_REAPER), NO_REAPER)
+            yield op, kind, _with(after, Reaper(lease, OFF, owes), rest)
+
+
+def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:
+    """What a policy could ask for; the explorer does not know which policy, so all of it."""
+    if state in (State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
+        yield "reaper:force"
+    if state in (State.NEW, State.RUNNING, State.DRAINING):
+        yield "reaper:seen_stopped" if off and not seen else "reaper:lost" if off else "reaper:not_stopped"
+    match state:
+        case State.RUNNING:
+            yield "reaper:drain"
+        case State.DRAINING:
+            yield "reaper:resume"
+        case State.STARTING:
+            yield from ("reaper:repeat_start", "reaper:fail") if off else ("reaper:fail and stop",)
+        case State.STOPPING:
+            yield "reaper:stopped" if off else "reaper:stop_order"
+        case State.STOPPED | State.FAILED:
+            yield from _reaper_may_off(state, off=off, up=up, seen=seen)
+
+
+def _reaper_may_off(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:
+    yield "reaper:drop_wish"
+    if off:
+        yield "reaper:start"
+    if state is State.FAILED and off and not seen:
+        yield "reaper:seen_stopped"
+    if up:
+        yield "reaper:stop_order" if state is State.FAILED and not seen else "reaper:adopt"
+
+
+# ---------------------------------------------------------------- EC2 and time
+def ec2(m: Model, w: World) -> Steps:
+    """Orders land late, twice or never; what EC2 says lags behind."""
+    if w.start_order:
+        landed = _boot(m, w) if w.power == OFF else w
+        yield "StartInstances lands", NORMAL, landed._replace(start_order=False)
+        if w.faults:
+            yield "StartInstances lands and will land again", FAULT, landed._replace(faults=w.faults - 1)
+    if w.stop_order:
+        landed = _stop_lands(m, w)
+        yield "StopInstances lands", NORMAL, landed._replace(stop_order=False)
+        if w.faults:
+            yield "StopInstances lands and will land again", FAULT, landed._replace(faults=w.faults - 1)
+        yield "StopInstances is lost", NORMAL, w._replace(stop_order=False)
+    if w.power == STOPPING:
+        yield "the machine is off", NORMAL, m.readings(_down(w), "new boot")._replace(power=OFF)
+    if w.view != w.power:
+        yield "EC2 says so", NORMAL, w._replace(view=w.power)
+
+
+def _stop_lands(m: Model, w: World) -> World:
+    if w.power != ON:
+        return w
+    lease = m.leases.all[w.lease]
+    forced = lease.state is State.STOPPING and lease.by != "agent"
+    return _power_off(w, "StopInstances", forced=forced)
+
+
+def clock(m: Model, w: World) -> Steps:
+    """Time passes, for one thing at a time."""
+    if w.lease == NONE:
+        return
+    lease, change = m.leases.all[w.lease], m.leases.change
+    if lease.wish_until is not None:
+        yield "the wish expires", MERCY, w._replace(lease=change("wish expires", w.lease))
+    if lease.hold_until is not None:
+        yield "the hold expires", NORMAL, w._replace(lease=change("hold expires", w.lease))
+        if (done := _write(m, w, "deploy:release", w.lease)) is not None:
+            yield "deploy:release", NORMAL, done[0]
+    aged = change("thirty seconds", w.lease)
+    if aged != w.lease:
+        yield "thirty seconds pass", NORMAL, w._replace(lease=aged, view=w.power)
+    if lease.order_until is not None and (m.options.late_orders or not w.stop_order):
+        over = w._replace(lease=change("stop order's time is over", w.lease))
+        yield "a stop order's time is over", NORMAL, _give_up(over, OWES_STOP)
+    if lease.order_at is not None and not w.start_order:
+        over = w._replace(lease=change("start order's time is over", w.lease), owes=False)
+        yield "a start order's time is over", NORMAL, _give_up(over, OWES_START)
+
+
+def _give_up(w: World, owed: int) -> World:
+    """Who claimed an order and is late does not send it any more."""
+    first, second = (NO_REAPER if r.at == owed else r for r in w.reapers)
+    return _with(w, first, second)
+
+
+# ---------------------------------------------------------------- faults and people
+def faults(m: Model, w: World) -> Steps:
+    """What goes wrong, and what people do at the worst moment. Each costs one of the search's faults."""
+    if w.cut:
+        yield "the gateway reaches the table again", NORMAL, w._replace(cut=False)
+    if w.replaced and w.lease != NONE:
+        yield from _renewed(m, w)
+    if not w.faults:
+        return
+    left = w._replace(faults=w.faults - 1)
+    yield "the relay restarts", FAULT, left._replace(relay=NONE, owes=False, held=0, route=False)
+    if not w.cut:
+        yield "the gateway is cut off from the table", FAULT, left._replace(cut=True)
+    if w.power == ON:
+        yield "the agent restarts", FAULT, left._replace(agent=NONE, at=IDLE)
+        yield "somebody reboots the machine", FAULT, _rebooted(m, left)
+        yield "somebody stops the machine by hand", FAULT, _down(left)._replace(power=STOPPING)
+    if w.power == OFF:
+        yield "somebody starts the machine by hand", FAULT, _boot(m, left)
+    if w.lease == NONE:
+        return
+    if not w.replaced:
+        other = _rebooted(m, m.readings(left, "other machine"))._replace(power=ON, view=ON, replaced=True)
+        other = other._replace(owes=False, start_order=False, stop_order=False)  # they were for the machine before
+        yield "pulumi up replaces the machine", FAULT, other
+    for op in ("deploy:hold", "operator:wish", "operator:force"):
+        if (done := _write(m, left, op, left.lease)) is not None:
+            yield op, FAULT, done[0]
+
+
+def _boot(m: Model, w: World) -> World:
+    return w._replace(power=ON, door=m.options.open_before_ready)
+
+
+def _rebooted(m: Model, w: World) -> World:
+    return m.readings(_down(w), "new boot")._replace(door=m.options.open_before_ready)
+
+
+def _renewed(m: Model, w: World) -> Steps:
+    if (done := _write(m, w, "deploy:new_machine", w.lease)) is not None:
+        yield "deploy:new_machine", NORMAL, done[0]._replace(replaced=False, owes=False)
+
+
+PROCESSES: Final = (requests, relay, agent, reapers, ec2, clock, faults, stranger)
+
+
+def steps(m: Model, w: World) -> Steps:
+    """Everything that can happen next. EC2 says at once what its machine does, or (a fault) says so later."""
+    for process in PROCESSES:
+        for step in process(m, w):
+            label, kind, after = step
+            if after.power == w.power or after.view != w.power:
+                yield step
+                continue
+            yield label, kind, after._replace(view=after.power)
+            if after.faults:
+                yield f"{label}; EC2 does not say so yet", FAULT, after._replace(faults=after.faults - 1)

@@ -1,0 +1,148 @@
+"""One state of everything the protocol is about, and the options of a search.
+
+A `World` is small on purpose: what is equal here is searched once. Processes' memories are readings of the lease
+(numbers of `leases.Leases`) and where they are in their work; requests are counted, not told apart, since a long
+stream differs from a short answer only by how long it stays, and here everything may stay as long as it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from tests.core.protocol.leases import NONE, Leases, Mutate
+
+OFF, ON, STOPPING = range(3)  # EC2's stopped, running (pending too), stopping
+IDLE, LOOKED, UNSURE = range(3)  # the agent: nothing, has looked and may stop, a stop's answer never came
+READ, OWES_START, OWES_STOP = range(3)  # a reaper: has read and may act, has claimed an order that it still sends
+
+
+class Reaper(NamedTuple):
+    """What one reaper read, and what EC2 told it; `lease` NONE: not running."""
+
+    lease: int
+    view: int
+    at: int
+
+
+NO_REAPER: Final = Reaper(NONE, OFF, READ)
+
+
+class World(NamedTuple):
+    """Everything. Counts are of requests: on their way, held by the relay, at an engine and not yet counted by it,
+    counted; `faults` is what the environment may still do wrong."""
+
+    lease: int
+    new: int
+    held: int
+    uncounted: int
+    counted: int
+    route: bool  # HAProxy: straight to the engine
+    relay: int  # its last reading
+    owes: bool  # the relay has claimed a start and still sends the order
+    cut: bool  # the gateway cannot reach the table; it forwards all the same
+    power: int
+    view: int  # what EC2 says
+    replaced: bool  # `pulumi up` made another machine, the lease does not know yet
+    proved: bool  # this boot was READY once
+    door: bool  # open
+    pooled: bool  # an idle connection to the engine is open
+    agent: int  # its last reading
+    at: int
+    reapers: tuple[Reaper, Reaper]
+    start_order: bool  # under way to EC2
+    stop_order: bool
+    faults: int
+
+    @property
+    def in_engine(self) -> bool:
+        """A request is in the engine."""
+        return bool(self.uncounted or self.counted)
+
+    @property
+    def served(self) -> bool:
+        """Nobody waits for anything."""
+        return not (self.new or self.held or self.uncounted or self.counted)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Bounds, and what may be broken on purpose. Every field beyond the first four breaks something."""
+
+    requests: int = 1
+    faults: int = 1
+    reapers: int = 2
+    pooled: bool = False  # engines keep idle connections open (ours do not)
+    door: bool = True
+    look_at_connections: bool = True
+    late_orders: bool = False
+    agent_checks_boot: bool = True
+    strangers: bool = False  # an agent on another machine of the same unit
+    open_before_ready: bool = False  # the door is open from boot on
+    wish_while_running: bool = False
+    keep_stale: bool = False  # stale readings still write: needed where a condition is left out
+    mutate: Mutate | None = None
+
+
+def first(options: Options) -> World:
+    """A machine that `pulumi up` just made: running, no lease yet, nobody has asked."""
+    return World(
+        lease=NONE,
+        new=options.requests,
+        held=0,
+        uncounted=0,
+        counted=0,
+        route=False,
+        relay=NONE,
+        owes=False,
+        cut=False,
+        power=ON,
+        view=ON,
+        replaced=False,
+        proved=False,
+        door=options.open_before_ready,
+        pooled=False,
+        agent=NONE,
+        at=IDLE,
+        reapers=(NO_REAPER, NO_REAPER),
+        start_order=False,
+        stop_order=False,
+        faults=options.faults,
+    )
+
+
+class Model:
+    """The leases and the options that all steps share."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.leases = Leases(options.mutate)
+        self.stale = "stale, kept whole" if options.keep_stale else "stale"
+
+    def written(self, world: World, lease: int, *, transition: bool) -> World:
+        """The world after a write: after a transition all readings are stale."""
+        if not transition:
+            return world._replace(lease=lease)
+        change, leases = self.stale, self.leases
+        return world._replace(
+            lease=lease,
+            relay=leases.change(change, world.relay),
+            agent=leases.change(change, world.agent),
+            reapers=tuple(sorted(self._stale_reaper(r) for r in world.reapers)),
+        )
+
+    def _stale_reaper(self, reaper: Reaper) -> Reaper:
+        """Every write of a reaper names the epoch: one that read before it can only still send what it owes."""
+        if reaper.lease == NONE or (reaper.at == READ and not self.options.keep_stale):
+            return NO_REAPER
+        return reaper._replace(lease=self.leases.change(self.stale, reaper.lease))
+
+    def readings(self, world: World, how: str) -> World:
+        """The same change for the lease and for everybody's reading of it: a machine's new boot has a new name."""
+        change = self.leases.change
+        return world._replace(
+            lease=change(how, world.lease),
+            relay=change(how, world.relay),
+            agent=change(how, world.agent),
+            reapers=tuple(sorted(r._replace(lease=change(how, r.lease)) for r in world.reapers)),
+        )

@@ -1,0 +1,76 @@
+"""The three stores, each behind the same fixture: `stores` gives a fresh one, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from core.contract import SETTINGS_BODY, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings
+from runtime.lease_store import LeaseStore
+from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.lease_store.sqlite import SqliteLeaseStore
+
+TABLE = "leases"
+REGION = "us-east-1"
+NOW = 1_800_000_000.0
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}
+
+
+def make_table(client: Any) -> None:
+    names = (TABLE_PK, "HASH"), (TABLE_SK, "RANGE")
+    client.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
+    )
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """A client for an empty table in moto."""
+    cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    with mock.patch.dict(os.environ, cleared | CREDENTIALS, clear=True), mock_aws():
+        client = boto3.client("dynamodb", region_name=REGION)
+        make_table(client)
+        yield client
+
+
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> LeaseStore:
+    """One store of each kind."""
+    if request.param == "memory":
+        return MemoryLeaseStore(lambda: NOW)
+    if request.param == "sqlite":
+        return SqliteLeaseStore(tmp_path / "leases.sqlite", lambda: NOW)
+    return DynamoLeaseStore(TABLE, REGION, client=request.getfixturevalue("dynamodb"))
+
+
+def keep_settings(store: LeaseStore, settings: UnitSettings) -> None:
+    """What `pulumi up` does."""
+    if isinstance(store, DynamoLeaseStore):
+        item = {TABLE_PK: settings.unit, TABLE_SK: SK_SETTINGS, SETTINGS_BODY: settings.to_json()}
+        client: Any = store._client
+        client.put_item(TableName=TABLE, Item={k: {"S": v} for k, v in item.items()})
+    elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
+        store.put_settings(settings)
+
+
+def put_raw(store: LeaseStore, unit: str, item: dict[str, Any]) -> None:
+    """An item that no program of ours wrote."""
+    if isinstance(store, DynamoLeaseStore):
+        from runtime.lease_store.encoding import encode_item
+
+        client: Any = store._client
+        client.put_item(TableName=TABLE, Item=encode_item({TABLE_PK: unit, TABLE_SK: "lease", **item}))
+    elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
+        with store._transaction() as rows:
+            rows.put(unit, "lease", item)

@@ -1,0 +1,216 @@
+"""One suite for every lease store: what `runtime.lease_store.LeaseStore` promises."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core import lease as protocol
+from core.contract import UnitSettings, sk_event
+from core.errors import LeaseError
+from core.lease import After, Clause, Differs, Equals, Hold, Lease, Missing, NotAfter, State, Write, holds_true
+from runtime.lease_store import LeaseStore, Reading
+from tests.runtime.lease_store.conftest import keep_settings, put_raw
+
+UNIT = "demo/host"
+T = 1_800_000_000.25
+
+
+def nonces() -> Callable[[], str]:
+    numbers = iter(range(1000))
+    return lambda: f"nonce-{next(numbers)}"
+
+
+@pytest.fixture
+def new(store: LeaseStore) -> Lease:
+    """A lease that was just created."""
+    lease = store.write(protocol.create(UNIT, "i-1", by="deploy", now=T, nonce="create"))
+    assert lease is not None
+    return lease
+
+
+def send(store: LeaseStore, outcome: protocol.Outcome) -> Lease | None:
+    assert isinstance(outcome, Write), outcome
+    return store.write(outcome)
+
+
+def sent(store: LeaseStore, outcome: protocol.Outcome) -> Lease:
+    lease = send(store, outcome)
+    assert lease is not None
+    return lease
+
+
+def running(store: LeaseStore, lease: Lease) -> Lease:
+    lease = sent(store, protocol.claim_boot(lease, instance_id="i-1", boot_id="b-1", now=T, nonce="claim"))
+    return sent(store, protocol.ready(lease, boot_id="b-1", now=T, nonce="ready", facts={"boot_s": 3.5}))
+
+
+def test_no_lease_reads_as_none(store: LeaseStore) -> None:
+    reading = store.read(UNIT)
+    assert reading.lease is None
+    assert reading.now > 1_600_000_000
+
+
+def test_what_was_written_is_read(store: LeaseStore, new: Lease) -> None:
+    assert store.read(UNIT).lease == new
+    assert (new.state, new.epoch, new.since, new.instance_id, new.nonce) == (State.NEW, 1, T, "i-1", "create")
+
+
+def test_creating_twice_makes_one(store: LeaseStore, new: Lease) -> None:
+    assert store.write(protocol.create(UNIT, "i-2", by="agent", now=T, nonce="other")) is None
+    assert store.read(UNIT).lease == new
+
+
+def test_numbers_keep_their_kind(store: LeaseStore, new: Lease) -> None:
+    until = 1_800_000_900.1234567
+    held = sent(store, protocol.hold(new, who="deploy", why="first", now=T, until=until, nonce="hold"))
+    read = store.read(UNIT).lease
+    assert read == held
+    assert read.holds == (Hold("deploy", "first", until),)
+    for name, kind in (("epoch", int), ("attempts", int), ("since", float), ("hold_until", float)):
+        assert type(getattr(read, name)) is kind, name
+
+
+def test_a_cleared_field_is_gone(store: LeaseStore, new: Lease) -> None:
+    held = sent(store, protocol.hold(new, who="deploy", why="first", now=T, until=T + 9, nonce="hold"))
+    freed = sent(store, protocol.release(held, who="deploy", now=T, nonce="release"))
+    assert (freed.holds, freed.hold_until) == ((), None)
+
+
+def test_a_transition_leaves_an_event(store: LeaseStore, new: Lease) -> None:
+    running(store, new)
+    created, ready = store.events(UNIT)
+    assert (created.before, created.after, created.epoch, created.at) == ("", "NEW", 1, T)
+    assert (ready.before, ready.after, ready.by, ready.facts) == ("NEW", "RUNNING", "agent", {"boot_s": 3.5})
+    assert store.events(UNIT, since=T + 1) == []
+    assert store.events("other/host") == []
+
+
+def test_a_write_on_an_old_reading_changes_nothing(store: LeaseStore, new: Lease) -> None:
+    old = running(store, new)
+    draining = sent(store, protocol.drain(old, now=T, nonce="drain", reason="idle"))
+    assert send(store, protocol.drain(old, now=T, nonce="again", reason="idle")) is None
+    assert store.read(UNIT).lease == draining
+    assert len(store.events(UNIT)) == 3
+
+
+def test_the_table_checks_what_changed_after_reading(store: LeaseStore, new: Lease) -> None:
+    seen = sent(store, protocol.drain(running(store, new), now=T, nonce="drain", reason="idle"))
+    sent(store, protocol.wish(seen, by="caller", now=T, until=T + 60, nonce="wish"))
+    assert send(store, protocol.stop(seen, boot_id="b-1", now=T, nonce="stop")) is None
+
+
+# ---------------------------------------------------------------- retries that meet themselves
+def test_a_repeated_transition_counts_as_done(store: LeaseStore, new: Lease) -> None:
+    write = protocol.drain(running(store, new), now=T, nonce="drain", reason="idle")
+    first = sent(store, write)
+    assert send(store, write) == first
+    assert len(store.events(UNIT)) == 3
+
+
+def test_a_repeated_transition_finds_itself_behind_a_later_note(store: LeaseStore, new: Lease) -> None:
+    write = protocol.drain(running(store, new), now=T, nonce="drain", reason="idle")
+    draining = sent(store, write)
+    wished = sent(store, protocol.wish(draining, by="caller", now=T, until=T + 60, nonce="wish"))
+    assert send(store, write) == wished
+
+
+def test_a_repeated_note_counts_as_done(store: LeaseStore, new: Lease) -> None:
+    write = protocol.hold(new, who="deploy", why="first", now=T, until=T + 9, nonce="hold")
+    assert sent(store, write) == sent(store, write)
+
+
+def test_somebody_elses_write_is_not_ones_own(store: LeaseStore, new: Lease) -> None:
+    was = running(store, new)
+    sent(store, protocol.drain(was, now=T, nonce="theirs", reason="idle"))
+    assert send(store, protocol.drain(was, now=T, nonce="ours", reason="idle")) is None
+
+
+# ---------------------------------------------------------------- clauses mean what core says
+CLAUSES: tuple[Clause, ...] = (
+    Missing("wish_until"),
+    Missing("unit"),
+    Equals("state", "NEW"),
+    Equals("state", "RUNNING"),
+    Equals("wish_by", "x"),
+    Equals("epoch", 1),
+    Differs("state", "NEW"),
+    Differs("state", "RUNNING"),
+    Differs("wish_by", "x"),
+    NotAfter("wish_until", T),
+    NotAfter("since", T),
+    NotAfter("since", T - 0.5),
+    After("since", T),
+    After("since", T - 0.5),
+    After("wish_until", T),
+)
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=str)
+def test_a_clause_means_what_core_says(store: LeaseStore, new: Lease, clause: Clause) -> None:
+    write = Write(UNIT, "probe", (Equals("epoch", 1), clause), {"alerted": "probe"})
+    assert (store.write(write) is not None) == holds_true(clause, protocol.to_item(new))
+
+
+def test_every_clause_must_hold(store: LeaseStore, new: Lease) -> None:
+    clauses = (Equals("state", "NEW"), Equals("epoch", 2))
+    assert store.write(Write(UNIT, "probe", clauses, {"alerted": "probe"})) is None
+
+
+# ---------------------------------------------------------------- many units, settings, bad items
+def settings_of(unit: str) -> UnitSettings:
+    texts: dict[str, Any] = {
+        f.name: "" for f in dataclasses.fields(UnitSettings) if f.default is dataclasses.MISSING and f.type == "str"
+    }
+    numbers = {f.name: 1.0 for f in dataclasses.fields(UnitSettings) if str(f.type).startswith("float")}
+    known = {"schema_version": 1, "unit": unit, "instance_types": ("g6.xlarge", "g5.xlarge"), "stop_after_s": None}
+    return UnitSettings(**(texts | numbers | known))
+
+
+def test_units_are_those_with_settings(store: LeaseStore, new: Lease) -> None:
+    assert store.units() == []
+    for unit in ("b/host", "a/host"):
+        keep_settings(store, settings_of(unit))
+    assert store.units() == ["a/host", "b/host"]
+    assert store.settings("a/host") == settings_of("a/host")
+    assert store.settings(UNIT) is None
+
+
+def test_many_are_read_at_once(store: LeaseStore) -> None:
+    names = [f"stack-{i:03}/host" for i in range(105)]
+    for name in names:
+        put_raw(store, name, protocol.to_item(Lease(name, State.NEW, 1, T, "made", "deploy")))
+    readings = store.read_many([*names, "none/host"])
+    found = {unit for unit, r in readings.items() if isinstance(r, Reading) and r.lease and r.lease.unit == unit}
+    assert found == set(names)
+    nobody = readings["none/host"]
+    assert isinstance(nobody, Reading)
+    assert nobody.lease is None
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"lease_version": 2}, "version 2; this program reads 1"),
+        ({"state": "ASLEEP"}, "ASLEEP"),
+        ({"epoch": "many"}, "epoch 'many'"),
+        ({"holds": ["nobody"]}, "holds"),
+        ({"since": None}, "lacks since"),
+    ],
+    ids=str,
+)
+def test_a_bad_item_is_one_clear_error(store: LeaseStore, new: Lease, broken: dict[str, Any], words: str) -> None:
+    item = {k: v for k, v in (protocol.to_item(new) | broken).items() if v is not None}
+    put_raw(store, UNIT, item)
+    with pytest.raises(LeaseError, match=words):
+        store.read(UNIT)
+    error = store.read_many([UNIT])[UNIT]
+    assert isinstance(error, LeaseError)
+    assert words in str(error)
+
+
+def test_events_sort_by_number() -> None:
+    assert sorted([sk_event(10), sk_event(9), sk_event(100)]) == [sk_event(9), sk_event(10), sk_event(100)]
