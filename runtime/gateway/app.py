@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BODY_MAX: Final = 32 * 2**20
 RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
+KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
 SSE_HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -167,7 +168,8 @@ async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
         return response
     finally:
-        facts = {"method": request.method, "path": request.path, "status": status or "caller left"}
+        key = request.headers.get(KEY_HEADER, "")
+        facts = {"method": request.method, "path": request.path, "key": key, "status": status or "caller left"}
         ms = round(1000 * (asyncio.get_running_loop().time() - started))
         log.info("request", extra={"facts": facts | {"ms": ms}})
 

@@ -28,7 +28,7 @@ def play(scene: Scene, state: State, *, later_s: float = 0.0, failure: str = "st
         stage, engine = Stage(**changes).bring_to(state, failure=failure), FakeEngine()
         stage.clock.now += later_s
         await stage.watch.look()
-        async with stage.serving(engine) as url:
+        async with asyncio.timeout(20), stage.serving(engine) as url:  # a caller held by mistake is a failure, no hang
             await scene(stage, engine, url)
 
     asyncio.run(whole())
@@ -76,11 +76,13 @@ async def wake(stage: Stage) -> None:
 # ---------------------------------------------------------------- awake
 def test_awake_is_forwarded_with_body_and_without_our_headers() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        answer = await ask(url, model="support", temperature=0)
+        answer = await ask(url, model="support", temperature=0, extra_headers={"x-pilotlight-key": "ann", "x-mine": "1"})
         assert answer.choices[0].message.content == "Paris"
         seen = engine.seen[0]
         assert (seen["engine"], seen["asked"]["model"], seen["asked"]["temperature"]) == ("tiny", "support", 0)
-        assert "Authorization" not in seen["headers"]
+        sent = {k.lower() for k in seen["headers"]}
+        assert "x-mine" in sent
+        assert not sent & {"authorization", "x-pilotlight-key"}
 
     play(scene, State.RUNNING)
 

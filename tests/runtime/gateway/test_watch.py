@@ -83,6 +83,9 @@ def test_demand_while_stopping_starts_at_stopped() -> None:
     stage.look(later_s=contract.DESCRIBE_S)
     assert stage.lease.state is State.STARTING
     assert stage.history()[-2:] == ["STOPPING→STOPPED relay", "STOPPED→STARTING relay"]
+    stage.agent_ready("boot-2")
+    stage.look(later_s=0.2)
+    assert stage.view.awake, "what EC2 said of the last boot is forgotten"
 
 
 def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() -> None:
