@@ -55,8 +55,7 @@ class Removed:
 
 def up(name: str, say: Any = print) -> dict[str, Any]:
     """Bring the cloud up; returns cloud.json. `say` gets each thing worth knowing. CloudError, SetupError."""
-    with _only_one(name):
-        client = docker_client()
+    with _only_one(name), docker_client() as client:
         found = running(name)
         if found:
             say(f"Cloud `{name}` is already up at {found['endpoint']}.")
@@ -78,7 +77,8 @@ def down(name: str) -> Removed:
     """Take everything of this cloud away but the cache. CloudError where Docker does not answer."""
     with _only_one(name) as lock:
         processes_ended = len(processes.end(name))
-        removed = _clear(name, docker_client())
+        with docker_client() as client:
+            removed = _clear(name, client)
         lock.unlink(missing_ok=True)
     return Removed(processes_ended + removed.processes, removed.containers, removed.networks, removed.volumes)
 
@@ -97,15 +97,16 @@ def running(name: str) -> dict[str, Any] | None:
     return document if same else None
 
 
-def docker_client() -> docker.DockerClient:
-    """Docker, or a CloudError that says how to get it."""
+@contextlib.contextmanager
+def docker_client() -> Iterator[docker.DockerClient]:
+    """Docker for the length of a `with`, or a CloudError that says how to get it."""
     try:
         client = docker.from_env(timeout=120)
-        client.ping()
-    except DockerException as error:
+    except DockerException as error:  # it has asked for the API's version already
         how = "`make setup` installs and starts it; by hand: `sudo systemctl start docker`, or `sudo dockerd &`"
         raise CloudError(f"Docker does not answer ({_shorten(error)}). {how}.") from error
-    return client
+    with contextlib.closing(client):
+        yield client
 
 
 def _shorten(error: Exception) -> str:

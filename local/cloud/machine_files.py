@@ -57,7 +57,7 @@ def files(site: Site, computer: Mapping[str, str], home: Path) -> dict[str, str]
         "/etc/environment": "\n".join(lines) + "\n",
         "/etc/systemd/system.conf.d/50-pilotlight.conf": f"[Manager]\nDefaultEnvironment={quoted}\n",
         "/etc/sudoers.d/50-pilotlight": "Defaults env_file=/etc/environment\n",  # as Ubuntu's sudo does, by PAM
-        "/etc/apt/apt.conf.d/90pilotlight": acquire_options(sorted(Path("/etc/apt/apt.conf.d").glob("*"))),
+        "/etc/apt/apt.conf.d/91computer": acquire_options(sorted(Path("/etc/apt/apt.conf.d").glob("*"))),
         "/etc/pip.conf": _first_text(home / ".config/pip/pip.conf", home / ".pip/pip.conf", Path("/etc/pip.conf")),
         "/etc/uv/uv.toml": _first_text(home / ".config/uv/uv.toml", Path("/etc/uv/uv.toml")),
     }

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from docker.errors import DockerException
 
 from core.errors import CloudError
 from local.cloud import lifecycle, processes
@@ -21,9 +22,12 @@ def test_a_port_in_use_is_named_with_how_to_find_who():
 
 
 def test_no_docker_is_one_message_with_the_command(monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(CloudError, match=r"Docker does not answer .*make setup"):
-        lifecycle.docker_client()
+    def refuse(**_):
+        raise DockerException("Error while fetching server API version: no such file\nand more")
+
+    monkeypatch.setattr(lifecycle.docker, "from_env", refuse)
+    with pytest.raises(CloudError, match=r"Docker does not answer .*make setup"), lifecycle.docker_client():
+        pass
 
 
 def test_the_daemon_never_meets_the_caller_s_own_account(monkeypatch):
