@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-SAY_AFTER_S: Final = 10.0  # a step that lasts is mentioned again after this
+SAY_AFTER_S: Final = 20.0  # a step that lasts is mentioned again after this
 
 
 @dataclass

@@ -49,8 +49,7 @@ class File:
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         new = f"{self.path}.pilotlight-new"
         lines = [
-            "set -e; umask 077",
-            f"mkdir -p -m 755 {shlex.quote(str(PurePosixPath(self.path).parent))}",
+            f"set -e; umask 022; mkdir -p {shlex.quote(str(PurePosixPath(self.path).parent))}; umask 077",
             f"set -- {shlex.quote(new)}",
             'cat > "$1"',
             self.check,
