@@ -62,7 +62,7 @@ REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"
 REAPER_HANDLER: Final = "runtime.reaper.handler"
 
 
-# ---------------------------------------------------------------- stack outputs (pulumi.export), read by remote/inventory.py
+# ---------------------------------------------------------------- stack outputs (remote/inventory.py reads them)
 class Outputs:
     """Names of the stack's outputs. All are plain JSON values."""
 
@@ -239,7 +239,7 @@ class RelayConfig(Document):
 
 @dataclass(frozen=True)
 class UnitSettings(Document):
-    """The `settings` item's body: what the reaper (and the relay) need to know of one unit. Written by `pulumi up` only.
+    """The `settings` item's body: what reaper and relay need to know of one unit. Written by `pulumi up` only.
 
     Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
     both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off.
