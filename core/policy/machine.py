@@ -15,7 +15,10 @@ def gone(case: Case) -> Decision | None:
         return None
     if case.lease.state is State.STARTING:
         return Decision(Action.FAIL, f"the machine is {case.facts.machine}", alert="gone")
-    return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {case.settings.stack}`", alert="gone")
+    stack, now_is, was = case.settings.stack, case.settings.instance_id, case.lease.instance_id
+    if now_is != was:
+        return keep(f"the machine was replaced by {now_is}; run `fab deploy -s {stack}`", alert="replaced")
+    return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {stack}`", alert="gone")
 
 
 def stopping(case: Case) -> Decision | None:

@@ -333,6 +333,12 @@ def test_a_machine_that_is_gone_names_the_next_command() -> None:
     assert "pulumi up -s demo" in decision.reason
 
 
+def test_a_machine_that_was_replaced_waits_for_a_deployment() -> None:
+    decision = decided(lease(State.STOPPED), "terminated", instance_id="i-2")
+    assert decision.alert == "replaced"
+    assert "fab deploy -s demo" in decision.reason
+
+
 def test_ec2s_words_are_kept() -> None:
     of = lease(State.RUNNING, stopped_seen=NOON - 60)
     decision = decided(of, "stopped", facts={"state_reason": "Server.SpotInstanceTermination"})
