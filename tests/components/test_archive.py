@@ -30,6 +30,17 @@ def test_byte_code_does_not_change_it(tmp_path: Path) -> None:
     assert archive.files(tmp_path) == before
 
 
+def test_byte_code_of_a_package_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "vendored_here" / "__pycache__"
+    cache.mkdir(parents=True)
+    (cache.parent / "__init__.py").write_text("")
+    (cache.parent / "data").write_text("x")
+    (cache / "__init__.cpython-311.pyc").write_text("x")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(archive, "VENDORED", ("vendored_here",))
+    assert list(archive.files(tmp_path)) == ["vendored_here/__init__.py", "vendored_here/data"]
+
+
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "VENDORED", ("no_such_package",))
     with pytest.raises(ModuleNotFoundError, match="no_such_package is not installed; run `make setup`"):
