@@ -7,9 +7,9 @@ process read before the last transition. So the leases are few, and `Leases.do` 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core import lease as protocol
 from core.lease import Hold, Lease, Outcome, Refused, State, Write
@@ -34,10 +34,10 @@ class Broken(Exception):
 
 def ops(nonce: str = "n") -> dict[str, Op]:
     """Every write of every process, by the name that traces show. `:` separates who from what."""
-    at = {"now": NOW, "nonce": nonce}
-    boot = {**at, "boot_id": THIS_BOOT}
-    stranger = {**at, "boot_id": OTHER_BOOT}
-    words = {**at, "reason": "why"}
+    at: dict[str, Any] = {"now": NOW, "nonce": nonce}
+    boot: dict[str, Any] = {**at, "boot_id": THIS_BOOT}
+    stranger: dict[str, Any] = {**at, "boot_id": OTHER_BOOT}
+    words: dict[str, Any] = {**at, "reason": "why"}
     p = protocol
     return {
         "relay:wish": lambda v: p.wish(v, by="caller", until=AHEAD, **at),
@@ -149,7 +149,7 @@ class Leases:
         return self._changed[key]
 
 
-def _current(after: Lease, write: Write) -> dict[str, int | None]:
+def _current(after: Lease, write: Write) -> dict[str, Any]:
     fence = CURRENT if after.fence_epoch is not None and not write.event else None
     return {"epoch": CURRENT, "fence_epoch": fence}
 
@@ -224,4 +224,3 @@ CHANGES: dict[str, Callable[[Lease], Lease]] = {
     "start order's time is over": lambda v: replace(v, order_at=OLD),
     "other machine": lambda v: replace(v, instance_id=OTHER_MACHINE),
 }
-KNOWN_FIELDS = {f.name for f in dataclasses.fields(Lease)}

@@ -26,6 +26,7 @@ from tests.core.protocol.world import (
     Model,
     Reaper,
     World,
+    in_order,
 )
 
 NORMAL, FAULT, MERCY = range(3)  # MERCY: may happen, but nobody may depend on it (an expiry, a hang-up, a force)
@@ -114,8 +115,8 @@ def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, fenced: boo
 
 def _relay_orders(m: Model, w: World) -> Steps:
     yield "relay sends StartInstances", NORMAL, _start_sent(w._replace(owes=False), not w.replaced)
-    if w.faults and (done := _write(m, w, "relay:fail", w.relay)) is not None:
-        yield "EC2 refuses relay's order: relay:fail", FAULT, done[0]._replace(owes=False, faults=w.faults - 1)
+    if (done := _write(m, w, "relay:fail", w.relay)) is not None:
+        yield "EC2 refuses relay's order: relay:fail", MERCY, done[0]._replace(owes=False)
 
 
 def _start_sent(w: World, ours: bool) -> World:
@@ -247,9 +248,8 @@ def reapers(m: Model, w: World) -> Steps:
         ours = m.leases.all[mine.lease].instance_id == MACHINE
         if mine.at == OWES_START:
             yield "reaper sends StartInstances", NORMAL, _start_sent(_with(w, NO_REAPER, other), ours)
-            if w.faults and (done := _write(m, w, "reaper:fail", mine.lease)) is not None:
-                after = _settle(done[0], NO_REAPER, i)
-                yield "EC2 refuses reaper's order: reaper:fail", FAULT, after._replace(faults=w.faults - 1)
+            if (done := _write(m, _with(w, NO_REAPER, other), "reaper:fail", mine.lease)) is not None:
+                yield "EC2 refuses reaper's order: reaper:fail", MERCY, done[0]
         elif mine.at == OWES_STOP:
             yield "reaper sends StopInstances", NORMAL, _stop_sent(_with(w, NO_REAPER, other), ours)
         else:
@@ -257,19 +257,15 @@ def reapers(m: Model, w: World) -> Steps:
 
 
 def _with(w: World, mine: Reaper, other: Reaper) -> World:
-    return w._replace(reapers=(mine, other) if mine <= other else (other, mine))
+    return w._replace(reapers=in_order(mine, other))
 
 
-def _settle(w: World, mine: Reaper, place: int) -> World:
-    """The writer's own new reading; the other's became stale by the write or stayed."""
-    left = list(w.reapers)
-    if place < len(left):
-        left.remove(max(left, key=lambda r: r == NO_REAPER) if NO_REAPER in left else left[place])
-    return _with(w, mine, left[0])
-
-
-NEXT: Final = {"reaper:start": OWES_START, "reaper:repeat_start": OWES_START, "reaper:stop_order": OWES_STOP}
-OWED_BY_FAIL: Final = {"reaper:fail and stop": OWES_STOP}
+OWES: Final = {
+    "reaper:start": OWES_START,
+    "reaper:repeat_start": OWES_START,
+    "reaper:stop_order": OWES_STOP,
+    "reaper:fail and stop": OWES_STOP,
+}
 
 
 def _reaper_writes(m: Model, w: World, place: int) -> Steps:
@@ -287,7 +283,7 @@ def _reaper_writes(m: Model, w: World, place: int) -> Steps:
             if not w.faults:
                 continue
             kind, after = FAULT, after._replace(faults=w.faults - 1)
-        owes = NEXT.get(op) or OWED_BY_FAIL.get(op)
+        owes = OWES.get(op)
         if owes is None:
             yield op, kind, after
         else:
@@ -387,7 +383,7 @@ def faults(m: Model, w: World) -> Steps:
         yield "the gateway reaches the table again", NORMAL, w._replace(cut=False)
     if w.replaced and w.lease != NONE:
         yield from _renewed(m, w)
-    if not w.faults:
+    if not w.faults or w.lease == NONE:
         return
     left = w._replace(faults=w.faults - 1)
     yield "the relay restarts", FAULT, left._replace(relay=NONE, owes=False, held=0, route=False)
@@ -399,8 +395,6 @@ def faults(m: Model, w: World) -> Steps:
         yield "somebody stops the machine by hand", FAULT, _down(left)._replace(power=STOPPING)
     if w.power == OFF:
         yield "somebody starts the machine by hand", FAULT, _boot(m, left)
-    if w.lease == NONE:
-        return
     if not w.replaced:
         other = _rebooted(m, m.readings(left, "other machine"))._replace(power=ON, view=ON, replaced=True)
         other = other._replace(owes=False, start_order=False, stop_order=False)  # they were for the machine before

@@ -28,6 +28,11 @@ class Reaper(NamedTuple):
 NO_REAPER: Final = Reaper(NONE, OFF, READ)
 
 
+def in_order(one: Reaper, other: Reaper) -> tuple[Reaper, Reaper]:
+    """Two reapers are alike, so which is which does not matter."""
+    return (one, other) if one <= other else (other, one)
+
+
 class World(NamedTuple):
     """Everything. Counts are of requests: on their way, held by the relay, at an engine and not yet counted by it,
     counted; `faults` is what the environment may still do wrong."""
@@ -128,7 +133,7 @@ class Model:
             lease=lease,
             relay=leases.change(change, world.relay),
             agent=leases.change(change, world.agent),
-            reapers=tuple(sorted(self._stale_reaper(r) for r in world.reapers)),
+            reapers=in_order(*map(self._stale_reaper, world.reapers)),
         )
 
     def _stale_reaper(self, reaper: Reaper) -> Reaper:
@@ -144,5 +149,5 @@ class Model:
             lease=change(how, world.lease),
             relay=change(how, world.relay),
             agent=change(how, world.agent),
-            reapers=tuple(sorted(r._replace(lease=change(how, r.lease)) for r in world.reapers)),
+            reapers=in_order(*(r._replace(lease=change(how, r.lease)) for r in world.reapers)),
         )
