@@ -85,12 +85,10 @@ class Cli:
         return self._change(_existing(lambda lease, _: protocol.drop_wish(lease, nonce=_nonce())))
 
     def force_stop(self, arguments: argparse.Namespace) -> dict[str, Any]:
-        """Stop without looking: requests in the engines are cut."""
+        """Stop without looking: requests in the engines are cut, and who still waits is not served."""
 
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.force(
-                lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason, forget=True
-            )
+            return protocol.force(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason, forget=True)
 
         return self._change(_existing(outcome))
 
