@@ -27,12 +27,14 @@ from local.setup.site import Site, this_computer
 from local.setup.steps import in_words, steps
 
 CLI_ENV = "PILOTLIGHT_PULUMI_CLI"
+DRAFTS = (".fetch-*", "pulumi/.draft-*", "tools/.go-*", "images/.building-*")  # below the cache
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run set-up; 0 when everything is there, 1 with one message otherwise, 130 when interrupted."""
     options = _options(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs ignore it from birth
+        signal.signal(number, _interrupt)
     site = this_computer()
     try:
         if options.check:
@@ -83,6 +85,7 @@ def _set_up(site: Site, forced_cli: str | None, as_json: bool) -> None:
     if todo:
         _announce(todo)
         require_possible(site, todo)
+        sweep(site)
         with progress.display() as display:
             graph.run(todo, display, site.commands.stop_all)
     _report(site, began, as_json)
@@ -110,6 +113,15 @@ def require_possible(site: Site, todo: Sequence[graph.Step]) -> None:
         raise SetupError("No Docker daemon answers. Run `sudo systemctl start docker`, then `make setup` again.")
     if lacking or names & {"docker", "image"}:
         _ask_for_sudo(site)
+
+
+def sweep(site: Site) -> None:
+    """Remove drafts of a set-up that was killed outright. We hold the lock: nobody works on them."""
+    left = [str(draft) for pattern in DRAFTS for draft in site.cache.glob(pattern)]
+    if left:
+        argv = ["rm", "-rf", "--one-file-system", *left]
+        root = any("/.building-" in draft for draft in left)
+        site.commands.run(site.as_root(argv) if root else argv, log=site.log("sweep"))
 
 
 def _ask_for_sudo(site: Site) -> None:

@@ -116,6 +116,20 @@ def test_a_second_set_up_waits_for_the_first_and_says_so(tmp_path: Path, monkeyp
     assert "Another set-up runs (process 4242); waiting" in capsys.readouterr().out
 
 
+def test_drafts_of_a_set_up_that_was_killed_are_swept_as_root_where_root_made_them(computer: Any) -> None:
+    site = computer.site(root=False)
+    computer.file("/cache/pulumi/chosen.json")
+    command.sweep(site)
+    assert computer.commands.ran == []
+    computer.file("/cache/pulumi/.draft-x/bin/pulumi")
+    command.sweep(site)
+    computer.file("/cache/images/.building-y/rootfs")
+    command.sweep(site)
+    drafts = [str(site.cache / "pulumi/.draft-x"), str(site.cache / "images/.building-y")]
+    assert computer.commands.ran[0] == ["rm", "-rf", "--one-file-system", drafts[0]]
+    assert computer.commands.ran[1] == ["sudo", "-n", "rm", "-rf", "--one-file-system", *drafts]
+
+
 class TestWhatIsRefusedBeforeItBegins:
     @pytest.fixture(autouse=True)
     def _large_computer(self, monkeypatch: Any) -> None:
