@@ -73,7 +73,7 @@ class Daemon:
         ec2.install(self._plant)
         lambdas.install(self._runner)
         scheduler.install(self._scheduler)
-        self._front = server.Front(self._board, self.status, self._lookup)
+        self._front = server.Front(self._board, self.status, self._lookup, self._runner.crash)
 
     def start(self) -> None:
         """Listen, watch, tick, and say so in cloud.json."""

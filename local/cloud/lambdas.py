@@ -37,7 +37,8 @@ class _Pool:
     """One function's environments and what became of its invocations."""
 
     idle: list[Environment] = field(default_factory=list)
-    busy: int = 0
+    busy: int = 0  # idle ones taken and new ones being started
+    running: list[Environment] = field(default_factory=list)
     invocations: int = 0
     errors: int = 0
     dropped: int = 0
@@ -58,6 +59,8 @@ class Runner:
         """Run once and wait. JsonRESTError TooManyRequestsException where every environment is busy."""
         function = _function(moto_function)
         environment = self._acquire(function, moto_function)
+        pool = self._pools[function.name]
+        pool.running.append(environment)
         try:
             result = environment.invoke(body or b"{}")
         except BaseException:
@@ -65,13 +68,21 @@ class Runner:
             raise
         finally:
             with self._lock:
-                self._pools[function.name].busy -= 1
+                pool.running.remove(environment)
+                pool.busy -= 1
         self._give_back(environment, result)
         return result
 
     def send(self, moto_function: LambdaFunction, body: bytes, *, max_age_s: float) -> None:
         """Run once in the background, unless the event is older than `max_age_s` before its turn comes."""
         self._events.submit(self._event, moto_function, body, time.monotonic() + max_age_s).add_done_callback(_log)
+
+    def crash(self, name: str) -> None:
+        """Kill what this function runs now, as if its computer had failed."""
+        with self._lock:
+            running = list(self._pools[name].running) if name in self._pools else []
+        for environment in running:
+            environment.kill()
 
     def forget(self, name: str) -> None:
         """The function is gone: end its environments."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import logging
 import os
 import queue
 import subprocess
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-log = logging.getLogger(__name__)
+from local.cloud.site import LAMBDA_KEY
 
 API: Final = "/2018-06-01/runtime/"
 UNHANDLED: Final = "Unhandled"
@@ -103,6 +102,10 @@ class Environment:
             )
         return Invoked(answer.payload, answer.error, "".join(self._lines)[-_LOG_TAIL_BYTES:])
 
+    def kill(self) -> None:
+        """End the process in the middle of what it does; `invoke` reports it."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process and its Runtime API."""
         self._process.kill()
@@ -128,6 +131,7 @@ class Environment:
             "PYTHONPATH": str(code),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
+            "AWS_ACCESS_KEY_ID": LAMBDA_KEY + name,
             "_HANDLER": self.function.handler,
             "LAMBDA_TASK_ROOT": str(code),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",

@@ -69,8 +69,15 @@ class Calls:
 class Front:
     """The WSGI application."""
 
-    def __init__(self, board: FaultBoard, status: Callable[[], Mapping[str, Any]], lookup: wire.Lookup) -> None:
+    def __init__(
+        self,
+        board: FaultBoard,
+        status: Callable[[], Mapping[str, Any]],
+        lookup: wire.Lookup,
+        crash: Callable[[str], None],
+    ) -> None:
         self._board = board
+        self._crash = crash
         self._status = status
         self._lookup = lookup
         self._calls = Calls()
@@ -88,6 +95,8 @@ class Front:
             return self._serve(call, environ, start)
         if fault.applied:
             self._serve(call, environ, lambda *_args, **_kwargs: None)
+        if fault.crash:
+            self._crash(call.source.removeprefix("lambda:"))
         return _send(start, wire.refusal(call, fault, str(uuid.uuid4())))
 
     def _serve(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:

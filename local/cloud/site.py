@@ -17,7 +17,8 @@ REGION: Final = "us-east-1"  # the machines' region; the API answers for every r
 ACCOUNT: Final = "123456789012"  # moto's
 LABEL: Final = "pilotlight.cloud"
 MARK: Final = "PILOTLIGHT_DAEMON_OF"  # environment of the daemon and of all that it starts: how `down` finds them
-KEY: Final = "test"  # access key id and secret of everybody
+KEY: Final = "test"  # access key id and secret of everybody but the functions
+LAMBDA_KEY: Final = "lambda-"  # a function's access key id is this and its name, so that its calls can be told apart
 
 
 @dataclass(frozen=True)

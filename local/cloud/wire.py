@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from local.cloud.faults import Call, Fault
+from local.cloud.site import LAMBDA_KEY
 
 Lookup = Callable[[Iterable[str]], tuple[frozenset[str], frozenset[str]]]  # instance ids → their types, their zones
 Answer = tuple[str, list[tuple[str, str]], bytes]  # status line, headers, body
@@ -47,7 +48,7 @@ def read_call(environ: dict[str, Any], lookup: Lookup) -> Call:
     """The call that a WSGI request is. Its body is read and put back."""
     service = _service(environ.get("HTTP_AUTHORIZATION", ""))
     target = environ.get("HTTP_X_AMZ_TARGET", "")
-    source = str(environ.get("REMOTE_ADDR", ""))
+    source = _source(environ)
     if target:
         return Call(service or target.split("_")[0].lower(), target.rsplit(".", 1)[-1], source)
     if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
@@ -61,6 +62,12 @@ def _service(authorization: str) -> str:
     """The service out of a signature's credential scope: `Credential=KEY/date/region/service/aws4_request`."""
     match = re.search(r"Credential=[^/]*/[^/]*/[^/]*/([^/]+)/aws4_request", authorization)
     return match[1].lower() if match else ""
+
+
+def _source(environ: Mapping[str, Any]) -> str:
+    """Who calls: `lambda:<function>` by the key that the function was given, anybody else by address."""
+    match = re.search(rf"Credential={LAMBDA_KEY}([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return f"lambda:{match[1]}" if match else str(environ.get("REMOTE_ADDR", ""))
 
 
 def _body(environ: dict[str, Any]) -> bytes:

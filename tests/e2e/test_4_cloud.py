@@ -37,6 +37,15 @@ def handler(event, context):
     return {"calls": calls, "event": event, "colour": os.environ["COLOUR"], "endpoint": os.environ["AWS_ENDPOINT_URL"]}
 """
 
+TWO_CALLS = """
+import boto3
+def handler(event, context):
+    sns = boto3.client("sns")
+    sns.list_topics()
+    sns.list_topics()
+    return "both"
+"""
+
 
 def until(true: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What `true` returns as soon as it is something."""
@@ -278,6 +287,18 @@ def test_a_function_runs_stays_warm_fails_and_times_out_as_lambda_does(function:
     assert "Task timed out after 2.00 seconds" in late["errorMessage"]
     assert function.invoke({})[1]["calls"] == 1
     assert "event {'n': 1}" in function.log()
+
+
+def test_a_function_can_be_killed_between_two_calls_and_its_calls_are_counted_as_its_own(function: Function) -> None:
+    function.lambda_.update_function_code(FunctionName=function.name, ZipFile=archive(TWO_CALLS))
+    assert function.invoke({}) == ("", "both")
+    caller = f"lambda:{function.name}"
+    assert function.cloud.calls()["by_source"][caller] == {"sns:ListTopics": 2}
+    function.cloud.fault("sns:ListTopics", source=caller, applied=True, crash=True)
+    error, died = function.invoke({})
+    assert (error, died["errorType"]) == ("Unhandled", "Runtime.ExitError")
+    assert function.cloud.calls()["by_source"][caller] == {"sns:ListTopics": 3}
+    assert function.invoke({}) == ("", "both")
 
 
 def test_changed_code_and_changed_environment_are_what_runs_next(function: Function) -> None:

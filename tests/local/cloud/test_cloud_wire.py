@@ -37,6 +37,13 @@ def test_a_query_call_is_read_with_its_machines_and_its_body_put_back():
     assert environ["wsgi.input"].read() == body
 
 
+def test_a_function_s_calls_are_told_apart_from_the_computer_s():
+    environ = request("dynamodb", HTTP_X_AMZ_TARGET="DynamoDB_20120810.GetItem")
+    assert wire.read_call(environ, lookup).source == "10.77.0.5"
+    environ["HTTP_AUTHORIZATION"] = environ["HTTP_AUTHORIZATION"].replace("=test/", "=lambda-demo-reaper-1/")
+    assert wire.read_call(environ, lookup).source == "lambda:demo-reaper-1"
+
+
 def test_run_instances_is_known_by_what_it_asks_for():
     body = b"Action=RunInstances&InstanceType=g5.xlarge&Placement.AvailabilityZone=us-east-1b"
     call = wire.read_call(request("ec2", body=body, CONTENT_TYPE=FORM), lookup)
