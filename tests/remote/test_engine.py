@@ -30,7 +30,9 @@ CPU = EngineSpec(
     flags=(),
     where="stacks/Pulumi.demo.yaml: pilotlight:engines.smollm2.model",
 )
-GPU = dataclasses.replace(CPU, name="q", model="Qwen/Qwen2.5-7B", device="gpu", quantization="awq", flags=(("max-num-seqs", 64),))
+GPU = dataclasses.replace(
+    CPU, name="q", model="Qwen/Qwen2.5-7B", device="gpu", quantization="awq", flags=(("max-num-seqs", 64),)
+)
 
 
 def content(spec: EngineSpec, path: str) -> str:
@@ -60,7 +62,9 @@ def test_the_unit_restarts_always_but_not_on_bad_flags() -> None:
     assert "Restart=always\n" in unit
     assert "RestartPreventExitStatus=2\n" in unit
     assert "User=pilotlight-engine\n" in unit
-    assert "network-online.target" not in [w for line in unit.splitlines() if "=" in line for w in line.split("=")[1].split()]
+    assert "network-online.target" not in [
+        w for line in unit.splitlines() if "=" in line for w in line.split("=")[1].split()
+    ]
     assert "Environment=HF_HUB_OFFLINE=1\n" in unit
     assert "Environment=VLLM_CPU_KVCACHE_SPACE=1\n" in unit
     assert "VLLM_WORKER_MULTIPROC_METHOD=fork" in content(GPU, "/etc/systemd/system/pilotlight-engine@.service")
@@ -112,7 +116,9 @@ def test_a_models_source_says_where_it_comes_from(source: str, kind: type, path:
     assert found.path == path
 
 
-@pytest.mark.parametrize("source", ["pypi:", "pypi:a; rm -rf /", "just-a-name", "a/b/c", "Qwen/x y", "relative/../path/"])
+@pytest.mark.parametrize(
+    "source", ["pypi:", "pypi:a; rm -rf /", "just-a-name", "a/b/c", "Qwen/x y", "relative/../path/"]
+)
 def test_a_source_of_no_kind_is_refused_with_its_place(source: str) -> None:
     with pytest.raises(DeployError, match=r"stacks/Pulumi.x.yaml: engines.m"):
         model(source, "stacks/Pulumi.x.yaml: engines.m")

@@ -16,9 +16,7 @@ from remote.items.files import File, Tree
 
 
 def gather(query: Query) -> facts.Facts:
-    done = subprocess.run(
-        [sys.executable, "-"], input=facts.script(query), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-"], input=facts.script(query), capture_output=True, text=True, check=True)
     return facts.read(done.stdout, "host")
 
 

@@ -1,0 +1,251 @@
+"""The order of a deployment, with machines that only remember: holds before changes, wakes before looks, keys once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import settings
+from core.contract import AGENT_UNIT, KEYS_MAP
+from core.errors import DeployError
+from remote import deploy as deploy_module
+from remote import inventory as inventory_module
+from remote.deploy import Deployment, Options, Report
+from remote.facts import Facts, FileFact, Query, UnitFact
+from remote.inventory import Inventory
+from remote.items.files import File, Tree
+from remote.items.keys import KeysFile
+from remote.items.models import PypiModel
+from remote.items.system import Packages, User
+from remote.items.units import Unit
+from remote.items.venvs import TOOLS, Uv, Venv
+from remote.machine import Address, Machine, Result, Unreachable
+from remote.progress import Progress
+from remote.stack_files import StackFile
+from tests.remote.test_inventory import DEMO, OUTPUTS
+
+RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
+
+
+def facts_of(items: Any) -> Facts:
+    """Facts of a machine that has just these items."""
+    found: dict[str, Any] = {"packages": set(), "users": {}, "files": {}, "trees": {}, "texts": {}, "units": {}}
+    for item in items:
+        match item:
+            case Packages():
+                found["packages"] |= set(item.names)
+            case User():
+                found["users"][item.name] = frozenset(item.groups)
+            case File():
+                found["files"][item.path] = FileFact(item.digest, item.mode, item.owner, item.group)
+            case KeysFile():
+                found["files"][item.path] = FileFact("", 0o640, "root", "haproxy")
+                found["texts"][item.path] = "HASH key-1"
+            case Tree():
+                found["trees"][item.path] = item.digest
+            case Venv():
+                found["texts"][item.stamp] = item.digest
+            case Uv():
+                found["texts"][f"{TOOLS}/.pilotlight"] = deploy_version()
+            case PypiModel():
+                found["texts"][f"{item.path}/.pilotlight"] = item.stamp
+            case Unit():
+                found["texts"][item.stamp] = item.applied
+                found["units"][item.name] = RIGHT
+    return Facts(
+        **found | {"packages": frozenset(found["packages"]), "paths": frozenset({"/srv/b"})},
+    )
+
+
+def deploy_version() -> str:
+    from core import versions
+
+    return versions.UV
+
+
+class World:
+    """Two machines and a lease that do what they are told and remember it."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.facts: dict[str, Facts] = {}
+        self.state: str | None = "RUNNING"
+        self.host_up = True
+        self.fail: str = ""
+        self.desk = True  # the relay's environment is on the gateway
+
+    def machine(self, where: Address, gateway: Any = None) -> FakeMachine:
+        return FakeMachine(self, where)
+
+
+class FakeMachine:
+    """A machine without a network."""
+
+    def __init__(self, world: World, where: Address) -> None:
+        self.world, self.where, self.role = world, where, where.role
+
+    def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
+        if self.role == "host" and not self.world.host_up:
+            raise Unreachable("The host does not answer")
+
+    def close(self) -> None:
+        pass
+
+    def facts(self, query: Query) -> Facts:
+        return self.world.facts[self.role]
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
+        if script.startswith("test -x"):
+            return Result(0 if self.world.desk else 1, "", "")
+        line = next((w for w in ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml") if w in script), "other")
+        self.world.log.append(f"{self.role}: {line}")
+        return Result(1, "", "broken") if self.world.fail and self.world.fail in script else Result(0, "", "")
+
+
+class FakeDesk:
+    """A lease that changes as told."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self._world = machine.world
+
+    def show(self) -> dict[str, Any]:
+        return {"state": self._world.state, "reason": "because", "machine": {}}
+
+    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        self._world.log.append(f"lease: {verb}")
+        if verb == "wish":
+            self._world.host_up = True
+        return {"state": self._world.state, "changed": True}
+
+
+class FakeProof:
+    """Proof that is always there."""
+
+    world: World
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def until_running(self) -> dict[str, Any]:
+        self.world.log.append("proof: RUNNING")
+        return {"state": "RUNNING"}
+
+    def answers(self) -> None:
+        self.world.log.append("proof: answers")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    import yaml
+
+    found = settings.load(yaml.safe_load(DEMO)["config"], "demo")
+    return inventory_module.build(StackFile("demo", found, tmp_path, {}, ""), OUTPUTS, "")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, inventory: Inventory) -> World:
+    made = World()
+    FakeProof.world = made
+    monkeypatch.setattr(deploy_module, "Machine", made.machine)
+    monkeypatch.setattr(deploy_module, "LeaseDesk", FakeDesk)
+    monkeypatch.setattr(deploy_module, "Proof", FakeProof)
+    wanted = deploy_module.wanted
+    made.facts = {"gateway": facts_of(wanted.gateway(inventory)), "host": facts_of(wanted.host(inventory))}
+    return made
+
+
+def run(inventory: Inventory, **options: Any) -> Report:
+    return Deployment(inventory, Options(**options), Progress(quiet=True)).run()
+
+
+def without(facts: Facts, *paths: str) -> Facts:
+    return dataclasses.replace(facts, files={p: f for p, f in facts.files.items() if p not in paths})
+
+
+def test_as_wanted_nothing_is_changed_nor_held(world: World, inventory: Inventory) -> None:
+    report = run(inventory)
+    assert report.changes == []
+    assert report.lease == "RUNNING"
+    assert world.log == []
+
+
+def test_a_change_on_a_deployed_host_happens_under_a_hold_and_is_proved(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    report = run(inventory)
+    assert report.changes == ["host: /etc/pilotlight/engines/a.yaml: missing"]
+    hold, change = world.log.index("lease: hold"), world.log.index("host: engines/a.yaml")
+    assert hold < change < world.log.index("proof: RUNNING") < world.log.index("lease: release")
+
+
+def test_on_a_first_deployment_the_agent_waits_for_gateway_and_hold(world: World, inventory: Inventory) -> None:
+    world.facts = {"gateway": Facts(paths=frozenset()), "host": Facts(paths=frozenset({"/srv/b"}))}
+    world.state, world.desk = None, False
+    report = run(inventory)
+    log = world.log
+    assert log.index("gateway: relay.json") < log.index("lease: create") < log.index("lease: hold")
+    starts = [n for n, line in enumerate(log) if line == f"host: {AGENT_UNIT}"]
+    assert log.index("lease: hold") < starts[-1] < log.index("proof: answers")
+    assert report.api_key.startswith("sk-pl-")
+
+
+def test_a_stopped_host_is_held_and_woken_before_it_is_looked_at(world: World, inventory: Inventory) -> None:
+    world.host_up, world.state = False, "STOPPED"
+    run(inventory)
+    assert world.log[:3] == ["lease: create", "lease: hold", "lease: wish"]
+    assert world.log[-1] == "lease: release"
+
+
+def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
+    world.host_up = False
+    with pytest.raises(Unreachable):
+        run(inventory)
+    assert "lease: wish" not in world.log
+
+
+def test_dry_run_changes_nothing_and_wakes_nobody(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    assert len(run(inventory, dry_run=True).changes) == 1
+    assert world.log == []
+    world.host_up, world.state = False, "STOPPED"
+    run(inventory, dry_run=True)
+    assert world.log == []
+
+
+def test_a_failed_step_is_told_and_the_hold_is_released(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.fail = "engines/a.yaml"
+    with pytest.raises(DeployError, match=r"(?s)host: could not write /etc/pilotlight/engines/a.yaml.*broken"):
+        run(inventory)
+    assert world.log[-1] == "lease: release"
+
+
+def test_a_failed_gateway_stops_the_host_before_its_agent(world: World, inventory: Inventory) -> None:
+    world.facts = {"gateway": Facts(), "host": Facts(paths=frozenset({"/srv/b"}))}
+    world.state, world.desk, world.fail = None, False, "relay.json"
+    with pytest.raises(DeployError, match=r"gateway: could not write /etc/pilotlight/relay.json"):
+        run(inventory)
+    assert "lease: hold" not in world.log
+
+
+def test_a_key_file_that_does_not_work_gets_a_key(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    report = run(inventory, key_file=file)
+    assert file.read_text().startswith("sk-pl-")
+    assert report.api_key == ""
+    assert report.changes == ["gateway: API key key-2: new"]
+    assert "gateway: keys.map" in world.log
+
+
+def test_only_one_key_is_made_where_none_was(world: World, inventory: Inventory) -> None:
+    gateway = world.facts["gateway"]
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: ""})
+    assert len([c for c in run(inventory).changes if "API key" in c]) == 1
+
+
+def test_the_real_machine_has_the_fakes_methods() -> None:
+    for name in ("connect", "close", "facts", "run"):
+        assert callable(getattr(Machine, name))

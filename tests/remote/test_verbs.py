@@ -1,0 +1,53 @@
+"""Verbs: an error is one message and exit code 1, and every verb has a line in `fab --list`."""
+
+from __future__ import annotations
+
+import pytest
+from invoke.context import Context
+
+from core.errors import DeployError
+from remote import tasks
+from remote.verbs import verb
+
+
+def test_a_users_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    @verb
+    def deploy() -> None:
+        raise DeployError("No.\nDo this.")
+
+    with pytest.raises(SystemExit) as ended:
+        deploy()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "fab deploy: No.\nDo this.\n"
+
+
+def test_an_interruption_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    @verb
+    def deploy() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        deploy()
+    assert ended.value.code == 130
+    assert "may be run again" in capsys.readouterr().err
+
+
+def test_our_own_faults_keep_their_traceback() -> None:
+    @verb
+    def deploy() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        deploy()
+
+
+def test_every_verb_takes_a_stack_and_has_one_line() -> None:
+    for name, task in tasks.namespace.tasks.items():
+        assert (task.__doc__ or "").strip().count("\n") == 0, name
+        assert "stack" in {argument.name for argument in task.get_arguments()}, name
+
+
+def test_without_a_stack_each_verb_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tasks.deploy(Context())
+    assert "Which stack?" in capsys.readouterr().err
