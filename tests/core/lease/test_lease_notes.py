@@ -1,0 +1,234 @@
+"""Notes: they leave state, epoch and history alone, and check in the table what they were decided on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core import lease as protocol
+from core.contract import ORDER_MARGIN_S, START_ATTEMPTS, START_ORDER_LIFE_S, STOP_ORDER_LIFE_S
+from core.errors import LeaseError
+from core.lease import Hold, Lease, Outcome, Refused, State
+from tests.core.lease.cases import LONG_AGO, NOW, after, applies, lease, words, written
+
+AT: dict[str, Any] = {"now": NOW, "nonce": "n"}
+
+
+def wish(v: Lease, until: float = NOW + 60) -> Outcome:
+    return protocol.wish(v, by="caller", until=until, **AT)
+
+
+def hold(v: Lease, who: str, until: float = NOW + 60, nonce: str = "n") -> Outcome:
+    return protocol.hold(v, who=who, why="why", now=NOW, until=until, nonce=nonce)
+
+
+ALL: dict[str, Outcome] = {
+    "claim": protocol.claim_boot(lease(State.STARTING, boot_id=""), instance_id="i-1", boot_id="b-2", **AT),
+    "wish": wish(lease(State.DRAINING)),
+    "drop wish": protocol.drop_wish(lease(State.STOPPED, wish_until=NOW), nonce="n"),
+    "hold": hold(lease(State.RUNNING), "deploy"),
+    "fence": protocol.fence(lease(State.DRAINING), **AT),
+    "agent beat": protocol.agent_beat(lease(State.RUNNING), boot_id="b-1", busy=0, demand=False, **AT),
+    "relay beat": protocol.relay_beat(lease(State.RUNNING), **AT),
+    "repeat": protocol.repeat_start(lease(State.STARTING, attempts=1), **AT),
+    "stop order": protocol.stop_order(lease(State.STOPPING), **AT),
+    "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
+    "alert": protocol.alert_sent(lease(State.RUNNING), reason="late", nonce="n"),
+}
+
+
+@pytest.mark.parametrize("outcome", ALL.values(), ids=ALL)
+def test_a_note_leaves_state_epoch_and_history_alone(outcome: Outcome) -> None:
+    write = written(outcome)
+    assert write.event is None
+    assert not {"state", "epoch", "since", "reason", "by"} & set(write.sets)
+    assert write.clauses, "an unconditional update would make an item out of nothing"
+
+
+# ---------------------------------------------------------------- wishes
+@pytest.mark.parametrize("state", [s for s in State if s is not State.RUNNING])
+def test_a_wish_is_written_in_every_state_but_running(state: State) -> None:
+    before = lease(state)
+    now = after(before, wish(before))
+    assert (now.wish_by, now.wish_at, now.wish_until) == ("caller", NOW, NOW + 60)
+    assert not applies(replace(before, state=State.RUNNING), wish(before))
+    assert not applies(replace(before, epoch=8), wish(before))
+
+
+def test_no_wish_while_running() -> None:
+    assert "running" in words(wish(lease(State.RUNNING)))
+
+
+def test_a_wish_never_shortens_another() -> None:
+    before = lease(State.STOPPED, wish_until=NOW + 600)
+    assert after(before, wish(before)).wish_until == NOW + 600
+    assert not applies(before, wish(lease(State.STOPPED))), "one that came meanwhile"
+
+
+def test_a_wish_that_ends_now_is_over() -> None:
+    assert not lease(State.STOPPED, wish_until=NOW).wanted(NOW)
+    assert lease(State.STOPPED, wish_until=NOW + 0.1).wanted(NOW)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_wish_is_dropped_only_while_the_host_is_off(state: State) -> None:
+    before = lease(state, wish_by="caller", wish_at=NOW, wish_until=NOW + 60)
+    outcome = protocol.drop_wish(before, nonce="n")
+    if state in (State.STOPPED, State.FAILED, State.STOPPING):
+        assert not after(before, outcome).wanted(NOW)
+        assert not applies(replace(before, wish_until=NOW + 90), outcome), "a renewed one"
+    else:
+        assert isinstance(outcome, Refused)
+
+
+def test_no_wish_is_not_dropped() -> None:
+    assert words(protocol.drop_wish(lease(State.STOPPED), nonce="n")) == "there is no wish"
+
+
+# ---------------------------------------------------------------- holds
+def test_holds_of_many_and_the_latest_counts() -> None:
+    one = after(lease(State.RUNNING), hold(lease(State.RUNNING), "deploy", NOW + 10))
+    two = after(one, hold(one, "ssh", NOW + 90, "m"))
+    assert [h.who for h in two.holds] == ["deploy", "ssh"]
+    assert two.hold_until == NOW + 90
+    assert two.held(NOW) == Hold("ssh", "why", NOW + 90)
+    left = after(two, protocol.release(two, who="ssh", now=NOW, nonce="o"))
+    assert (left.held(NOW), left.hold_until) == (Hold("deploy", "why", NOW + 10), NOW + 10)
+
+
+def test_a_hold_is_renewed_and_dead_ones_go() -> None:
+    old = (Hold("deploy", "why", NOW + 1), Hold("gone", "why", NOW))
+    before = lease(State.RUNNING, holds=old, hold_until=NOW + 1)
+    assert after(before, hold(before, "deploy")).holds == (Hold("deploy", "why", NOW + 60),)
+
+
+def test_two_who_hold_at_once_do_not_lose_one() -> None:
+    before = lease(State.RUNNING, holds=(Hold("a", "why", NOW + 90),), hold_until=NOW + 90, hold_nonce="h")
+    first = after(before, hold(before, "b", NOW + 10, "first"))
+    assert first.hold_until == before.hold_until
+    assert not applies(first, hold(before, "c", NOW + 20, "second"))
+
+
+def test_who_holds_nothing_releases_nothing() -> None:
+    assert words(protocol.release(lease(State.RUNNING), who="ssh", **AT)) == "ssh holds nothing"
+
+
+# ---------------------------------------------------------------- agent and relay
+def test_a_fresh_boot_claims_new_and_starting() -> None:
+    for state in (State.NEW, State.STARTING):
+        before = lease(state, boot_id="")
+        claim = protocol.claim_boot(before, instance_id="i-1", boot_id="b-2", **AT)
+        now = after(before, claim)
+        assert (now.boot_id, now.agent_at, now.epoch) == ("b-2", NOW, before.epoch)
+        assert not applies(replace(before, boot_id="b-3"), claim)
+
+
+@pytest.mark.parametrize(
+    ("before", "machine", "boot", "said"),
+    [
+        (lease(State.NEW), "i-2", "b-1", "the lease is for i-1, this is i-2"),
+        (lease(State.NEW), "i-1", "b-1", "already claimed"),
+        (lease(State.STOPPING), "i-1", "b-2", "STOPPING"),
+        (lease(State.STOPPED), "i-1", "b-2", "STOPPED"),
+        (lease(State.FAILED), "i-1", "b-2", "FAILED"),
+    ],
+)
+def test_a_boot_that_may_not_claim(before: Lease, machine: str, boot: str, said: str) -> None:
+    assert said in words(protocol.claim_boot(before, instance_id=machine, boot_id=boot, **AT))
+
+
+def test_the_fence_is_of_this_drain() -> None:
+    before = lease(State.DRAINING)
+    outcome = protocol.fence(before, **AT)
+    assert after(before, outcome).fence_epoch == before.epoch
+    assert not applies(replace(before, epoch=8), outcome)
+    assert isinstance(protocol.fence(lease(State.RUNNING), **AT), Refused)
+
+
+@pytest.mark.parametrize(("busy", "demand", "at"), [(0, False, LONG_AGO), (2, False, NOW), (0, True, NOW)])
+def test_a_beat_brings_evidence_of_demand(busy: int, demand: bool, at: float) -> None:
+    before = lease(State.RUNNING, demand_at=LONG_AGO)
+    now = after(before, protocol.agent_beat(before, boot_id="b-1", busy=busy, demand=demand, **AT))
+    assert (now.agent_at, now.busy, now.demand_at) == (NOW, busy, at)
+
+
+def test_a_beat_of_another_boot_is_refused_in_both_places() -> None:
+    before = lease(State.RUNNING)
+    beat = protocol.agent_beat(before, boot_id="b-1", busy=0, demand=False, **AT)
+    assert not applies(replace(before, boot_id="b-2"), beat)
+    assert "another boot" in words(protocol.agent_beat(before, boot_id="b-2", busy=0, demand=False, **AT))
+
+
+def test_the_relay_beats() -> None:
+    before = lease(State.RUNNING)
+    assert after(before, protocol.relay_beat(before, **AT)).relay_at == NOW
+
+
+# ---------------------------------------------------------------- orders, sightings, alerts
+def test_a_start_order_is_repeated_by_one_reaper() -> None:
+    before = lease(State.STARTING, order_at=LONG_AGO, attempts=1)
+    outcome = protocol.repeat_start(before, **AT)
+    now = after(before, outcome)
+    assert (now.order_at, now.attempts) == (NOW, 2)
+    assert not applies(now, protocol.repeat_start(before, now=NOW, nonce="other"))
+    spent = lease(State.STARTING, attempts=START_ATTEMPTS)
+    assert "no start order left" in words(protocol.repeat_start(spent, **AT))
+
+
+@pytest.mark.parametrize("state", [State.STOPPING, State.FAILED])
+def test_a_stop_order_is_claimed_by_one_reaper(state: State) -> None:
+    before = lease(state, order_until=NOW - ORDER_MARGIN_S)
+    outcome = protocol.stop_order(before, **AT)
+    now = after(before, outcome)
+    assert now.order_until == NOW + STOP_ORDER_LIFE_S
+    assert not applies(now, protocol.stop_order(before, now=NOW, nonce="other"))
+    assert "may still land" in words(protocol.stop_order(now, **AT))
+
+
+def test_no_stop_order_while_a_start_order_may_land() -> None:
+    started = lease(State.STOPPING, order_at=NOW - START_ORDER_LIFE_S - ORDER_MARGIN_S + 1)
+    assert "start order" in words(protocol.stop_order(started, **AT))
+    assert not applies(started, protocol.stop_order(lease(State.STOPPING), **AT))
+    old = lease(State.STOPPING, order_at=NOW - START_ORDER_LIFE_S - ORDER_MARGIN_S)
+    assert applies(old, protocol.stop_order(old, **AT))
+
+
+def test_a_sighting_counts_from_the_first() -> None:
+    before = lease(State.RUNNING)
+    seen = after(before, protocol.seen_stopped(before, at=NOW, nonce="n"))
+    assert seen.stopped_seen == NOW
+    assert isinstance(protocol.seen_stopped(seen, at=NOW + 60, nonce="n"), Refused)
+    assert not applies(seen, protocol.seen_stopped(before, at=NOW + 60, nonce="m"))
+    assert after(seen, protocol.seen_stopped(seen, at=None, nonce="n")).stopped_seen is None
+
+
+def test_one_alert_a_change_of_reason() -> None:
+    before = lease(State.RUNNING)
+    sent = after(before, protocol.alert_sent(before, reason="late", nonce="n"))
+    assert sent.alerted == "late"
+    assert not applies(sent, protocol.alert_sent(before, reason="late", nonce="m")), "two reapers, one alert"
+    assert after(sent, protocol.alert_sent(sent, reason="", nonce="n")).alerted == ""
+
+
+# ---------------------------------------------------------------- items
+@pytest.mark.parametrize("state", State)
+def test_an_item_reads_back(state: State) -> None:
+    before = lease(state, holds=(Hold("a", "b", NOW),), hold_until=NOW, busy=2, wish_until=NOW)
+    assert protocol.from_item(protocol.to_item(before)) == before
+
+
+def test_an_attribute_of_later_versions_is_left_alone() -> None:
+    item = protocol.to_item(lease(State.RUNNING)) | {"colour": "blue"}
+    assert protocol.from_item(item) == lease(State.RUNNING)
+    kept = protocol.apply(item, written(protocol.relay_beat(lease(State.RUNNING), **AT)))
+    assert kept is not None
+    assert kept["colour"] == "blue"
+
+
+@pytest.mark.parametrize("name", ["state", "epoch", "since", "reason", "by"])
+def test_a_missing_field_is_named(name: str) -> None:
+    item = {k: v for k, v in protocol.to_item(lease(State.RUNNING)).items() if k != name}
+    with pytest.raises(LeaseError, match=f"lacks {name}"):
+        protocol.from_item(item)
