@@ -36,7 +36,6 @@ _ROOT: Props = {
     "deleteOnTermination": Prop(default=True),
     "encrypted": FIXED_COMPUTED,
     "kmsKeyId": FIXED_COMPUTED,
-    "tags": Prop(computed=True),
 }
 _METADATA: Props = dict.fromkeys(
     ("httpEndpoint", "httpTokens", "httpPutResponseHopLimit", "httpProtocolIpv6", "instanceMetadataTags"), CHOSEN
@@ -63,7 +62,6 @@ INSTANCE: Props = {
     "subnetId": FIXED_COMPUTED,
     "tags": TAGS,
     "userData": Prop(RESTART, computed=True),
-    "userDataBase64": Prop(RESTART, computed=True),
     "userDataReplaceOnChange": Prop(fill=False, unread=ARGUMENT),
     "volumeTags": CHOSEN,
     "vpcSecurityGroupIds": Prop(computed=True, is_set=True),
@@ -88,7 +86,6 @@ SECURITY_GROUP_RULE: Props = {
     "description": Prop(),
     "fromPort": Prop(),
     "ipProtocol": Prop(required=True),
-    "prefixListId": Prop(),
     "referencedSecurityGroupId": Prop(),
     "region": REGION,
     "securityGroupId": Prop(REPLACE, required=True, uneditable=_NEVER),
@@ -176,10 +173,6 @@ TABLE_PROPS: Props = {
     "rangeKey": FIXED,
     "readCapacity": CHOSEN,
     "region": REGION,
-    "serverSideEncryption": Prop(computed=True, fields={"enabled": FALSE, "kmsKeyArn": CHOSEN}),
-    "streamEnabled": FALSE,
-    "streamViewType": CHOSEN,
-    "tableClass": Prop(default="STANDARD"),
     "tags": TAGS,
     "ttl": Prop(computed=True, fields={"attributeName": Prop(), "enabled": FALSE}),
     "writeCapacity": CHOSEN,
@@ -273,7 +266,6 @@ TOPIC_SUBSCRIPTION: Props = {
 
 # logs/group.go
 LOG_GROUP: Props = {
-    "kmsKeyId": Prop(),
     "name": NAME,
     "region": REGION,
     "retentionInDays": Prop(fill=0),

@@ -154,7 +154,8 @@ class FunctionEventInvokeConfig(Kind):
         }
 
     def update(self, ident: str, old: Values, new: Values, changes: list[Difference]) -> None:
-        """The same call again."""
+        """The same call again; without the old one, which moto would go on showing."""
+        self.aws.client("lambda").delete_function_event_invoke_config(FunctionName=ident)
         self._put(new)
 
     def delete(self, ident: str, state: Mapping[str, Any]) -> None:

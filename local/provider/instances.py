@@ -24,13 +24,12 @@ METADATA = {
     "instanceMetadataTags": "InstanceMetadataTags",
 }
 VOLUME = {"volumeSize": "Size", "volumeType": "VolumeType", "iops": "Iops", "throughput": "Throughput"}
-# attribute → (ModifyInstanceAttribute's argument, DescribeInstanceAttribute's name)
 SWITCHES = {
-    "disableApiTermination": ("DisableApiTermination", "disableApiTermination"),
-    "disableApiStop": ("DisableApiStop", "disableApiStop"),
-    "sourceDestCheck": ("SourceDestCheck", "sourceDestCheck"),
-    "instanceInitiatedShutdownBehavior": ("InstanceInitiatedShutdownBehavior", "instanceInitiatedShutdownBehavior"),
+    "disableApiStop": "DisableApiStop",
+    "disableApiTermination": "DisableApiTermination",
+    "sourceDestCheck": "SourceDestCheck",
 }
+SHUTDOWN = "instanceInitiatedShutdownBehavior"
 
 
 class Instance(Kind):
@@ -45,7 +44,7 @@ class Instance(Kind):
     @classmethod
     def also_replaces(cls, old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
         """User data replaces where the program says so."""
-        return {"userData", "userDataBase64"} if new.get("userDataReplaceOnChange") else set()
+        return {"userData"} if new.get("userDataReplaceOnChange") else set()
 
     def create(self, want: Values) -> str:
         """RunInstances; the wait for `running` is in `finish`, so that a machine that never starts is kept in state."""
@@ -62,7 +61,7 @@ class Instance(Kind):
                 ImageId=want.get("ami"),
                 InstanceType=want.get("instanceType"),
                 KeyName=want.get("keyName"),
-                UserData=_user_data(want),
+                UserData=want.get("userData"),
                 EbsOptimized=want.get("ebsOptimized"),
                 InstanceInitiatedShutdownBehavior=want.get("instanceInitiatedShutdownBehavior"),
             ),
@@ -105,11 +104,11 @@ class Instance(Kind):
         """Wait until it runs; then what RunInstances does not take."""
         self._wait(ident, "running", ends=("stopped", "terminated", "shutting-down"))
         for name in SWITCHES:
-            if want.get(name) is not None and name != "instanceInitiatedShutdownBehavior":
+            if want.get(name) is not None:
                 self._switch(ident, name, want[name])
         root = want.get("rootBlockDevice") or {}
-        if root.get("throughput") or root.get("tags"):  # moto's RunInstances forgets the throughput
-            self._change_volume(ident, {}, {"rootBlockDevice": root}, {"throughput"} & set(root))
+        if root.get("throughput"):  # moto's RunInstances forgets the throughput
+            self._change_volume(ident, {}, {"rootBlockDevice": root}, {"throughput"})
 
     def look(self, ident: str, hint: Mapping[str, Any]) -> Values | None:
         """DescribeInstances, DescribeVolumes and DescribeInstanceAttribute; a terminated machine has vanished."""
@@ -125,7 +124,7 @@ class Instance(Kind):
             "associatePublicIpAddress": bool(seen.get("PublicIpAddress")),
             "availabilityZone": seen["Placement"]["AvailabilityZone"],
             "ebsOptimized": bool(seen.get("EbsOptimized")),
-            "iamInstanceProfile": (seen.get("IamInstanceProfile") or {}).get("Arn", "").rpartition("/")[2],
+            "iamInstanceProfile": self._associations(ident).get("name", ""),
             "instanceType": seen["InstanceType"],
             "keyName": seen.get("KeyName"),
             "metadataOptions": _metadata(seen.get("MetadataOptions") or {}),
@@ -134,9 +133,8 @@ class Instance(Kind):
             "subnetId": seen.get("SubnetId"),
             "tags": tags,
             "userData": base64.b64decode(data).decode("utf-8", "replace") if data else None,
-            "userDataBase64": data,
             "vpcSecurityGroupIds": [g["GroupId"] for g in seen["SecurityGroups"]],
-            **{name: self._attribute(ident, row[1]) for name, row in SWITCHES.items()},
+            **{name: self._attribute(ident, name) for name in (*SWITCHES, SHUTDOWN)},
             **self._volume(seen),
             "arn": self.aws.arn("ec2", f"instance/{ident}"),
             "instanceState": seen["State"]["Name"],
@@ -153,6 +151,8 @@ class Instance(Kind):
         retag(client, ident, old, new)
         for name in sorted(names & set(SWITCHES)):
             self._switch(ident, name, new.get(name, name == "sourceDestCheck"))
+        if SHUTDOWN in names:  # in this form: moto takes the other one for an empty list of security groups
+            client.modify_instance_attribute(InstanceId=ident, Attribute=SHUTDOWN, Value=new[SHUTDOWN])
         if "vpcSecurityGroupIds" in names:
             client.modify_instance_attribute(InstanceId=ident, Groups=new["vpcSecurityGroupIds"])
         if "monitoring" in names:
@@ -164,7 +164,7 @@ class Instance(Kind):
             self._profile(ident, new.get("iamInstanceProfile"))
         if names & {"rootBlockDevice", "volumeTags"}:
             self._change_volume(ident, old, new, {c.path[-1] for c in changes if c.path[0] == "rootBlockDevice"})
-        if names & {"instanceType", "userData", "userDataBase64"}:
+        if names & {"instanceType", "userData"}:
             self._restart_with(ident, new, names)
 
     def delete(self, ident: str, state: Mapping[str, Any]) -> None:
@@ -182,7 +182,7 @@ class Instance(Kind):
         return (answer.get(name[0].upper() + name[1:]) or {}).get("Value")
 
     def _switch(self, ident: str, name: str, value: Any) -> None:
-        self.aws.client("ec2").modify_instance_attribute(InstanceId=ident, **{SWITCHES[name][0]: {"Value": value}})
+        self.aws.client("ec2").modify_instance_attribute(InstanceId=ident, **{SWITCHES[name]: {"Value": value}})
 
     def _wait(self, ident: str, wanted: str, ends: tuple[str, ...] = ()) -> None:
         end = time.monotonic() + WAIT_S
@@ -200,22 +200,28 @@ class Instance(Kind):
             self._wait(ident, "stopped")
         if "instanceType" in names:
             client.modify_instance_attribute(InstanceId=ident, InstanceType={"Value": new["instanceType"]})
-        if names & {"userData", "userDataBase64"}:
-            value = _user_data(new) or ""
-            client.modify_instance_attribute(InstanceId=ident, UserData={"Value": value})
+        if "userData" in names:
+            text = base64.b64encode((new.get("userData") or "").encode())  # moto decodes it once more than AWS does
+            client.modify_instance_attribute(InstanceId=ident, UserData={"Value": text})
         client.start_instances(InstanceIds=[ident])
         self._wait(ident, "running", ends=("stopped", "terminated"))
 
     def _profile(self, ident: str, name: str | None) -> None:
-        client = self.aws.client("ec2")
-        pairs = client.describe_iam_instance_profile_associations(Filters=[{"Name": "instance-id", "Values": [ident]}])
-        have = [a["AssociationId"] for a in pairs["IamInstanceProfileAssociations"]]
+        client, have = self.aws.client("ec2"), self._associations(ident).get("id")
         if name and have:
-            client.replace_iam_instance_profile_association(AssociationId=have[0], IamInstanceProfile={"Name": name})
+            client.replace_iam_instance_profile_association(AssociationId=have, IamInstanceProfile={"Name": name})
         elif name:
             client.associate_iam_instance_profile(InstanceId=ident, IamInstanceProfile={"Name": name})
         elif have:
-            client.disassociate_iam_instance_profile(AssociationId=have[0])
+            client.disassociate_iam_instance_profile(AssociationId=have)
+
+    def _associations(self, ident: str) -> dict[str, str]:
+        """The profile's association; DescribeInstances, in moto, keeps the profile that the machine began with."""
+        only = [{"Name": "instance-id", "Values": [ident]}]
+        pairs = self.aws.client("ec2").describe_iam_instance_profile_associations(Filters=only)
+        for pair in pairs["IamInstanceProfileAssociations"]:
+            return {"id": pair["AssociationId"], "name": pair["IamInstanceProfile"]["Arn"].rpartition("/")[2]}
+        return {}
 
     def _root(self, seen: Mapping[str, Any]) -> dict[str, Any]:
         device = seen.get("RootDeviceName")
@@ -234,14 +240,13 @@ class Instance(Kind):
             "deviceName": root["DeviceName"],
             "encrypted": volume["Encrypted"],
             "kmsKeyId": volume.get("KmsKeyId"),
-            "tags": tags,
             "volumeId": root["VolumeId"],
         }
         return {"rootBlockDevice": device, "volumeTags": tags}
 
     def _change_volume(self, ident: str, old: Values, new: Values, names: set[str]) -> None:
         client, root = self.aws.client("ec2"), self._root(self._describe(ident))
-        before, after = old.get("rootBlockDevice") or {}, new.get("rootBlockDevice") or {}
+        after = new.get("rootBlockDevice") or {}
         if names & set(VOLUME):
             wanted = given(**{key: after.get(name) for name, key in VOLUME.items()})
             client.modify_volume(VolumeId=root["VolumeId"], **wanted)
@@ -250,16 +255,9 @@ class Instance(Kind):
             client.modify_instance_attribute(
                 InstanceId=ident, BlockDeviceMappings=[{"DeviceName": root["DeviceName"], "Ebs": ebs}]
             )
-        retag(client, root["VolumeId"], before, after)
         if tag_changes(old, new, "volumeTags") != ({}, []):
             retag(client, root["VolumeId"], old, new, "volumeTags")
 
 
 def _metadata(seen: Mapping[str, Any]) -> Values:
     return {name: seen.get(key) for name, key in METADATA.items() if seen.get(key) is not None}
-
-
-def _user_data(want: Values) -> str | bytes | None:
-    if want.get("userDataBase64"):
-        return base64.b64decode(want["userDataBase64"])
-    return want.get("userData")

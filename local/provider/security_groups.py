@@ -11,7 +11,7 @@ from local.provider.inline_rules import flatten, from_cloud, permission
 from local.provider.kind import Kind, Values, changed, given, tag_changes, tag_list, tag_map
 from local.provider.properties import Difference
 
-SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
+SOURCES = ("cidrIpv4", "cidrIpv6", "referencedSecurityGroupId")
 
 
 def retag(client: Any, ident: str, old: Values, new: Values, name: str = "tags") -> None:
@@ -101,7 +101,7 @@ class _Rule(Kind):
 
     direction: ClassVar[str]
     computed = ("arn", "securityGroupRuleId", "tagsAll")
-    gone = ("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound")
+    gone = ("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound", "InvalidPermission.NotFound")
 
     @classmethod
     def also_replaces(cls, old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
@@ -139,7 +139,6 @@ class _Rule(Kind):
             "toPort": None if every else seen.get("ToPort"),
             "cidrIpv4": seen.get("CidrIpv4"),
             "cidrIpv6": seen.get("CidrIpv6"),
-            "prefixListId": seen.get("PrefixListId"),
             "referencedSecurityGroupId": (seen.get("ReferencedGroupInfo") or {}).get("GroupId"),
             "description": seen.get("Description"),
             "tags": tags,
@@ -166,7 +165,6 @@ class _Rule(Kind):
             ToPort=want.get("toPort"),
             CidrIpv4=want.get("cidrIpv4"),
             CidrIpv6=want.get("cidrIpv6"),
-            PrefixListId=want.get("prefixListId"),
             ReferencedGroupId=want.get("referencedSecurityGroupId"),
         )
         rule["Description"] = want.get("description") or ""
@@ -196,7 +194,6 @@ def _permission(want: Values) -> dict[str, Any]:
     listings = {
         "cidrIpv4": ("IpRanges", "CidrIp"),
         "cidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
-        "prefixListId": ("PrefixListIds", "PrefixListId"),
         "referencedSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
     }
     for name, (listing, key) in listings.items():

@@ -47,7 +47,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """`endpoint` as in `Aws`; `region` until Configure says otherwise."""
         self.package, self.endpoint, self.region = package, endpoint, region
         self.default_tags: dict[str, str] = {}
-        self._regions: dict[str, Aws] = {}
+        self.regions: dict[str, Aws] = {}
 
     # ------------------------------------------------------------ about the plug-in
     def Handshake(self, request: Any, context: Any) -> Any:
@@ -166,6 +166,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if found:
                 kind.update(request.id, old, new, found)
             outputs = self._outputs(kind, request.id, _public(new))
+            _insist(kind, outputs, new, list(request.ignoreChanges))
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
@@ -188,7 +189,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # ------------------------------------------------------------ inside
     def _aws(self, region: str | None) -> Aws:
         name = region if region and region != UNKNOWN else self.region
-        return self._regions.setdefault(name, Aws(name, self.endpoint))
+        return self.regions.setdefault(name, Aws(name, self.endpoint))
 
     def _kind(self, urn: str, values: Mapping[str, Any]) -> Kind:
         return KINDS[kind_of(urn)](self._aws(values.get("region")))
@@ -223,6 +224,17 @@ def _detail(difference: Difference, replaces: bool) -> Any:
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if not k.startswith("__")}
+
+
+def _insist(kind: Kind, outputs: Mapping[str, Any], new: Mapping[str, Any], ignore: list[str]) -> None:
+    """The cloud must show what it accepted: a stand-in that takes a change and forgets it is not passed over."""
+    left = without_ignored(differences(kind.props(), project(kind.props(), outputs, new), new), ignore)
+    if left:
+        names = ", ".join(d.text for d in left)
+        raise CloudError(
+            f"the embedded cloud took the change of {names} but does not show it. Replace the resource "
+            "(`pulumi up --replace URN`), or teach local/provider/ to say it in a way that moto keeps."
+        )
 
 
 def _region(kind: Kind) -> dict[str, str]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.provider.kind import Kind, Values, changed, given, tag_changes, tag_list, tag_map
+from local.provider.kind import Kind, Values, changed, tag_changes, tag_list, tag_map
 from local.provider.properties import Difference
 
 SCHEMA = {"HASH": "hashKey", "RANGE": "rangeKey"}
@@ -33,8 +33,6 @@ class Table(Kind):
             DeletionProtectionEnabled=bool(want.get("deletionProtectionEnabled")),
             Tags=tag_list(want.get("tags")),
             **_billing(want),
-            **_stream(want),
-            **given(TableClass=want.get("tableClass"), SSESpecification=_encryption(want)),
         )
         return str(want["name"])
 
@@ -56,8 +54,6 @@ class Table(Kind):
         ttl = client.describe_time_to_live(TableName=ident)["TimeToLiveDescription"]
         tags = tag_map(client.list_tags_of_resource(ResourceArn=seen["TableArn"])["Tags"])
         capacity = seen.get("ProvisionedThroughput") or {}
-        encryption = seen.get("SSEDescription") or {}
-        stream = seen.get("StreamSpecification") or {}
         return {
             **{SCHEMA[key["KeyType"]]: key["AttributeName"] for key in seen["KeySchema"]},
             "arn": seen["TableArn"],
@@ -69,15 +65,8 @@ class Table(Kind):
             "name": seen["TableName"],
             "pointInTimeRecovery": {"enabled": recovery.get("PointInTimeRecoveryStatus") == "ENABLED"},
             "readCapacity": capacity.get("ReadCapacityUnits", 0),
-            "serverSideEncryption": {
-                "enabled": encryption.get("Status") == "ENABLED",
-                "kmsKeyArn": encryption.get("KMSMasterKeyArn"),
-            },
             "streamArn": seen.get("LatestStreamArn", ""),
-            "streamEnabled": bool(stream.get("StreamEnabled")),
             "streamLabel": seen.get("LatestStreamLabel", ""),
-            "streamViewType": stream.get("StreamViewType", ""),
-            "tableClass": (seen.get("TableClassSummary") or {}).get("TableClass", "STANDARD"),
             "tags": tags,
             "tagsAll": tags,
             "ttl": {
@@ -95,12 +84,6 @@ class Table(Kind):
         if "deletionProtectionEnabled" in names:
             wanted = bool(new.get("deletionProtectionEnabled"))
             client.update_table(TableName=ident, DeletionProtectionEnabled=wanted)
-        if "tableClass" in names:
-            client.update_table(TableName=ident, TableClass=new.get("tableClass", "STANDARD"))
-        if "serverSideEncryption" in names:
-            client.update_table(TableName=ident, SSESpecification=_encryption(new))
-        if names & {"streamEnabled", "streamViewType"}:
-            self._change_stream(ident, old, new)
         if "pointInTimeRecovery" in names:
             self._backups(ident, new)
         if "ttl" in names:
@@ -127,13 +110,6 @@ class Table(Kind):
         if new.get("enabled"):
             self._ttl(ident, new["attributeName"], True)
 
-    def _change_stream(self, ident: str, old: Values, new: Values) -> None:
-        client = self.aws.client("dynamodb")
-        if old.get("streamEnabled"):
-            client.update_table(TableName=ident, StreamSpecification={"StreamEnabled": False})
-        if new.get("streamEnabled"):
-            client.update_table(TableName=ident, **_stream(new))
-
     def _retag(self, ident: str, old: Values, new: Values) -> None:
         client, (put, drop) = self.aws.client("dynamodb"), tag_changes(old, new)
         arn = self.aws.arn("dynamodb", f"table/{ident}")
@@ -148,20 +124,6 @@ def _billing(want: Values) -> Values:
         return {"BillingMode": "PAY_PER_REQUEST"}
     units = {"ReadCapacityUnits": want.get("readCapacity", 1), "WriteCapacityUnits": want.get("writeCapacity", 1)}
     return {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
-
-
-def _stream(want: Values) -> Values:
-    if not want.get("streamEnabled"):
-        return {}
-    return {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": want["streamViewType"]}}
-
-
-def _encryption(want: Values) -> Values | None:
-    wanted = want.get("serverSideEncryption")
-    if wanted is None:
-        return None
-    key = wanted.get("kmsKeyArn")
-    return {"Enabled": bool(wanted.get("enabled")), **({"SSEType": "KMS", "KMSMasterKeyId": key} if key else {})}
 
 
 class TableItem(Kind):

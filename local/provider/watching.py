@@ -41,8 +41,8 @@ class LogGroup(Kind):
 
     def create(self, want: Values) -> str:
         """CreateLogGroup."""
-        arguments = {"logGroupName": want["name"], "tags": want.get("tags"), "kmsKeyId": want.get("kmsKeyId")}
-        self.aws.client("logs").create_log_group(**{k: v for k, v in arguments.items() if v})
+        tags = {"tags": want["tags"]} if want.get("tags") else {}
+        self.aws.client("logs").create_log_group(logGroupName=want["name"], **tags)
         return str(want["name"])
 
     def finish(self, ident: str, want: Values) -> None:
@@ -61,7 +61,6 @@ class LogGroup(Kind):
         tags = client.list_tags_log_group(logGroupName=ident).get("tags") or {}
         return {
             "arn": arn,
-            "kmsKeyId": seen.get("kmsKeyId"),
             "name": seen["logGroupName"],
             "retentionInDays": seen.get("retentionInDays", 0),
             "tags": tags,
@@ -69,16 +68,12 @@ class LogGroup(Kind):
         }
 
     def update(self, ident: str, old: Values, new: Values, changes: list[Difference]) -> None:
-        """Retention, key and tags."""
+        """Retention and tags."""
         client, names = self.aws.client("logs"), changed(changes)
         if "retentionInDays" in names and new["retentionInDays"]:
             client.put_retention_policy(logGroupName=ident, retentionInDays=new["retentionInDays"])
         elif "retentionInDays" in names:
             client.delete_retention_policy(logGroupName=ident)
-        if "kmsKeyId" in names and new.get("kmsKeyId"):
-            client.associate_kms_key(logGroupName=ident, kmsKeyId=new["kmsKeyId"])
-        elif "kmsKeyId" in names:
-            client.disassociate_kms_key(logGroupName=ident)
         put, drop = tag_changes(old, new)
         if drop:
             client.untag_log_group(logGroupName=ident, tags=drop)
