@@ -1,6 +1,6 @@
 """The model check: the real lease holds in every state within small bounds, and breaking it is noticed.
 
-Larger bounds: `python -m bench.protocol`. What the model leaves out: `docs/adr/0004-the-protocol-is-searched.md`.
+Larger bounds: `python -m bench.protocol`. What the model leaves out: `docs/adr/0004-the-protocol-and-its-model.md`.
 """
 
 from __future__ import annotations
