@@ -7,8 +7,6 @@ gateway's part (the lease is written over there).
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -81,7 +79,7 @@ class Deployment:
         self.host = Machine(inventory.host, self.gateway)
         self.front = self.gateway or self.host
         self.desk = LeaseDesk(self.front)
-        self.hold = Hold(self.desk, f"{getpass.getuser()}@{socket.gethostname()}", "fab deploy", self.progress.say)
+        self.hold = Hold(self.desk, "fab deploy", self.progress.say)
         self.report = Report(inventory.stack, inventory.api_url)
 
     def run(self) -> Report:

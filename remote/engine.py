@@ -39,7 +39,12 @@ ENVIRONMENT: Final = {
 DEVICE_ENVIRONMENT: Final = {
     # spawn imports everything twice: 30-40 s to ready against 21-22 s (measured on 0.26.0)
     "gpu": {"VLLM_WORKER_MULTIPROC_METHOD": "fork"},
-    "cpu": {"VLLM_CPU_KVCACHE_SPACE": "1"},  # GiB; its default takes 4 and more
+    "cpu": {
+        "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; its default takes 4 and more
+        # without it the CPU build turns `uni` back into `mp`: one process and one import of torch more, and 160 MiB of
+        # /dev/shm (vllm/platforms/cpu.py, 0.32.0). The API server has its engine process in both cases.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    },
 }
 
 

@@ -6,8 +6,11 @@ core.lease does, over there.
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import shlex
+import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -58,12 +61,17 @@ def _said(out: str) -> str:
         return ""
 
 
+def myself() -> str:
+    """Who holds: user, computer and process, so that two at work at the same time do not release each other."""
+    return f"{getpass.getuser()}@{socket.gethostname()} ({os.getpid()})"
+
+
 class Hold:
     """A hold on the host while somebody works on it; renewed in a thread, released at the end. Use as a context."""
 
-    def __init__(self, desk: LeaseDesk, who: str, why: str, lost: Callable[[str], None]) -> None:
+    def __init__(self, desk: LeaseDesk, why: str, lost: Callable[[str], None]) -> None:
         self._desk = desk
-        self._arguments = ("--who", who, "--why", why)
+        self._arguments = ("--who", myself(), "--why", why)
         self._lost = lost
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,10 +43,11 @@ class Proof:
     def until_running(self) -> Record:
         """Wait for RUNNING; returns the lease. DeployError with the cause where it does not come."""
         before = self._restarts(self._units())
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(self._wait)
-            with self.progress.during("host     engines start; the agent proves them with one real answer"):
-                self._watch(waiting, before)
+        waiting: Future[Record] = Future()
+        # a thread of its own that nobody joins: a failed unit is told at once, not when the waiting ends
+        threading.Thread(target=self._wait, args=(waiting,), daemon=True).start()
+        with self.progress.during("host     engines start; the agent proves them with one real answer"):
+            self._watch(waiting, before)
         lease = waiting.result()
         if lease["state"] != "RUNNING":
             raise DeployError(
@@ -54,9 +56,13 @@ class Proof:
             )
         return lease
 
-    def _wait(self) -> Record:
+    def _wait(self, waiting: Future[Record]) -> None:
         wait = ("wait", "--until", "RUNNING", "FAILED", "--timeout", str(self.timeout_s))
-        return self.desk.call(*wait, timeout_s=self.timeout_s + 30)
+        try:
+            waiting.set_result(self.desk.call(*wait, timeout_s=self.timeout_s + 30))
+        except Exception as error:  # noqa: BLE001
+            # whatever it is, the one who waits for the future gets it
+            waiting.set_exception(error)
 
     def _watch(self, waiting: Future[Record], before: Mapping[str, int]) -> None:
         while not waiting.done():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +24,7 @@ def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
     if gateway or inventory.gateway is None:
         return _ssh(inventory.gateway or inventory.host, None, command)
     desk = LeaseDesk(front)
-    with Hold(desk, f"{getpass.getuser()}@{socket.gethostname()}", "fab ssh", progress.say) as hold:
+    with Hold(desk, "fab ssh", progress.say) as hold:
         hold.take()
         if desk.show()["state"] not in ("RUNNING", "NEW"):
             desk.call("wish", "--by", "fab ssh", "--start")
