@@ -1,6 +1,7 @@
 """An engine that speaks the OpenAI protocol without a model: `python fake_engine.py PORT`. Commands by HTTP:
 
-GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly.
+GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly,
+"think" says nothing for a minute.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ async def chat(request: web.Request) -> web.StreamResponse:
     SEEN.append(seen)
     if prompt.startswith("die"):
         os._exit(1)
+    if prompt.startswith("think"):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen["left"] = True
+            raise
     if not asked.get("stream"):
         message = {"role": "assistant", "content": "Paris"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}

@@ -175,6 +175,23 @@ def test_a_caller_who_hangs_up_leaves_the_wish_and_frees_the_engine(front: Front
     until(lambda: front.machine() == "running", "started all the same")
 
 
+def test_a_silent_generation_ends_when_its_caller_leaves(front: Front) -> None:
+    """Nothing is written to the caller, so only abortonclose tells the engine."""
+    with pytest.raises(openai.APITimeoutError):
+        ask(front.client(max_retries=0, timeout=1.0), "think")
+    until(lambda: engine_seen(front)[-1].get("left"), "the engine saw the caller leave")
+
+
+def test_a_silent_relayed_generation_ends_too(front: Front) -> None:
+    """By way of the relay: abortonclose twice, and the relay's handler_cancellation between them."""
+    front.act(protocol.drain, reason="idle")
+    until(lambda: front.routes() == "relay", "fence")
+    with pytest.raises(openai.APITimeoutError):
+        ask(front.client(max_retries=0, timeout=2.0), "think again")
+    until(lambda: engine_seen(front)[-1].get("left"), "the engine saw the caller leave")
+    assert engine_seen(front)[-1]["prompt"] == "think again"
+
+
 def test_haproxy_restarted_routes_are_opened_again(front: Front) -> None:
     front.end("haproxy", kill=True)
     front.start_haproxy()

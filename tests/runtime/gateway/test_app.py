@@ -76,7 +76,8 @@ async def wake(stage: Stage) -> None:
 # ---------------------------------------------------------------- awake
 def test_awake_is_forwarded_with_body_and_without_our_headers() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        answer = await ask(url, model="support", temperature=0, extra_headers={"x-pilotlight-key": "ann", "x-mine": "1"})
+        extra = {"x-pilotlight-key": "ann", "x-mine": "1"}
+        answer = await ask(url, model="support", temperature=0, extra_headers=extra)
         assert answer.choices[0].message.content == "Paris"
         seen = engine.seen[0]
         assert (seen["engine"], seen["asked"]["model"], seen["asked"]["temperature"]) == ("tiny", "support", 0)
