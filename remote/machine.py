@@ -7,6 +7,7 @@ id; another key later is refused, never accepted in silence.
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import threading
 import time
@@ -27,6 +28,8 @@ CONNECT_S: Final = 8.0
 RETRY_S: Final = 1.0
 REFUSED_S: Final = 15.0  # a machine that is still booting refuses everybody but root
 KEEPALIVE_S: Final = 10
+# what goes wrong is raised and told once; paramiko would write it to the terminal as well
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _OPENING: Final = threading.RLock()  # the host's connection opens the gateway's inside its own
 
 
