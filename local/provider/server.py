@@ -8,6 +8,7 @@ The engine sends plain values (accept* = False). Preview never reaches AWS, exce
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self.package, self.endpoint, self.region = package, endpoint, region
         self.default_tags: dict[str, str] = {}
         self.regions: dict[str, Aws] = {}
+        self._lock = threading.Lock()
 
     # ------------------------------------------------------------ about the plug-in
     def Handshake(self, request: Any, context: Any) -> Any:
@@ -189,7 +191,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # ------------------------------------------------------------ inside
     def _aws(self, region: str | None) -> Aws:
         name = region if region and region != UNKNOWN else self.region
-        return self.regions.setdefault(name, Aws(name, self.endpoint))
+        with self._lock:
+            if name not in self.regions:
+                self.regions[name] = Aws(name, self.endpoint)
+            return self.regions[name]
 
     def _kind(self, urn: str, values: Mapping[str, Any]) -> Kind:
         return KINDS[kind_of(urn)](self._aws(values.get("region")))
