@@ -46,4 +46,6 @@ def _do(machine: Machine, item: Item, facts: Facts) -> None:
         result = machine.run(order.script, stdin=order.stdin, timeout_s=order.timeout_s)
         if result.code != 0:
             said = tail(f"{result.err}\n{result.out}")
-            raise DeployError(f"{machine.role}: {order.failure or item.label}. It said:\n{said}")
+            raise DeployError(
+                f"{machine.role}: {order.failure or item.label}." + (f" It said:\n{said}" if said else "")
+            )

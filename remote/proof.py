@@ -75,7 +75,11 @@ class Proof:
             again = unit.restarts - before.get(name, 0)
             if unit.active == "failed" or again > RESTARTS_MAX:
                 how = "failed" if unit.active == "failed" else f"ended and was restarted {again} times"
-                raise DeployError(f"host: {name} {how}. Its journal ends:\n{self._journal(name)}")
+                raise DeployError(
+                    f"host: {name} {how}. Its last start said:\n{self._journal(name)}\n"
+                    "Mend the engine's settings in the stack file (pilotlight:engines), then run `fab deploy` again; "
+                    "`fab logs` shows more."
+                )
 
     def _units(self) -> Mapping[str, UnitFact]:
         names = tuple(ENGINE_UNIT.format(name=n) for n in self.engines)
@@ -86,7 +90,12 @@ class Proof:
         return {name: unit.restarts for name, unit in units.items()}
 
     def _journal(self, unit: str) -> str:
-        return self.host.run(f"journalctl -u {shlex.quote(unit)} -n {JOURNAL_LINES} --no-pager -o cat").out.rstrip()
+        """The last lines of the last start: what it printed, and what systemd says of it."""
+        script = (
+            f"i=$(systemctl show -P InvocationID {shlex.quote(unit)}); journalctl -n {JOURNAL_LINES} --no-pager -o cat "
+            '_SYSTEMD_INVOCATION_ID="$i" + INVOCATION_ID="$i"'
+        )
+        return self.host.run(script).out.rstrip()
 
     def answers(self) -> None:
         """Every service answers one token through the front door; else DeployError with the last answers."""

@@ -169,7 +169,7 @@ class HubModel:
         lines = (
             f"set -e; {ENVIRONMENT}",
             f"mkdir -p {path}",
-            f"{ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)} --local-dir {path} "
+            f"NO_COLOR=1 {ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)} --local-dir {path} "
             "--exclude '*.pth' --exclude 'original/*' --exclude '*.gguf' 2>&1",
             f"chmod -R a+rX {path}; echo {shlex.quote(self.model_id)} > {path}/.pilotlight",
         )
