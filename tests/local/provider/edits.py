@@ -6,170 +6,26 @@ itself cannot be told or does not remember, so that no test pretends.
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
-from tests.local.provider.ground import KEY, OTHER_KEY, Ground, allow, code, table, trust, zipped
-
-Inputs = dict[str, Any]
-Edit = Callable[[Ground, str, Inputs], Any]
-Make = Callable[[Ground], Inputs]
-
-TAGS = {"pilotlight:stack": "demo", "kept": "yes"}
-
-
-def _attribute(**values: Any) -> Edit:
-    return lambda g, i, _: g.ec2.modify_instance_attribute(InstanceId=i, **values)
-
-
-def _stopped(edit: Edit) -> Edit:
-    def run(ground: Ground, ident: str, inputs: Inputs) -> None:
-        ground.ec2.stop_instances(InstanceIds=[ident])
-        edit(ground, ident, inputs)
-
-    return run
-
-
-def _volume(**values: Any) -> Edit:
-    return lambda g, i, _: g.ec2.modify_volume(VolumeId=_root(g, i), **values)
-
-
-def _root(ground: Ground, ident: str) -> str:
-    machine = ground.ec2.describe_instances(InstanceIds=[ident])["Reservations"][0]["Instances"][0]
-    return str(machine["BlockDeviceMappings"][0]["Ebs"]["VolumeId"])
-
-
-def _metadata(**values: Any) -> Edit:
-    return lambda g, i, _: g.ec2.modify_instance_metadata_options(InstanceId=i, **values)
-
-
-def _tag_ec2(ground: Ground, ident: str, inputs: Inputs) -> None:
-    ground.ec2.create_tags(Resources=[ident], Tags=[{"Key": "kept", "Value": "no"}])
-
-
-def _other_profile(ground: Ground, ident: str, inputs: Inputs) -> None:
-    found = ground.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
-    ground.ec2.replace_iam_instance_profile_association(
-        AssociationId=found[0]["AssociationId"], IamInstanceProfile={"Name": ground.profile("other-profile")}
-    )
-
-
-def _instance(ground: Ground) -> Inputs:
-    return {
-        "ami": ground.image,
-        "disableApiStop": False,
-        "disableApiTermination": False,
-        "iamInstanceProfile": ground.profile("host-profile"),
-        "instanceInitiatedShutdownBehavior": "stop",
-        "instanceType": "g6.xlarge",
-        "metadataOptions": {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1,
-                            "httpProtocolIpv6": "disabled", "instanceMetadataTags": "disabled"},
-        "monitoring": False,
-        "rootBlockDevice": {"volumeType": "gp3", "volumeSize": 40, "throughput": 500, "iops": 3000, "encrypted": True,
-                            "deleteOnTermination": True},
-        "subnetId": ground.subnet,
-        "tags": TAGS,
-        "userData": "#!/bin/sh",
-        "volumeTags": TAGS,
-        "vpcSecurityGroupIds": [ground.group("group-a"), ground.group("group-b")],
-    }  # fmt: skip
-
-
-INSTANCE: dict[str, Edit] = {
-    "disableApiStop": _attribute(DisableApiStop={"Value": True}),
-    "disableApiTermination": _attribute(DisableApiTermination={"Value": True}),
-    "iamInstanceProfile": _other_profile,
-    "instanceInitiatedShutdownBehavior": _attribute(Attribute="instanceInitiatedShutdownBehavior", Value="terminate"),
-    "instanceType": _stopped(_attribute(InstanceType={"Value": "g5.xlarge"})),
-    "metadataOptions.httpEndpoint": _metadata(HttpEndpoint="disabled"),
-    "metadataOptions.httpProtocolIpv6": _metadata(HttpProtocolIpv6="enabled"),
-    "metadataOptions.httpPutResponseHopLimit": _metadata(HttpPutResponseHopLimit=2),
-    "metadataOptions.httpTokens": _metadata(HttpTokens="optional"),
-    "metadataOptions.instanceMetadataTags": _metadata(InstanceMetadataTags="enabled"),
-    "rootBlockDevice.deleteOnTermination": _attribute(
-        BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": False}}]
-    ),
-    "rootBlockDevice.iops": _volume(Iops=4000),
-    "rootBlockDevice.throughput": _volume(Throughput=250),
-    "rootBlockDevice.volumeSize": _volume(Size=80),
-    "rootBlockDevice.volumeType": _volume(VolumeType="gp2"),
-    "sourceDestCheck": _attribute(SourceDestCheck={"Value": False}),
-    "tags": _tag_ec2,
-    "userData": _stopped(_attribute(UserData={"Value": base64.b64encode(b"#!/bin/false")})),
-    "volumeTags": lambda g, i, n: _tag_ec2(g, _root(g, i), n),
-    "vpcSecurityGroupIds": lambda g, i, _: g.ec2.modify_instance_attribute(InstanceId=i, Groups=[g.group("group-c")]),
-}
-
-
-def _ssh(source: str) -> Inputs:
-    return {"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": [source], "description": "ssh"}
-
-
-def _group(ground: Ground) -> Inputs:
-    everything = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}
-    return {"description": "callers", "ingress": [_ssh("10.0.0.0/8")], "egress": [everything], "tags": TAGS}
-
-
-def _permission(port: int) -> Inputs:
-    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
-
-
-GROUP: dict[str, Edit] = {
-    "egress": lambda g, i, _: g.ec2.authorize_security_group_egress(GroupId=i, IpPermissions=[_permission(443)]),
-    "ingress": lambda g, i, _: g.ec2.authorize_security_group_ingress(GroupId=i, IpPermissions=[_permission(80)]),
-    "tags": _tag_ec2,
-}
-
-
-def _rule(source: str, value: Callable[[Ground], str] | str) -> Make:
-    def make(ground: Ground) -> Inputs:
-        to = value if isinstance(value, str) else value(ground)
-        rule = {"ipProtocol": "tcp", "fromPort": 8000, "toPort": 8000, "description": "api", source: to, "tags": TAGS}
-        return {"securityGroupId": ground.group("guarded"), **rule}
-
-    return make
-
-
-def _modify_rule(**values: Any) -> Edit:
-    keys = {"ipProtocol": "IpProtocol", "fromPort": "FromPort", "toPort": "ToPort", "cidrIpv4": "CidrIpv4",
-            "cidrIpv6": "CidrIpv6", "description": "Description"}  # fmt: skip
-
-    def run(ground: Ground, ident: str, inputs: Inputs) -> None:
-        rule = {keys[k]: v for k, v in inputs.items() if k in keys} | values
-        ground.ec2.modify_security_group_rules(
-            GroupId=inputs["securityGroupId"],
-            SecurityGroupRules=[{"SecurityGroupRuleId": ident, "SecurityGroupRule": rule}],
-        )
-
-    return run
-
-
-RULE: dict[str, Edit] = {
-    "cidrIpv4": _modify_rule(CidrIpv4="10.99.0.0/16"),
-    "description": _modify_rule(Description="somebody was here"),
-    "fromPort": _modify_rule(FromPort=7999),
-    "ipProtocol": _modify_rule(IpProtocol="udp"),
-    "tags": _tag_ec2,
-    "toPort": _modify_rule(ToPort=8001),
-}
-
-
-def _replace_key(ground: Ground, ident: str, inputs: Inputs) -> None:
-    ground.ec2.delete_key_pair(KeyName=ident)
-    ground.ec2.import_key_pair(KeyName=ident, PublicKeyMaterial=OTHER_KEY.encode())
-
-
-def _tag_key(ground: Ground, ident: str, inputs: Inputs) -> None:
-    _tag_ec2(ground, ground.ec2.describe_key_pairs(KeyNames=[ident])["KeyPairs"][0]["KeyPairId"], inputs)
-
-
-def _move_address(ground: Ground, ident: str, inputs: Inputs) -> None:
-    other = ground.instance("another-machine")
-    ground.ec2.associate_address(
-        AllocationId=inputs.get("allocationId", ident), InstanceId=other, AllowReassociation=True
-    )
+from tests.local.provider.edits_ec2 import (
+    GROUP,
+    INSTANCE,
+    RULE,
+    TAGS,
+    Edit,
+    Inputs,
+    Make,
+    group_with_rules,
+    machine,
+    move_address,
+    replace_key,
+    rule,
+    tag_ec2,
+    tag_key,
+)
+from tests.local.provider.ground import KEY, Ground, allow, code, table, trust, zipped
 
 
 def _role_inputs(ground: Ground) -> Inputs:
@@ -409,28 +265,28 @@ INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 # token, how to make one, edits by property
 CASES: list[tuple[str, Make, dict[str, Edit]]] = [
-    ("aws:ec2/instance:Instance", _instance, INSTANCE),
-    ("aws:ec2/securityGroup:SecurityGroup", _group, GROUP),
-    (INGRESS, _rule("cidrIpv4", "10.0.0.0/8"), RULE),
-    (EGRESS, _rule("cidrIpv4", "10.0.0.0/8"), RULE),
-    (INGRESS, _rule("cidrIpv6", "2001:db8::/32"), {}),
-    (EGRESS, _rule("cidrIpv6", "2001:db8::/32"), {}),
-    (INGRESS, _rule("referencedSecurityGroupId", lambda g: g.group("source")), {}),
-    (EGRESS, _rule("referencedSecurityGroupId", lambda g: g.group("source")), {}),
+    ("aws:ec2/instance:Instance", machine, INSTANCE),
+    ("aws:ec2/securityGroup:SecurityGroup", group_with_rules, GROUP),
+    (INGRESS, rule("cidrIpv4", "10.0.0.0/8"), RULE),
+    (EGRESS, rule("cidrIpv4", "10.0.0.0/8"), RULE),
+    (INGRESS, rule("cidrIpv6", "2001:db8::/32"), {}),
+    (EGRESS, rule("cidrIpv6", "2001:db8::/32"), {}),
+    (INGRESS, rule("referencedSecurityGroupId", lambda g: g.group("source")), {}),
+    (EGRESS, rule("referencedSecurityGroupId", lambda g: g.group("source")), {}),
     (
         "aws:ec2/keyPair:KeyPair",
         lambda _: {"publicKey": KEY, "tags": TAGS},
-        {"publicKey": _replace_key, "tags": _tag_key},
+        {"publicKey": replace_key, "tags": tag_key},
     ),
     (
         "aws:ec2/eip:Eip",
         lambda g: {"domain": "vpc", "instance": g.instance(), "tags": TAGS},
-        {"instance": _move_address, "tags": _tag_ec2},
+        {"instance": move_address, "tags": tag_ec2},
     ),
     (
         "aws:ec2/eipAssociation:EipAssociation",
         lambda g: {"allocationId": g.address, "instanceId": g.instance(), "allowReassociation": True},
-        {"instanceId": _move_address},
+        {"instanceId": move_address},
     ),
     ("aws:iam/role:Role", _role_inputs, ROLE),
     (
