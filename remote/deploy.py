@@ -7,6 +7,7 @@ gateway's part (the lease is written over there).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,9 @@ from remote.progress import Progress
 from remote.proof import Proof
 
 BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
-OFF: Final = ("STOPPED", "STOPPING", "FAILED", "STARTING")
+DOWN: Final = ("STOPPED", "STOPPING", "FAILED")
+OFF: Final = (*DOWN, "STARTING")
+WAKE_S: Final = 300.0  # from the wish until SSH answers
 FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
 
 
@@ -80,6 +83,7 @@ class Deployment:
         self.front = self.gateway or self.host
         self.desk = LeaseDesk(self.front)
         self.hold = Hold(self.desk, "fab deploy", self.progress.say)
+        self._holding = threading.Lock()
         self.report = Report(inventory.stack, inventory.api_url)
 
     def run(self) -> Report:
@@ -159,9 +163,7 @@ class Deployment:
             self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
             return None
         self._take_hold()
-        self.desk.call("wish", "--by", "fab deploy", "--start")
-        with self.progress.during("host     wakes"):
-            return self._look(self.host, wanted.host(self.inventory), max(BOOT_S, 300.0))
+        return self._look(self.host, wanted.host(self.inventory), WAKE_S)
 
     def _show(self, sides: Sequence[Side]) -> None:
         for side in sides:
@@ -170,8 +172,20 @@ class Deployment:
 
     # ------------------------------------------------------------ changing
     def _take_hold(self) -> None:
-        self.desk.call("create")
-        self.hold.take()
+        """The hold stands after this, and the host is up: one that went off meanwhile is woken again."""
+        with self._holding:
+            if self.hold.taken:
+                return
+            self.desk.call("create")
+            if self.hold.take()["state"] not in DOWN:
+                return
+            with self.progress.during("host     wakes"):
+                self.desk.call("wish", "--by", "fab deploy", "--start")
+                self.desk.call(
+                    "wait", "--until", "STARTING", "RUNNING", "--timeout", str(WAKE_S), timeout_s=WAKE_S + 30
+                )
+                self.host.close()
+                self.host.connect(WAKE_S)
 
     def _change(self, front: Side, back: Side) -> None:
         first = AGENT_UNIT not in back.facts.units or back.facts.units[AGENT_UNIT].load != "loaded"
@@ -183,8 +197,12 @@ class Deployment:
         with ThreadPoolExecutor(2) as pool:
             gateway = pool.submit(apply, front.machine, front.steps, front.facts, self.progress)
             host = pool.submit(self._change_host, back, gateway, first)
-            gateway.result()
-            host.result()
+            try:
+                gateway.result()
+                host.result()
+            except KeyboardInterrupt:
+                self.host.close()  # its thread ends now, not with its step; the gateway still has to release the hold
+                raise
 
     def _change_host(self, back: Side, gateway: Future[None], first: bool) -> None:
         def held() -> None:

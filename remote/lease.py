@@ -77,12 +77,18 @@ class Hold:
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._taken = False
 
-    def take(self) -> None:
-        """Take it now; a second call does nothing."""
+    @property
+    def taken(self) -> bool:
+        """It stands."""
+        return self._taken
+
+    def take(self) -> Record:
+        """Take it now; returns the lease as it is under the hold."""
+        lease = self._desk.call("hold", *self._arguments, "--for", str(int(HOLD_S)))
         if not self._taken:
-            self._desk.call("hold", *self._arguments, "--for", str(int(HOLD_S)))
             self._taken = True
             self._thread.start()
+        return lease
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_S):

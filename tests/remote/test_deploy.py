@@ -199,6 +199,13 @@ def test_a_stopped_host_is_held_and_woken_before_it_is_looked_at(world: World, i
     assert world.log[-1] == "lease: release"
 
 
+def test_a_host_that_went_off_after_the_look_is_woken_before_it_is_changed(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.state = "STOPPING"
+    run(inventory)
+    assert world.log.index("lease: hold") < world.log.index("lease: wish") < world.log.index("host: engines/a.yaml")
+
+
 def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
     world.host_up = False
     with pytest.raises(Unreachable):
