@@ -120,7 +120,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a wish written while RUNNING", replace(ONE, wish_while_running=True, mutate=wish_any_time), "cannot be stopped"
     ),
-    Mutation("the wish kept on the way into RUNNING", replace(ONE, mutate=wish_kept), "cannot be stopped"),
+    Mutation(
+        "the wish kept on the way into RUNNING", replace(FAULTY, requests=0, mutate=wish_kept), "cannot be stopped"
+    ),
     Mutation("instance id left out", replace(ONE, strangers=True, mutate=any_machine), CUT),
     Mutation("boot id not compared", replace(FAULTY, agent_checks_boot=False), "has not proved itself"),
     Mutation("the door open from boot on", replace(FAULTY, open_before_ready=True), CUT),
