@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from core.lease import State
 from tests.core.protocol.leases import NONE, NOW, Broken
-from tests.core.protocol.steps import NORMAL, steps
+from tests.core.protocol.moves import NORMAL
+from tests.core.protocol.steps import steps
 from tests.core.protocol.world import OFF, Model, Options, World, first
 
 END = -1

@@ -12,6 +12,8 @@ from typing import Final
 
 from core.lease import State
 from tests.core.protocol.leases import CURRENT, MACHINE, NONE, THIS_BOOT, Broken
+from tests.core.protocol.moves import FAULT, MERCY, NORMAL, Steps, start_sent, with_reaper, write
+from tests.core.protocol.reapers import reapers
 from tests.core.protocol.world import (
     IDLE,
     LOOKED,
@@ -20,28 +22,11 @@ from tests.core.protocol.world import (
     ON,
     OWES_START,
     OWES_STOP,
-    READ,
     STOPPING,
     UNSURE,
     Model,
-    Reaper,
     World,
-    in_order,
 )
-
-NORMAL, FAULT, MERCY = range(3)  # MERCY: may happen, but nobody may depend on it (an expiry, a hang-up, a force)
-Step = tuple[str, int, World]
-Steps = Iterator[Step]
-
-
-def _write(m: Model, w: World, op: str, read: int) -> tuple[World, int] | None:
-    """The world after the write `op` made from `read`, and the lease that the writer now knows."""
-    if NONE in (w.lease, read):
-        return None
-    result = m.leases.do(op, read, w.lease)
-    if result is None:
-        return None
-    return m.written(w, result.lease, transition=result.transition), result.lease
 
 
 def _enter(m: Model, w: World) -> World:
@@ -91,7 +76,7 @@ def relay(m: Model, w: World) -> Steps:
     if known is None:
         return
     for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), fenced=known.fence_epoch is not None):
-        if (done := _write(m, w, op, w.relay)) is not None:
+        if (done := write(m, w, op, w.relay)) is not None:
             after, lease = done
             starts = op == "relay:start"
             yield op, NORMAL, after._replace(relay=lease, owes=after.owes or starts)
@@ -114,25 +99,9 @@ def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, fenced: boo
 
 
 def _relay_orders(m: Model, w: World) -> Steps:
-    yield "relay sends StartInstances", NORMAL, _start_sent(w._replace(owes=False), not w.replaced)
-    if (done := _write(m, w, "relay:fail", w.relay)) is not None:
+    yield "relay sends StartInstances", NORMAL, start_sent(w._replace(owes=False), not w.replaced)
+    if (done := write(m, w, "relay:fail", w.relay)) is not None:
         yield "EC2 refuses relay's order: relay:fail", MERCY, done[0]._replace(owes=False)
-
-
-def _start_sent(w: World, ours: bool) -> World:
-    if not ours:  # an order for the machine before
-        return w
-    if w.stop_order:
-        raise Broken("two different live orders: StartInstances while StopInstances may land")
-    return w._replace(start_order=True)
-
-
-def _stop_sent(w: World, ours: bool) -> World:
-    if not ours:
-        return w
-    if w.start_order:
-        raise Broken("two different live orders: StopInstances while StartInstances may land")
-    return w._replace(stop_order=True)
 
 
 # ---------------------------------------------------------------- the host
@@ -196,7 +165,7 @@ def _agent_drains(m: Model, w: World) -> Steps:
 
 
 def _agent_writes(m: Model, w: World, op: str, *, proved: bool = False) -> Steps:
-    done = _write(m, w, op, w.agent)
+    done = write(m, w, op, w.agent)
     if done is None:
         if w.at == LOOKED:
             yield f"{op} refused by the table", NORMAL, w._replace(at=IDLE)
@@ -225,99 +194,8 @@ def stranger(m: Model, w: World) -> Steps:
     if not m.options.strangers:
         return
     for op in ("stranger:claim_boot", "stranger:ready", "stranger:stop"):
-        if (done := _write(m, w, op, w.lease)) is not None:
+        if (done := write(m, w, op, w.lease)) is not None:
             yield op, NORMAL, done[0]
-
-
-# ---------------------------------------------------------------- the reapers
-def reapers(m: Model, w: World) -> Steps:
-    """Each reads, decides by what it read, and sends what it claimed; it may die anywhere."""
-    if w.lease == NONE:
-        return
-    alone = m.options.reapers == 1 and w.reapers != (NO_REAPER, NO_REAPER)
-    for i in range(2):
-        mine, other = w.reapers[i], w.reapers[1 - i]
-        if i and mine == w.reapers[0]:
-            return
-        if mine.lease == NONE:
-            if alone or w.replaced:  # EC2 says `terminated` of the lease's machine: the policy keeps still
-                continue
-            yield "reaper reads", NORMAL, _with(w, Reaper(w.lease, w.view, READ), other)
-            continue
-        yield "a reaper ends", NORMAL, _with(w, NO_REAPER, other)
-        ours = m.leases.all[mine.lease].instance_id == MACHINE
-        if mine.at == OWES_START:
-            yield "reaper sends StartInstances", NORMAL, _start_sent(_with(w, NO_REAPER, other), ours)
-            if (done := _write(m, _with(w, NO_REAPER, other), "reaper:fail", mine.lease)) is not None:
-                yield "EC2 refuses reaper's order: reaper:fail", MERCY, done[0]
-        elif mine.at == OWES_STOP:
-            yield "reaper sends StopInstances", NORMAL, _stop_sent(_with(w, NO_REAPER, other), ours)
-        else:
-            yield from _reaper_writes(m, w, i)
-
-
-def _with(w: World, mine: Reaper, other: Reaper) -> World:
-    return w._replace(reapers=in_order(mine, other))
-
-
-OWES: Final = {
-    "reaper:start": OWES_START,
-    "reaper:repeat_start": OWES_START,
-    "reaper:stop_order": OWES_STOP,
-    "reaper:fail and stop": OWES_STOP,
-}
-
-
-def _reaper_writes(m: Model, w: World, place: int) -> Steps:
-    mine, other = w.reapers[place], w.reapers[1 - place]
-    known = m.leases.all[mine.lease]
-    alone = _with(w, NO_REAPER, other)
-    seen = known.stopped_seen is not None
-    for op in _reaper_may(known.state, off=mine.view == OFF, up=mine.view == ON, seen=seen):
-        done = _write(m, alone, op, mine.lease)
-        if done is None:
-            continue
-        after, lease = done
-        kind = MERCY if op == "reaper:drop_wish" else NORMAL
-        if op == "reaper:force":
-            if not w.faults:
-                continue
-            kind, after = FAULT, after._replace(faults=w.faults - 1)
-        owes = OWES.get(op)
-        if owes is None:
-            yield op, kind, after
-        else:
-            rest = next((r for r in after.reapers if r != NO_REAPER), NO_REAPER)
-            yield op, kind, _with(after, Reaper(lease, OFF, owes), rest)
-
-
-def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:
-    """What a policy could ask for; the explorer does not know which policy, so all of it."""
-    if state in (State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
-        yield "reaper:force"
-    if state in (State.NEW, State.RUNNING, State.DRAINING):
-        yield "reaper:seen_stopped" if off and not seen else "reaper:lost" if off else "reaper:not_stopped"
-    match state:
-        case State.RUNNING:
-            yield "reaper:drain"
-        case State.DRAINING:
-            yield "reaper:resume"
-        case State.STARTING:
-            yield from ("reaper:repeat_start", "reaper:fail") if off else ("reaper:fail and stop",)
-        case State.STOPPING:
-            yield "reaper:stopped" if off else "reaper:stop_order"
-        case State.STOPPED | State.FAILED:
-            yield from _reaper_may_off(state, off=off, up=up, seen=seen)
-
-
-def _reaper_may_off(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:
-    yield "reaper:drop_wish"
-    if off:
-        yield "reaper:start"
-    if state is State.FAILED and off and not seen:
-        yield "reaper:seen_stopped"
-    if up:
-        yield "reaper:stop_order" if state is State.FAILED and not seen else "reaper:adopt"
 
 
 # ---------------------------------------------------------------- EC2 and time
@@ -357,7 +235,7 @@ def clock(m: Model, w: World) -> Steps:
         yield "the wish expires", MERCY, w._replace(lease=change("wish expires", w.lease))
     if lease.hold_until is not None:
         yield "the hold expires", NORMAL, w._replace(lease=change("hold expires", w.lease))
-        if (done := _write(m, w, "deploy:release", w.lease)) is not None:
+        if (done := write(m, w, "deploy:release", w.lease)) is not None:
             yield "deploy:release", NORMAL, done[0]
     aged = change("thirty seconds", w.lease)
     if aged != w.lease:
@@ -373,7 +251,7 @@ def clock(m: Model, w: World) -> Steps:
 def _give_up(w: World, owed: int) -> World:
     """Who claimed an order and is late does not send it any more."""
     first, second = (NO_REAPER if r.at == owed else r for r in w.reapers)
-    return _with(w, first, second)
+    return with_reaper(w, first, second)
 
 
 # ---------------------------------------------------------------- faults and people
@@ -400,7 +278,7 @@ def faults(m: Model, w: World) -> Steps:
         other = other._replace(owes=False, start_order=False, stop_order=False)  # they were for the machine before
         yield "pulumi up replaces the machine", FAULT, other
     for op in ("deploy:hold", "operator:wish", "operator:force"):
-        if (done := _write(m, left, op, left.lease)) is not None:
+        if (done := write(m, left, op, left.lease)) is not None:
             yield op, FAULT, done[0]
 
 
@@ -413,7 +291,7 @@ def _rebooted(m: Model, w: World) -> World:
 
 
 def _renewed(m: Model, w: World) -> Steps:
-    if (done := _write(m, w, "deploy:new_machine", w.lease)) is not None:
+    if (done := write(m, w, "deploy:new_machine", w.lease)) is not None:
         yield "deploy:new_machine", NORMAL, done[0]._replace(replaced=False, owes=False)
 
 
