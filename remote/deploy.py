@@ -180,12 +180,21 @@ class Deployment:
             if self.hold.take()["state"] not in DOWN:
                 return
             with self.progress.during("host     wakes"):
-                self.desk.call("wish", "--by", "fab deploy", "--start")
-                self.desk.call(
-                    "wait", "--until", "STARTING", "RUNNING", "--timeout", str(WAKE_S), timeout_s=WAKE_S + 30
-                )
+                self._start()
                 self.host.close()
                 self.host.connect(WAKE_S)
+
+    def _start(self) -> None:
+        """Wish for the host and wait until it is on its way; DeployError with the cloud's words where it is refused."""
+        lease = self.desk.call("wish", "--by", "fab deploy", "--start")
+        if lease["state"] != "FAILED":
+            wait = ("wait", "--until", "STARTING", "RUNNING", "FAILED", "--timeout", str(WAKE_S))
+            lease = self.desk.call(*wait, timeout_s=WAKE_S + 30)
+        if lease["state"] == "FAILED":
+            raise DeployError(
+                f"The host could not be started: {lease.get('note') or lease.get('reason')}. Nothing was changed on it. "
+                "Run `fab deploy` again later; `fab status` shows what the reaper tries meanwhile."
+            )
 
     def _change(self, front: Side, back: Side) -> None:
         first = AGENT_UNIT not in back.facts.units or back.facts.units[AGENT_UNIT].load != "loaded"

@@ -119,7 +119,7 @@ class FakeDesk:
         self._world.log.append(f"lease: {verb}")
         if verb == "wish":
             self._world.host_up = True
-        return {"state": self._world.state, "changed": True}
+        return {"state": self._world.state, "reason": "because", "changed": True}
 
 
 class FakeProof:
@@ -204,6 +204,31 @@ def test_a_host_that_went_off_after_the_look_is_woken_before_it_is_changed(world
     world.state = "STOPPING"
     run(inventory)
     assert world.log.index("lease: hold") < world.log.index("lease: wish") < world.log.index("host: engines/a.yaml")
+
+
+def test_a_host_that_cannot_be_started_is_left_alone(world: World, inventory: Inventory) -> None:
+    world.host_up, world.state = False, "FAILED"
+    with pytest.raises(DeployError, match=r"could not be started: because"):
+        run(inventory)
+    assert not [line for line in world.log if line.startswith("host:")]
+    assert world.log[-1] == "lease: release"
+
+
+def test_with_the_lease_at_hand_the_hold_comes_before_any_change(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.facts["gateway"] = without(world.facts["gateway"], KEYS_MAP)
+    run(inventory)
+    assert world.log.index("lease: hold") < world.log.index("gateway: keys.map")
+
+
+def test_a_deployed_host_waits_for_the_gateway_where_the_lease_is_not_at_hand(
+    world: World, inventory: Inventory
+) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.facts["gateway"] = without(world.facts["gateway"], "/etc/pilotlight/relay.json")
+    run(inventory)
+    order = ["gateway: relay.json", "lease: hold", "host: engines/a.yaml"]
+    assert [line for line in world.log if line in order] == order
 
 
 def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
