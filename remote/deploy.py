@@ -192,8 +192,8 @@ class Deployment:
             lease = self.desk.call(*wait, timeout_s=WAKE_S + 30)
         if lease["state"] == "FAILED":
             raise DeployError(
-                f"The host could not be started: {lease.get('note') or lease.get('reason')}. Nothing was changed on it. "
-                "Run `fab deploy` again later; `fab status` shows what the reaper tries meanwhile."
+                f"The host could not be started: {lease.get('note') or lease.get('reason')}. "
+                "Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what the reaper tries meanwhile."
             )
 
     def _change(self, front: Side, back: Side) -> None:
