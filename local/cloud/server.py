@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -38,32 +39,35 @@ class QuietHandler(MotoRequestHandler):
 
 
 class Calls:
-    """How often each call was made, and by whom. Safe for threads."""
+    """How often each call was made, by whom, and when last. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._last: dict[str, float] = {}
 
     def count(self, call: Call) -> None:
         """One more."""
         with self._lock:
             self._counts[call.source, call.name] += 1
+            self._last[call.name] = time.time()
 
     def clear(self) -> None:
         """From zero again."""
         with self._lock:
             self._counts.clear()
+            self._last.clear()
 
     def report(self) -> dict[str, Any]:
-        """{"total": {call: n}, "by_source": {address: {call: n}}}."""
+        """{"total": {call: n}, "by_source": {address: {call: n}}, "last": {call: seconds since 1970}}."""
         with self._lock:
-            counts = dict(self._counts)
+            counts, last = dict(self._counts), dict(self._last)
         total: Counter[str] = Counter()
         sources: dict[str, dict[str, int]] = defaultdict(dict)
         for (source, name), number in sorted(counts.items()):
             total[name] += number
             sources[source][name] = number
-        return {"total": dict(total), "by_source": sources}
+        return {"total": dict(total), "by_source": sources, "last": last}
 
 
 class Front:

@@ -135,7 +135,7 @@ class Story:
             said.append(f"Awake again: “{answer.text.strip()}”")
         thread.join(timeout=5)
         started, ready = self.watch.engine_start(stack.engine(self.settings))
-        ordered = self.cloud.last_call("StartInstances")
+        ordered = self.cloud.calls()["last"].get("ec2:StartInstances")
         if ssh.up_at is None or ordered is None:
             raise CloudError("The wake left no outside time stamps: sshd or StartInstances was not seen.")
         times = WakeTimes(answer.asked_at, ordered, ssh.up_at, started, ready, answer.first_token_at)

@@ -1,4 +1,4 @@
-"""What the end-to-end tests hold in their hands: a stack on the embedded cloud, and the ways to ask it and look at it."""
+"""What the end-to-end tests hold in their hands: a stack on the embedded cloud, ways to ask it and to look at it."""
 
 from __future__ import annotations
 
