@@ -31,6 +31,7 @@ from remote.progress import Progress
 from remote.proof import Proof
 
 BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
+KNOWN_S: Final = 5.0
 DOWN: Final = ("STOPPED", "STOPPING", "FAILED")
 OFF: Final = (*DOWN, "STARTING")
 WAKE_S: Final = 300.0  # from the wish until SSH answers
@@ -100,7 +101,7 @@ class Deployment:
 
     def _run(self) -> None:
         with ThreadPoolExecutor(3) as pool:
-            front = pool.submit(self._look, self.front, self._front_items(), BOOT_S)
+            front = pool.submit(self._look, self.front, self._front_items(), self._patience_s())
             lease = pool.submit(self._lease, front)
             back = pool.submit(self._look_at_host, lease) if self.gateway else front
             front_side, seen, host_side = front.result(), lease.result(), back.result()
@@ -122,6 +123,10 @@ class Deployment:
     def _front_items(self) -> list[Item]:
         return wanted.gateway(self.inventory) if self.gateway else wanted.host(self.inventory)
 
+    def _patience_s(self) -> float:
+        """A machine that nobody has met yet may still be booting; one that we know should answer at once."""
+        return KNOWN_S if self.front.known else BOOT_S
+
     def _look(self, machine: Machine, items: Sequence[Item], patience_s: float) -> Side:
         machine.connect(
             patience_s, lambda: self.progress.say(f"{machine.role:<8} waits for SSH (up to {patience_s:.0f} s)")
@@ -132,7 +137,7 @@ class Deployment:
 
     def _lease(self, front: Future[Side]) -> Record:
         """The lease as the gateway sees it; {} where the gateway cannot tell yet (its first deployment)."""
-        self.front.connect(BOOT_S)
+        self.front.connect(self._patience_s())
         if self.front.run(f"test -x {RELAY_VENV}/bin/python && test -e {RELAY_CONFIG}").code != 0:
             return {}
         try:
@@ -144,7 +149,7 @@ class Deployment:
 
     def _look_at_host(self, lease: Future[Record]) -> Side | None:
         """The host's side, or None where it is off."""
-        self.front.connect(BOOT_S)
+        self.front.connect(self._patience_s())
         items = wanted.host(self.inventory)
         try:
             return self._look(self.host, items, 0.0)
@@ -193,7 +198,7 @@ class Deployment:
         if lease["state"] == "FAILED":
             raise DeployError(
                 f"The host could not be started: {lease.get('note') or lease.get('reason')}. "
-                "Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what the reaper tries meanwhile."
+                "Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what is tried meanwhile."
             )
 
     def _change(self, front: Side, back: Side) -> None:

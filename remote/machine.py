@@ -120,6 +120,11 @@ class Machine:
         """host or gateway."""
         return self.where.role
 
+    @property
+    def known(self) -> bool:
+        """We have been on it before: its host key is pinned."""
+        return (self.where.pins / self.where.instance_id).exists()
+
     def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
         """Open the connection; try again for `patience_s` while nothing answers, calling `waiting` once.
 
@@ -162,8 +167,8 @@ class Machine:
     def _silent(self, error: Exception) -> str:
         return (
             f"The {self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT} "
-            f"({str(error) or type(error).__name__}). Is it up (`fab status -s STACK`), and is your address in "
-            "pilotlight:access.sshCidrs? After a change there run `pulumi up`."
+            f"({error or type(error).__name__}). Is it running (AWS console, or `fab cloud.status`), and is your address "
+            "in pilotlight:access.sshCidrs? After a change there run `pulumi up`."
         )
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:

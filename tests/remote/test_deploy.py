@@ -87,6 +87,7 @@ class FakeMachine:
 
     def __init__(self, world: World, where: Address) -> None:
         self.world, self.where, self.role = world, where, where.role
+        self.known = True
 
     def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
         if self.role == "host" and not self.world.host_up:
