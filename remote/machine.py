@@ -167,7 +167,7 @@ class Machine:
     def _silent(self, error: Exception) -> str:
         return (
             f"The {self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT} "
-            f"({error or type(error).__name__}). Is it running (AWS console, or `fab cloud.status`), and is your address "
+            f"({error or type(error).__name__}). Is it running (`fab cloud.status`, AWS console), and is your address "
             "in pilotlight:access.sshCidrs? After a change there run `pulumi up`."
         )
 
