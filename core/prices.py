@@ -2,7 +2,7 @@
 
 us-east-1, Linux on demand, without tax, free tier and discounts. Nobody read AWS's price pages for this file:
 
-- "noted": the four GPU types' $/h come from the project's notes, which were made from AWS's price tables in August 2026.
+- "noted": the four GPU types' $/h are from the project's notes, which name AWS's price tables of August 2026.
 - "from memory": every other figure was written down by heart, checked against nothing. It may be old or wrong.
 
 Recheck at aws.amazon.com/<service>/pricing before you rely on a figure, those from memory first (EC2 for t4g, EBS, VPC,
