@@ -22,6 +22,7 @@ venv:
 setup: venv
 	@$(PYTHON) -m local.setup
 
+demo: export PILOTLIGHT_DEMO_BEGUN := $(shell date +%s)
 demo: setup
 	@$(PYTHON) -m local.demo
 

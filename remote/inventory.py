@@ -125,13 +125,12 @@ def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
         raise DeployError(
             f"The stack `{file.name}` has no outputs {', '.join(missing)}. Make its machines first: `{_up(file)}`."
         )
-    pins = stack_files.state_home() / "host-keys"
     user = found[Outputs.SSH_USER]
     gateway_id = found.get(Outputs.GATEWAY_INSTANCE_ID, "")
     front = found[Outputs.GATEWAY_ADDRESS]
-    gateway = Address("gateway", gateway_id, front, user, key, pins) if gateway_id else None
+    gateway = Address("gateway", gateway_id, front, user, key, file.pins) if gateway_id else None
     reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
-    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, pins)
+    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins)
     return Inventory(file.name, file.settings, found, host, gateway)
 
 

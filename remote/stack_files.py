@@ -31,6 +31,11 @@ class StackFile:
     environment: Mapping[str, str]
     ssh_key: str
 
+    @property
+    def pins(self) -> Path:
+        """Where host keys are pinned. An embedded cloud's go with it: `cloud.down` removes its folder."""
+        return (self.project.parent if self.settings.cloud == "embedded" else state_home()) / "host-keys"
+
 
 def state_home() -> Path:
     """`$XDG_STATE_HOME/pilotlight`; the same rule as local/folders.py, which remote must not import."""

@@ -59,11 +59,12 @@ def main() -> int:
 
 async def _application(config: RelayConfig, options: argparse.Namespace) -> web.Application:
     view, hall = View(config.unit), Hall(config.queue_max)
-    store = DynamoLeaseStore(config.table, config.region)
+    store, power = DynamoLeaseStore(config.table, config.region), Ec2Power(config.region)
+    await asyncio.to_thread(power.prepare)
     waker = Waker(
         config,
         store=store,
-        power=Ec2Power(config.region),
+        power=power,
         routes=Routes(config.services, socket=options.socket, path=options.routes),
         view=view,
         hall=hall,

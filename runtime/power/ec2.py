@@ -27,6 +27,11 @@ class Ec2Power:
     def __init__(self, region: str) -> None:
         self._region = region
 
+    def prepare(self) -> None:
+        """Make the clients of describe and start now (half a second): no wake shall wait for them."""
+        client("ec2", self._region)
+        client("ec2", self._region, attempts=1)
+
     def describe(self, instance_id: str) -> Machine:
         """What EC2 says now; state `missing` where it knows no such instance."""
         return self.describe_many([instance_id])[instance_id]
