@@ -45,6 +45,7 @@ def start(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") ->
         ready_at=None,
         failure=None,
         busy=0,
+        tried=None,
     )
 
 
@@ -293,4 +294,7 @@ def new_machine(lease: Lease, *, instance_id: str, by: str, now: float, nonce: s
         ready_at=None,
         busy=0,
         failure=None,
+        rung=None,
+        tried=None,
+        type_at=None,
     )

@@ -55,7 +55,7 @@ class FakePower:
 
     def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
         self.describes += 1
-        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words") for i in instance_ids}
+        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words", "g6.xlarge") for i in instance_ids}
 
     def start(self, instance_id: str) -> None:
         self._order("start", instance_id, "pending")
@@ -68,6 +68,9 @@ class FakePower:
         if self.refuse:
             raise self.refuse.pop(0)
         self.states[instance_id] = state
+
+    def set_type(self, instance_id: str, instance_type: str) -> None:
+        self.orders.append((instance_type, instance_id))
 
 
 class Told:
@@ -163,17 +166,17 @@ def test_a_stop_order_is_not_sent_when_its_claim_took_too_long(world: World, mon
     assert world.power.orders == []
 
 
-def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World) -> None:
-    world.add(State.STOPPED, "stopped", **wished(world))
-    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
+def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.reaper.climb.time.sleep", lambda _: None)
+    world.add(State.STOPPED, "stopped", **wished(world) | {"wish_until": world.now + 999})
+    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)] * 2
     report = world.sweep.run()
     assert (world.lease().state, world.lease().failure) == (State.FAILED, "capacity")
     assert "InsufficientInstanceCapacity: none left" in world.lease().reason
     assert world.told.alerts == [("demo/host", "capacity")]
     assert report.due_in_s("demo/host") == 0.0
-    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
-    for _ in range(2):
-        world.now += 11
+    for _ in range(6):
+        world.now += 60
         world.run()
     assert (world.lease().state, world.machine()) == (State.STARTING, "pending")
     assert world.told.alerts == [("demo/host", "capacity")]
