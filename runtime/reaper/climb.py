@@ -23,6 +23,7 @@ from runtime.power import Power, PowerRefused, PowerUnanswered
 
 NOT_YET: Final = frozenset({"IncorrectInstanceState", "IncorrectState"})  # still stopping: the order is repeated later
 JITTER_S: Final = (0.5, 2.0)  # many hosts that were refused at one moment do not come back at one moment
+SLOW_S: Final = 2.0  # a claim this old is renewed before its start order, which must not land after START_ORDER_LIFE_S
 CLIMB_FOR_S: Final = 20.0  # no rung is begun after so long: the pass has 50 s in all
 
 
@@ -73,11 +74,14 @@ class Climb:
 
     def _try(self, rung: str) -> Climbed | PowerRefused:
         """One rung: how the walk ended, or the refusal after which the next one is tried."""
+        began = time.monotonic()
         if not self._claim(rung):
-            return Climbed(self._lease, "somebody else was first", lost_race=True)
+            return self._lost()
         try:
             if rung != self._type:
                 self._set_type(rung)
+            if time.monotonic() - began > SLOW_S and not self._claim(rung):
+                return self._lost()
             self._power.start(self._lease.instance_id)
         except PowerRefused as refused:
             return self._judge(rung, refused)
@@ -96,7 +100,7 @@ class Climb:
     def _give_up(self, words: str, failure: str) -> Climbed:
         """Off, on the type that it had: the next walk begins where this one did."""
         if not self._claim(self._home):
-            return Climbed(self._lease, "somebody else was first", lost_race=True)
+            return self._lost()
         if self._type != self._home:
             try:
                 self._set_type(self._home)
@@ -104,6 +108,9 @@ class Climb:
                 words = f"{words}; the type stays {self._type}: {error}"
                 self._claim(self._type)  # so that it is set back later
         return Climbed(self._lease, words, failure)
+
+    def _lost(self) -> Climbed:
+        return Climbed(self._lease, "somebody else was first", lost_race=True)
 
     def _set_type(self, rung: str) -> None:
         self._power.set_type(self._lease.instance_id, rung)

@@ -94,3 +94,14 @@ def test_a_new_start_forgets_what_was_tried_but_not_the_rung() -> None:
     before = lease(State.FAILED, wish_until=NOW + 9, rung="g5.xlarge", tried="g6.xlarge (A)")
     now = after(before, protocol.start(before, by="relay", **AT))
     assert (now.rung, now.tried) == ("g5.xlarge", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "facts"),
+    [({}, {"boot_s": 9.0}), ({"rung": "g5", "tried": "g6 (A)"}, {"boot_s": 9.0, "rung": "g5", "tried": "g6 (A)"})],
+)
+def test_the_history_keeps_which_rung_a_wake_was_on(fields: dict[str, Any], facts: dict[str, Any]) -> None:
+    before = lease(State.STARTING, **fields)
+    event = written(protocol.ready(before, boot_id="b-1", facts={"boot_s": 9.0}, **AT)).event
+    assert event is not None
+    assert event.facts == facts

@@ -252,6 +252,24 @@ def test_two_reapers_never_both_change_the_type(world: World) -> None:
     assert world.zone.calls == ["g6.xlarge", "=g5.xlarge", "g5.xlarge", "=g6.2xlarge", "g6.2xlarge", "=g6.xlarge"]
 
 
+def test_a_slow_change_of_type_renews_its_claim_before_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the start order could land after the time until which the lease says that it may."""
+    clock, claims = [0.0], list[float]()
+    monkeypatch.setattr("runtime.reaper.climb.time.monotonic", lambda: clock[0])
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT}
+
+    def slow(what: str) -> None:
+        if what == "=g5.xlarge":
+            clock[0] += 7
+        claims.append(world.lease.order_at or 0.0)
+
+    world.zone.before = slow
+    world.given(State.STOPPED)
+    world.run()
+    assert world.zone.calls[-2:] == ["=g5.xlarge", "g5.xlarge"]
+    assert claims[-1] == claims[-2] + 7
+
+
 class _Stale:
     """A store that reads what was there before."""
 

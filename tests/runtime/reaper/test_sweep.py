@@ -353,6 +353,31 @@ def test_units_are_listed_now_and_then(world: World, monkeypatch: pytest.MonkeyP
     assert len(listed) == 3
 
 
+def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(State.RUNNING, "running")
+    world.now += 1799
+    read: list[str] = []
+    began = world.now - 3600
+
+    def events(unit: str, *, since: float = 0.0) -> Sequence[protocol.Event]:
+        read.append(unit)
+        steps = [(600.0 * n + d, *s) for n in range(3) for d, s in ((0, OFF_TO_ON[0]), (40, OFF_TO_ON[1]))]
+        return [protocol.Event(1, began + at, before, after, "x", "y") for at, before, after in steps]
+
+    monkeypatch.setattr(world.store, "events", events)
+    for ago, action in ((0, Action.KEEP), (1, Action.KEEP), (1800, Action.DRAIN)):
+        world.now += ago
+        world.store.write(protocol.Write("demo/host", f"beat {ago}", (), {"agent_at": world.now}))
+        assert world.run() == {"demo/host": action}
+    assert read == ["demo/host"]
+    assert "woken three times within an hour" in world.lease().reason
+
+
+OFF_TO_ON = (("STOPPED", "STARTING"), ("STARTING", "RUNNING"))
+
+
 def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
     world.store.put_settings(SETTINGS)
     assert world.run() == {"demo/host": Action.KEEP}
