@@ -105,6 +105,11 @@ def tried(before: str, instance_type: str, code: str) -> str:
     return before if words in before.split(", ") else ", ".join(filter(None, (before, words)))
 
 
+def words(rung: str, refused: str) -> str:
+    """What the ladder did for a start, to stand after "starting"; "" where EC2 refused nothing."""
+    return f"{f' as {rung}' if rung else ''} after EC2 refused {refused}" if refused else ""
+
+
 def _same_processor(one: str, other: str) -> bool:
     try:
         return architecture(one) == architecture(other)

@@ -52,7 +52,8 @@ def starting(case: Case) -> Decision | None:
     left = settings.start_timeout_s - case.age(None)
     if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
         return held(case)
-    return keep(f"starting for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
+    tried = ladder.words(lease.rung, lease.tried)
+    return keep(f"starting{tried} for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
 
 
 def _fell_back(case: Case) -> Decision | None:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Final
 
+from core import ladder
 from core.lease import Event, Lease, State
 from core.wakes import PAST_WAKES, wakes
 
@@ -35,9 +36,8 @@ def words(lease: Lease, now: float, usual_s: float | None) -> str:
     """One line without line breaks: what the host does, and how long it may still take."""
     left = left_s(lease, now, usual_s)
     state = f"the host is {lease.state.value.lower()}"
-    if lease.state is State.STARTING and lease.tried:
-        state += f" as {lease.rung}" if lease.rung else ""
-        state += f" after EC2 refused {lease.tried}"
+    if lease.state is State.STARTING:
+        state += ladder.words(lease.rung, lease.tried)
     if left is None:
         return f"{state}; waiting since {max(0, round(now - lease.since))} s"
     return f"{state}; about {round(left)} s left" if left >= 1 else f"{state}; any moment now"

@@ -383,6 +383,13 @@ def test_a_start_that_falls_back_to_stopped(words: str, fields: dict[str, Any], 
         assert decision.reason.endswith(fix(Kind(alert)))
 
 
+def test_the_reason_of_a_start_says_what_the_ladder_did() -> None:
+    of = lease(State.STARTING, since=NOON - 10, rung="g5.xlarge", tried="g6.xlarge (InsufficientInstanceCapacity)")
+    assert decided(of, "pending").reason.startswith(
+        "starting as g5.xlarge after EC2 refused g6.xlarge (InsufficientInstanceCapacity) for 10s;"
+    )
+
+
 def woken(*minutes_ago: int, took: float = 60.0) -> dict[str, Any]:
     return {"wakes": tuple(Wake(NOON - 60 * m, took) for m in minutes_ago)}
 
