@@ -40,6 +40,11 @@ class PowerRefused(Exception):
         self.capacity = capacity
 
 
+def refusal(code: str, message: str) -> PowerRefused:
+    """The refusal that the code stands for; what is capacity is the ladder's knowledge."""
+    return PowerRefused(code, message, capacity=ladder.kind(code) is ladder.Kind.CAPACITY)
+
+
 class PowerUnanswered(Exception):
     """The cloud did not answer: the order may have landed or not. Read the facts and decide again."""
 

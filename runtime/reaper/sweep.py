@@ -88,8 +88,8 @@ class Sweep:
 
     def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
         self._store, self._power, self._alerts = store, power, alerts
-        self._told: dict[str, str] = {}
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
+        self._told: dict[str, str] = {}
         self._units: Sequence[str] = ()
         self._listed_at = 0.0
 
