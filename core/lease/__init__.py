@@ -26,6 +26,7 @@ from core.lease.notes import (
     wish,
 )
 from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
+from core.lease.rungs import climb, restore, restored
 from core.lease.transitions import (
     adopt,
     claim_boot,
@@ -78,6 +79,7 @@ __all__ = [
     "alert_sent",
     "apply",
     "claim_boot",
+    "climb",
     "create",
     "drain",
     "drop_wish",
@@ -93,6 +95,8 @@ __all__ = [
     "relay_beat",
     "release",
     "repeat_start",
+    "restore",
+    "restored",
     "resume",
     "seen_stopped",
     "start",

@@ -75,6 +75,9 @@ class Lease:
     relay_at: float | None = None
     stopped_seen: float | None = None  # EC2 first said `stopped` while the lease said otherwise
     failure: str = ""  # code of the last failure: start-timeout | capacity | …
+    rung: str = ""  # the instance type that the capacity ladder has put the host on; "" where it did not
+    tried: str = ""  # what EC2 refused in this start: "g6.xlarge (InsufficientInstanceCapacity), …"
+    type_at: float | None = None  # somebody sets the type back since then; nobody else does meanwhile
     alerted: str = ""  # the reason last sent as an alert
 
     def wanted(self, now: float) -> bool:

@@ -45,6 +45,7 @@ def start(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") ->
         ready_at=None,
         failure=None,
         busy=0,
+        tried=None,
     )
 
 
@@ -81,7 +82,11 @@ def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by han
 
 
 def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[str, Value] | None = None) -> Outcome:
-    """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wish."""
+    """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wish.
+
+    The history keeps what the capacity ladder did for this start: it costs another price.
+    """
+    ladder = {name: text for name, text in (("rung", lease.rung), ("tried", lease.tried)) if text}
     if wrong := must(lease, State.NEW, State.STARTING):
         return wrong
     if lease.boot_id != boot_id:
@@ -94,7 +99,7 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
         now=now,
         nonce=nonce,
         clauses=(Equals("instance_id", lease.instance_id), Equals("boot_id", boot_id)),
-        facts=facts,
+        facts={**(facts or {}), **ladder},
         ready_at=now,
         demand_at=now,
         agent_at=now,
@@ -293,4 +298,7 @@ def new_machine(lease: Lease, *, instance_id: str, by: str, now: float, nonce: s
         ready_at=None,
         busy=0,
         failure=None,
+        rung=None,
+        tried=None,
+        type_at=None,
     )

@@ -15,9 +15,10 @@ from typing import Final
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
 from core.policy import machine, off, on
-from core.policy.case import Action, Case, Decision, Facts, Rule
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
+from core.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "decide"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide"]
 
 RULES: Final[tuple[Rule, ...]] = (
     machine.gone,
@@ -28,6 +29,7 @@ RULES: Final[tuple[Rule, ...]] = (
     on.hard_cap,
     on.draining,
     on.held,
+    off.restore,
     off.wanted_off,
     off.off,
     on.max_lease,
@@ -45,6 +47,20 @@ def decide(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> De
     case = Case(lease, facts, settings, now)
     decision = next(d for d in (rule(case) for rule in RULES) if d is not None)
     return decision if decision.alert else _with_standing_alert(case, decision)
+
+
+def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> bool:
+    """Past wakes could change the decision: the host was idle long enough, or its schedule's hour is near.
+
+    Reading a history costs a call a host; without this a pass over many hosts would pay it for each, every minute.
+    """
+    case = Case(lease, facts, settings, now)
+    limit, schedule = case.limits.stop_after_s, case.limits.schedule
+    if lease.state is State.RUNNING and limit is not None and not lease.busy and case.idle >= limit:
+        return True
+    if schedule is None or is_on(schedule, now):
+        return False
+    return next_on(schedule, now) - now <= settings.start_timeout_s + PRE_WARM_EXTRA_S
 
 
 def _with_standing_alert(case: Case, decision: Decision) -> Decision:

@@ -11,10 +11,12 @@ from typing import Final
 from core.contract import UnitSettings
 from core.lease import Lease
 from core.overrides import Limits, limits
+from core.wakes import Wake, flaps, longest_s
 
 UP: Final = frozenset({"pending", "running"})
 GONE: Final = frozenset({"shutting-down", "terminated", "missing"})
 PRE_WARM_EXTRA_S: Final = 60.0  # the reaper's own minute
+FLAP_FACTOR: Final = 2.0  # a host that flaps may idle so much longer
 
 
 class Action(StrEnum):
@@ -30,6 +32,8 @@ class Action(StrEnum):
     FAIL = "fail"  # STARTING → FAILED, no order (the machine is off)
     FAIL_STOP = "fail-stop"  # STARTING → FAILED and StopInstances
     RESUME = "resume"  # DRAINING → RUNNING, took too long
+    CLIMB = "climb"  # EC2 let a start fall back to `stopped` for want of capacity: the ladder
+    RESTORE = "restore"  # the preferred type again, after the ladder
     START = "start"
     PRE_WARM = "pre-warm"  # a wish of the schedule's own, then a start
     REFUSE = "refuse"  # the budget deletes the wish
@@ -46,6 +50,7 @@ class Facts:
     tags: Mapping[str, str] = field(default_factory=dict)
     spent_usd: float | None = None
     problem: str = ""  # why `spent_usd` is unknown although there is a budget
+    wakes: tuple[Wake, ...] = ()  # past ones, oldest first; asked for where `asks_past` says so
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,23 @@ class Case:
     def idle(self) -> float:
         """Seconds since demand or the last transition: a vetoed drain is not asked for again at once."""
         return min(self.without_demand, self.age(None))
+
+    @property
+    def flaps(self) -> bool:
+        """Woken three times within an hour."""
+        return flaps(self.facts.wakes)
+
+    @property
+    def stop_after_s(self) -> float | None:
+        """The idle time that is allowed, longer for a host that flaps; None: any."""
+        limit = self.limits.stop_after_s
+        return limit * FLAP_FACTOR if limit is not None and self.flaps else limit
+
+    @property
+    def pre_warm_s(self) -> float:
+        """How long before the hour the schedule starts the host: the longest of the last wakes, else a guess."""
+        longest, limit = longest_s(self.facts.wakes), self.settings.start_timeout_s
+        return min(limit / 2 if longest is None else longest, limit) + PRE_WARM_EXTRA_S
 
     @property
     def over_budget(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core import contract
+from core import contract, ladder
 from core.durations import show
 from core.lease import State
 from core.policy.case import GONE, UP, Action, Case, Decision, keep
@@ -43,6 +43,8 @@ def starting(case: Case) -> Decision | None:
     if case.age(None) >= settings.start_timeout_s and (off or not lease.held(case.now)):
         reason = f"not ready within {show(settings.start_timeout_s)}{_ec2_words(case)}"
         return Decision(Action.FAIL if off else Action.FAIL_STOP, reason, alert="start-timeout")
+    if off and (fallen := _fell_back(case)):
+        return fallen
     if off and case.age(lease.order_at) >= contract.REPEAT_ORDER_S:
         if lease.boot_id or lease.attempts >= contract.START_ATTEMPTS:
             return Decision(Action.FAIL, f"the machine is back at stopped{_ec2_words(case)}", alert="start-refused")
@@ -50,7 +52,19 @@ def starting(case: Case) -> Decision | None:
     left = settings.start_timeout_s - case.age(None)
     if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
         return held(case)
-    return keep(f"starting for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
+    tried = ladder.words(lease.rung, lease.tried)
+    return keep(f"starting{tried} for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
+
+
+def _fell_back(case: Case) -> Decision | None:
+    """EC2 took the order and let the machine fall back to `stopped`: what its StateReason says about a repetition."""
+    lease, words = case.lease, case.facts.state_reason
+    of = ladder.kind_of_words(words)
+    if lease.boot_id or lease.start_alive(case.now) or of is ladder.Kind.OTHER:
+        return None
+    if of is ladder.Kind.CAPACITY:
+        return Decision(Action.CLIMB, words)
+    return Decision(Action.FAIL, ladder.with_fix(f"the machine is back at stopped (EC2: {words})", of), alert=of.value)
 
 
 def _ec2_words(case: Case) -> str:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from core import contract
+from core import contract, ladder
 from core.durations import show
 from core.lease import Lease, State
-from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, keep
+from core.policy.case import Action, Case, Decision, keep
 from core.schedule import Schedule, is_on, next_on
 
 FAILED_RETRY_S: Final = 300.0  # a failure that is not capacity is tried again this rarely, while somebody waits
-CAPACITY_RETRY_S: Final = 10.0
+CAPACITY_RETRY_S: Final = 300.0  # after the whole ladder was refused
+RESTORE_RETRY_S: Final = 300.0  # EC2 would not set the type back
+
+
+def restore(case: Case) -> Decision | None:
+    """The ladder had changed the type: in the next stopped period it goes back, before the next start."""
+    lease, now = case.lease, case.now
+    if lease.state not in (State.STOPPED, State.FAILED) or not lease.rung or case.facts.machine != "stopped":
+        return None
+    if lease.order_alive(now) or lease.start_alive(now):
+        return None
+    if lease.type_at is not None and case.age(lease.type_at) < RESTORE_RETRY_S:
+        return None
+    want = ladder.preferred(case.settings.instance_types, lease.rung)
+    return Decision(Action.RESTORE, f"the type goes back from {lease.rung} to {want}")
 
 
 def wanted_off(case: Case) -> Decision | None:
@@ -36,7 +50,9 @@ def wanted_off(case: Case) -> Decision | None:
 def _retry_wait(lease: Lease) -> float:
     if lease.state is State.STOPPED:
         return 0.0
-    return CAPACITY_RETRY_S if lease.failure == "capacity" else FAILED_RETRY_S
+    if lease.failure == ladder.Kind.CAPACITY:
+        return CAPACITY_RETRY_S if lease.by == "reaper" else 0.0  # the relay cannot climb: the ladder is still to come
+    return FAILED_RETRY_S
 
 
 def off(case: Case) -> Decision | None:
@@ -58,8 +74,7 @@ def off(case: Case) -> Decision | None:
 
 
 def _warm_at(case: Case, schedule: Schedule) -> float:
-    """When the schedule's next start is due (now or before: at once); early by the start's own time-out's half."""
+    """When the schedule's next start is due (now or before: at once); early by what past wakes took."""
     if is_on(schedule, case.now):
         return case.now
-    lead = case.settings.start_timeout_s / 2 + PRE_WARM_EXTRA_S
-    return next_on(schedule, case.now) - lead
+    return next_on(schedule, case.now) - case.pre_warm_s

@@ -7,7 +7,7 @@ from typing import Final
 from core import contract
 from core.durations import show
 from core.lease import State
-from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, keep
+from core.policy.case import Action, Case, Decision, keep
 from core.schedule import is_on, next_change
 
 BOUNDED: Final = frozenset({State.NEW, State.RUNNING, State.DRAINING})  # STARTING has its own time-out
@@ -83,8 +83,7 @@ def scheduled(case: Case) -> Decision | None:
     if is_on(schedule, case.now):
         alert = "silent" if silent else ""
         return keep(f"the schedule says on for another {show(change - case.now)}", change, alert)
-    lead = case.settings.start_timeout_s / 2 + PRE_WARM_EXTRA_S
-    if case.now >= change - lead:
+    if case.now >= change - case.pre_warm_s:
         return keep(f"the schedule says on in {show(change - case.now)}", change)
     return None
 
@@ -117,13 +116,17 @@ def budget(case: Case) -> Decision | None:
 
 def idle(case: Case) -> Decision | None:
     """Nobody asked for `stopAfter`: the agent is asked to look."""
-    stop_after = case.limits.stop_after_s
+    stop_after = case.stop_after_s
     if stop_after is None or case.lease.busy:
         return None
     idle = case.idle
     if idle < stop_after:
         return None
-    return _drain(case, f"no demand for {show(idle)}, the limit is {show(stop_after)}")
+    return _drain(case, f"no demand for {show(idle)}, the limit is {show(stop_after)}{_flap_words(case)}")
+
+
+def _flap_words(case: Case) -> str:
+    return " (twice the usual: woken three times within an hour)" if case.flaps else ""
 
 
 def _drain(case: Case, reason: str, alert: str = "") -> Decision:
@@ -136,8 +139,8 @@ def running(case: Case) -> Decision:
     """Keep, with the reason in words."""
     if case.lease.busy:
         return keep(f"{case.lease.busy} requests in the engines")
-    idle, stop_after = case.idle, case.limits.stop_after_s
+    idle, stop_after = case.idle, case.stop_after_s
     if stop_after is None:
         return keep(f"last demand {show(idle)} ago; never stopped for being idle")
     left = stop_after - idle
-    return keep(f"last demand {show(idle)} ago; stops in {show(left)}", case.now + left)
+    return keep(f"last demand {show(idle)} ago; stops in {show(left)}{_flap_words(case)}", case.now + left)

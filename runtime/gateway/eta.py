@@ -6,24 +6,17 @@ import statistics
 from collections.abc import Sequence
 from typing import Final
 
+from core import ladder
 from core.lease import Event, Lease, State
+from core.wakes import PAST_WAKES, wakes
 
-PAST_WAKES: Final = 5
 STOPPING_GUESS_S: Final = 30.0  # from the power-off to EC2's `stopped`; a GPU machine takes up to minutes
 
 
 def usual_wake_s(events: Sequence[Event]) -> float | None:
     """Median seconds from STARTING to RUNNING over the last wakes; None where there was none."""
-    took: list[float] = []
-    began: float | None = None
-    for event in events:
-        if event.after == State.STARTING:
-            began = event.at
-        elif event.after == State.RUNNING and event.before == State.STARTING and began is not None:
-            took.append(event.at - began)
-        elif event.after != State.RUNNING:
-            began = None
-    return statistics.median(took[-PAST_WAKES:]) if took else None
+    took = [wake.took_s for wake in wakes(events)[-PAST_WAKES:]]
+    return statistics.median(took) if took else None
 
 
 def left_s(lease: Lease, now: float, usual_s: float | None) -> float | None:
@@ -43,6 +36,8 @@ def words(lease: Lease, now: float, usual_s: float | None) -> str:
     """One line without line breaks: what the host does, and how long it may still take."""
     left = left_s(lease, now, usual_s)
     state = f"the host is {lease.state.value.lower()}"
+    if lease.state is State.STARTING:
+        state += ladder.words(lease.rung, lease.tried)
     if left is None:
         return f"{state}; waiting since {max(0, round(now - lease.since))} s"
     return f"{state}; about {round(left)} s left" if left >= 1 else f"{state}; any moment now"

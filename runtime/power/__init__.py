@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core import ladder
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -26,13 +28,21 @@ class Machine:
 
 
 class PowerRefused(Exception):
-    """The cloud refused an order. `code` is its code; `capacity` says that waiting or another type may help."""
+    """The cloud refused an order. `code` is its code; `capacity` says that waiting or another type may help.
+
+    As text: the code, the cloud's words, and what a person can do where a person must (quota, key, type).
+    """
 
     def __init__(self, code: str, message: str, *, capacity: bool) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(ladder.with_fix(f"{code}: {message}", ladder.kind(code)))
         self.code = code
         self.message = message
         self.capacity = capacity
+
+
+def refusal(code: str, message: str) -> PowerRefused:
+    """The refusal that the code stands for; what is capacity is the ladder's knowledge."""
+    return PowerRefused(code, message, capacity=ladder.kind(code) is ladder.Kind.CAPACITY)
 
 
 class PowerUnanswered(Exception):
@@ -52,4 +62,8 @@ class Power(Protocol):
 
     def stop(self, instance_id: str) -> None:
         """Order a stop from outside: no retries, 5 s time-out, so that it cannot land later than STOP_ORDER_LIFE_S."""
+        ...
+
+    def set_type(self, instance_id: str, instance_type: str) -> None:
+        """Change the type of a stopped machine, sent once; PowerRefused where the cloud says no."""
         ...

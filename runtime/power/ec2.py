@@ -10,12 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runtime.aws import client
-from runtime.power import Machine, PowerRefused, PowerUnanswered
+from runtime.power import Machine, PowerUnanswered, refusal
 
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: waiting, or another type, may help.
-CAPACITY_CODES: Final = frozenset(
-    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity"}
-)
 PAGE: Final = 200  # EC2 takes at most 200 values in one filter
 STOP_CONNECT_S: Final = 2.0
 STOP_READ_S: Final = 3.0
@@ -48,6 +44,12 @@ class Ec2Power:
         """Order a start, once. PowerRefused where EC2 says no."""
         self._call(client("ec2", self._region, attempts=1), "start_instances", InstanceIds=[instance_id])
 
+    def set_type(self, instance_id: str, instance_type: str) -> None:
+        """Change the type of a stopped machine, once. PowerRefused where EC2 says no; the zone stays what it is."""
+        once = client("ec2", self._region, attempts=1)
+        change = {"Value": instance_type}
+        self._call(once, "modify_instance_attribute", InstanceId=instance_id, InstanceType=change)
+
     def stop(self, instance_id: str) -> None:
         """Order a stop, once, within 5 s. PowerRefused where EC2 says no."""
         once = client("ec2", self._region, connect_timeout_s=STOP_CONNECT_S, read_timeout_s=STOP_READ_S, attempts=1)
@@ -70,7 +72,7 @@ class Ec2Power:
             answer: Mapping[str, Any] = getattr(ec2, operation)(**arguments)
         except ClientError as error:
             code, words = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            raise PowerRefused(code, words, capacity=code in CAPACITY_CODES) from error
+            raise refusal(code, words) from error
         except BotoCoreError as error:
             raise PowerUnanswered(f"{operation}: {error}") from error
         return answer

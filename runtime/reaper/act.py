@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from core import ladder
 from core import lease as protocol
 from core.contract import STOP_ORDER_LIFE_S, WISH_EXTRA_S, UnitSettings
 from core.lease import Lease, Refused
@@ -19,9 +20,8 @@ from core.lease import Outcome as LeaseOutcome
 from core.policy import Action, Decision
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
+from runtime.reaper.climb import NOT_YET, Climb
 
-CAPACITY: Final = "capacity"
-NOT_YET: Final = frozenset({"IncorrectInstanceState", "IncorrectState"})  # still stopping: the order is repeated later
 STOP_SENT_WITHIN_S: Final = (
     STOP_ORDER_LIFE_S - 5.0
 )  # after that a stop order with its 5 s time-out could outlive its claim
@@ -93,10 +93,9 @@ class Actor:
         return self._write(lease, outcome)
 
     # ------------------------------------------------------------ with an order to EC2
-    def start(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
-        return self._start_after(
-            self._write(lease, protocol.start(lease, by="reaper", now=self._now(), nonce=_nonce()))
-        )
+    def start(self, lease: Lease, _: Decision, settings: UnitSettings) -> Done:
+        claimed = self._write(lease, protocol.start(lease, by="reaper", now=self._now(), nonce=_nonce()))
+        return self._start_after(claimed, settings)
 
     def pre_warm(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
         now = self._now()
@@ -105,10 +104,29 @@ class Actor:
         wished = self._write(lease, wish)
         return wished if wished.lost_race else self.start(wished.lease, decision, settings)
 
-    def repeat(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
-        return self._start_after(self._write(lease, protocol.repeat_start(lease, now=self._now(), nonce=_nonce())))
+    def repeat(self, lease: Lease, _: Decision, settings: UnitSettings) -> Done:
+        claimed = self._write(lease, protocol.repeat_start(lease, now=self._now(), nonce=_nonce()))
+        return self._start_after(claimed, settings)
 
-    def _start_after(self, claimed: Done) -> Done:
+    def climb(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
+        """EC2 took the order and refused it afterwards, in the machine's StateReason."""
+        code, _, words = decision.reason.partition(":")
+        return self._refused(lease, PowerRefused(code.strip(), words.strip(), capacity=True), settings)
+
+    def restore(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
+        """The claim, the change, and the news that it is done; without the last it is done once more, later."""
+        claimed = self._write(lease, protocol.restore(lease, now=self._now(), nonce=_nonce()))
+        if claimed.lost_race:
+            return claimed
+        want = ladder.preferred(settings.instance_types, lease.rung)
+        try:
+            self._power.set_type(lease.instance_id, want)
+        except (PowerRefused, PowerUnanswered) as error:
+            return Done(claimed.lease, f"the type stays {lease.rung} for now: {error}")
+        done = self._write(claimed.lease, protocol.restored(claimed.lease, nonce=_nonce()))
+        return Done(done.lease, decision.reason, lost_race=done.lost_race)
+
+    def _start_after(self, claimed: Done, settings: UnitSettings) -> Done:
         if claimed.lost_race:
             return claimed
         lease = claimed.lease
@@ -119,16 +137,21 @@ class Actor:
         except PowerRefused as refused:
             if refused.code in NOT_YET:
                 return Done(lease, f"start order too early ({refused}); repeated")
-            return self._refused(lease, refused)
+            return self._refused(lease, refused, settings)
         return Done(lease, f"start order {lease.attempts} sent")
 
-    def _refused(self, lease: Lease, refused: PowerRefused) -> Done:
-        failure = CAPACITY if refused.capacity else refused.code
+    def _refused(self, lease: Lease, refused: PowerRefused, settings: UnitSettings) -> Done:
+        words, failure = str(refused), refused.code
+        if refused.capacity:
+            climbed = Climb(self._store, self._power, self._now, settings).run(lease, refused)
+            if climbed.lost_race or not climbed.failure:
+                return Done(climbed.lease, climbed.words, lost_race=climbed.lost_race)
+            lease, words, failure = climbed.lease, climbed.words, climbed.failure
         outcome = protocol.fail(
-            lease, by="reaper", now=self._now(), nonce=_nonce(), reason=str(refused), failure=failure, order=False
+            lease, by="reaper", now=self._now(), nonce=_nonce(), reason=words, failure=failure, order=False
         )
         done = self._write(lease, outcome)
-        return Done(done.lease, f"start refused: {refused}", failure, done.lost_race)
+        return Done(done.lease, f"start refused: {words}", failure, done.lost_race)
 
     def fail(self, lease: Lease, decision: Decision, _: UnitSettings) -> Done:
         return self._fail(lease, decision, order=False)
@@ -181,6 +204,8 @@ _DO: Final[Mapping[Action, Callable[[Actor, Lease, Decision, UnitSettings], Done
     Action.FAIL: Actor.fail,
     Action.FAIL_STOP: Actor.fail_stop,
     Action.RESUME: Actor.resume,
+    Action.CLIMB: Actor.climb,
+    Action.RESTORE: Actor.restore,
     Action.START: Actor.start,
     Action.PRE_WARM: Actor.pre_warm,
     Action.REFUSE: Actor.refuse,

@@ -6,6 +6,7 @@ stopped under a running lease, or started by hand under a stopped one.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any, Final, Protocol
 from core.contract import UnitSettings
 from core.errors import PilotlightError
 from core.lease import Lease
-from core.policy import Action, Decision, Facts, decide
+from core.policy import Action, Decision, Facts, asks_past, decide
+from core.wakes import Wake, wakes
 from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
@@ -25,7 +27,7 @@ from runtime.reaper.spending import spending
 log = logging.getLogger("pilotlight.reaper")
 LIST_EVERY_S: Final = 300.0  # a stack that joins a shared table is seen within this
 ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
-GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN})
+GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RESTORE})
 
 
 class FleetPower(Power, Protocol):
@@ -86,6 +88,7 @@ class Sweep:
 
     def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
         self._store, self._power, self._alerts = store, power, alerts
+        self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._told: dict[str, str] = {}
         self._units: Sequence[str] = ()
         self._listed_at = 0.0
@@ -136,6 +139,8 @@ class Sweep:
     def _one(self, unit: _Unit, machine: Machine) -> Outcome:
         spent, problem = spending(self._store, unit.settings, machine.instance_type, unit.table_now())
         facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
+        if asks_past(unit.lease, facts, unit.settings, unit.table_now()):
+            facts = dataclasses.replace(facts, wakes=self._wakes(unit.lease))
         lease, decision = unit.lease, Decision(Action.KEEP, "")
         for _ in range(ROUNDS):
             decision = decide(lease, facts, unit.settings, unit.table_now())
@@ -149,6 +154,13 @@ class Sweep:
             if decision.action not in GOES_ON:
                 break
         return Outcome(decision.action, done.note or decision.words, _due(decision, lease, unit))
+
+    def _wakes(self, lease: Lease) -> tuple[Wake, ...]:
+        epoch, past = self._past.get(lease.unit, (-1, ()))
+        if epoch != lease.epoch:
+            past = wakes(self._store.events(lease.unit))
+            self._past[lease.unit] = (lease.epoch, past)
+        return past
 
     def _tell(self, settings: UnitSettings, lease: Lease, alert: str, reason: str) -> Lease:
         """An alert once per change of its key; the lease remembers which was sent."""

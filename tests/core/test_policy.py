@@ -21,8 +21,10 @@ from core.contract import (
     TAG_SCHEDULE,
     UnitSettings,
 )
+from core.ladder import Kind, fix
 from core.lease import Hold, Lease, State
-from core.policy import Action, Decision, Facts, decide
+from core.policy import Action, Decision, Facts, asks_past, decide
+from core.wakes import Wake
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Friday
 SETTINGS = UnitSettings(
@@ -103,6 +105,14 @@ IDLE = {"demand_at": NOON - 1800}
         (State.STOPPED, "running", {}, Action.ADOPT),
         (State.STOPPED, "running", {"order_until": NOON}, Action.KEEP),
         (State.STOPPED, "pending", {"since": NOON - STOPPED_TWICE_S + 1}, Action.KEEP),
+        # the ladder had changed the type
+        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge"}, Action.RESTORE),
+        (State.STOPPED, "stopping", {"rung": "g5.xlarge"}, Action.KEEP),
+        (State.STOPPED, "stopped", {"rung": "g5.xlarge", "order_until": NOON}, Action.KEEP),
+        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge", "type_at": NOON - 299}, Action.START),
+        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge", "type_at": NOON - 300}, Action.RESTORE),
+        (State.FAILED, "stopped", {"rung": "g5.xlarge", "order_at": NOON - 34, "stopped_seen": NOON}, Action.KEEP),
+        (State.FAILED, "stopped", {"rung": "g5.xlarge", "order_at": NOON - 35, "stopped_seen": NOON}, Action.RESTORE),
         # failed
         (State.FAILED, "stopped", {}, Action.SEEN),
         (State.FAILED, "stopped", {"stopped_seen": NOON - 90}, Action.KEEP),
@@ -121,13 +131,19 @@ IDLE = {"demand_at": NOON - 1800}
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "since": NOON - 9},
+            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 299},
             Action.KEEP,
         ),
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "since": NOON - 10},
+            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 300},
+            Action.START,
+        ),
+        (  # the relay cannot climb: the ladder is walked at once
+            State.FAILED,
+            "stopped",
+            WISH | {"stopped_seen": NOON, "failure": "capacity", "by": "relay", "since": NOON},
             Action.START,
         ),
         (State.FAILED, "running", {}, Action.BACKSTOP),
@@ -360,3 +376,92 @@ def test_ec2s_words_are_kept() -> None:
     of = lease(State.RUNNING, stopped_seen=NOON - 60)
     decision = decided(of, "stopped", facts={"state_reason": "Server.SpotInstanceTermination"})
     assert "Server.SpotInstanceTermination" in decision.reason
+
+
+FELL = {"since": NOON - 40, "order_at": NOON - 35, "boot_id": "", "attempts": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "fields", "action", "alert"),
+    [
+        ("Server.InsufficientInstanceCapacity: none", {}, Action.CLIMB, ""),
+        ("Server.InsufficientInstanceCapacity: none", {"order_at": NOON - 34}, Action.KEEP, ""),  # it may still land
+        ("Server.InsufficientInstanceCapacity: none", {"boot_id": "b"}, Action.KEEP, ""),  # it was up
+        ("Client.InvalidKMSKey.InvalidState: words", {}, Action.FAIL, "kms-key"),
+        ("Client.VcpuLimitExceeded: words", {}, Action.FAIL, "quota"),
+        ("Client.UserInitiatedShutdown: words", {}, Action.KEEP, ""),
+    ],
+)
+def test_a_start_that_falls_back_to_stopped(words: str, fields: dict[str, Any], action: Action, alert: str) -> None:
+    decision = decided(lease(State.STARTING, **FELL | fields), "stopped", facts={"state_reason": words})
+    assert (decision.action, decision.alert) == (action, alert)
+    if alert:
+        assert words in decision.reason
+        assert decision.reason.endswith(fix(Kind(alert)))
+
+
+def test_the_reason_of_a_start_says_what_the_ladder_did() -> None:
+    of = lease(State.STARTING, since=NOON - 10, rung="g5.xlarge", tried="g6.xlarge (InsufficientInstanceCapacity)")
+    assert decided(of, "pending").reason.startswith(
+        "starting as g5.xlarge after EC2 refused g6.xlarge (InsufficientInstanceCapacity) for 10s;"
+    )
+
+
+def woken(*minutes_ago: int, took: float = 60.0) -> dict[str, Any]:
+    return {"wakes": tuple(Wake(NOON - 60 * m, took) for m in minutes_ago)}
+
+
+class TestFlaps:
+    def test_a_host_woken_three_times_within_an_hour_may_idle_twice_as_long(self) -> None:
+        of = lease(State.RUNNING, ready_at=NOON - 9000, **IDLE)
+        decision = decided(of, facts=woken(95, 65, 35))
+        assert (decision.action, decision.look_again_at) == (Action.KEEP, NOON + 1800)
+        assert decision.reason.endswith("stops in 30m (twice the usual: woken three times within an hour)")
+
+    def test_but_not_for_ever(self) -> None:
+        of = lease(State.RUNNING, ready_at=NOON - 9000, demand_at=NOON - 3600)
+        decision = decided(of, facts=woken(95, 65, 35))
+        assert decision.action is Action.DRAIN
+        assert "the limit is 1h (twice the usual: woken three times within an hour)" in decision.reason
+
+    @pytest.mark.parametrize("minutes", [(65, 35), (96, 65, 35)])
+    def test_fewer_or_rarer_wakes_change_nothing(self, minutes: tuple[int, ...]) -> None:
+        assert decided(lease(State.RUNNING, **IDLE), facts=woken(*minutes)).action is Action.DRAIN
+
+
+class TestPreWarm:
+    NINE = NOON - 3 * 3600
+
+    @pytest.mark.parametrize(("took", "lead"), [(90.0, 150.0), (9999.0, 660.0)])
+    def test_the_lead_is_what_past_wakes_took(self, took: float, lead: float) -> None:
+        for d, action in ((-1, Action.KEEP), (0, Action.PRE_WARM)):
+            now = self.NINE - lead + d
+            of = decided(lease(State.STOPPED), "stopped", now=now, facts=woken(5000, took=took), **OFFICE)
+            assert of.action is action
+
+    def test_warmed_up_it_is_kept_until_the_hour(self) -> None:
+        of = lease(State.RUNNING, since=NOON - 99999, ready_at=NOON - 99999, demand_at=0.0)
+        for d, action in ((-1, Action.DRAIN), (0, Action.KEEP)):
+            now = self.NINE - 150 + d
+            of = dataclasses.replace(of, agent_at=now)
+            assert decided(of, now=now, facts=woken(5000, took=90.0), **OFFICE).action is action
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "settings", "now", "asks"),
+    [
+        (State.RUNNING, IDLE, {}, NOON, True),
+        (State.RUNNING, {"demand_at": NOON - 1799}, {}, NOON, False),
+        (State.RUNNING, IDLE | {"busy": 1}, {}, NOON, False),
+        (State.RUNNING, IDLE, {"stop_after_s": None}, NOON, False),
+        (State.STOPPED, {}, {}, NOON, False),
+        (State.STOPPED, {}, OFFICE, NOON, False),
+        (State.STOPPED, {}, OFFICE, TestPreWarm.NINE - 661, False),
+        (State.STOPPED, {}, OFFICE, TestPreWarm.NINE - 660, True),
+    ],
+)
+def test_the_past_is_asked_for_only_where_it_could_matter(
+    state: State, fields: dict[str, Any], settings: dict[str, Any], now: float, asks: bool
+) -> None:
+    facts = Facts("running")
+    assert asks_past(lease(state, **fields), facts, dataclasses.replace(SETTINGS, **settings), now) is asks

@@ -63,6 +63,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "reaper:adopt": lambda v: p.adopt(v, **at),
         "reaper:start": lambda v: p.start(v, by="reaper", **at),
         "reaper:repeat_start": lambda v: p.repeat_start(v, **at),
+        "reaper:climb": lambda v: p.climb(v, rung="", tried="", **at),  # the type itself is no part of the model
         "reaper:stop_order": lambda v: p.stop_order(v, **at),
         "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),
         "reaper:fail and stop": lambda v: p.fail(v, by="reaper", failure="start-timeout", order=True, **words),

@@ -40,6 +40,7 @@ def reapers(m: Model, w: World) -> Steps:
 OWES: Final = {
     "reaper:start": OWES_START,
     "reaper:repeat_start": OWES_START,
+    "reaper:climb": OWES_START,
     "reaper:stop_order": OWES_STOP,
     "reaper:fail and stop": OWES_STOP,
 }
@@ -80,7 +81,7 @@ def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[st
         case State.DRAINING:
             yield "reaper:resume"
         case State.STARTING:
-            yield from ("reaper:repeat_start", "reaper:fail") if off else ("reaper:fail and stop",)
+            yield from ("reaper:repeat_start", "reaper:climb", "reaper:fail") if off else ("reaper:fail and stop",)
         case State.STOPPING:
             yield "reaper:stopped" if off else "reaper:stop_order"
         case State.STOPPED | State.FAILED:

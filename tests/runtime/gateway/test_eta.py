@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from core.lease import Event, Lease, State
@@ -48,3 +50,14 @@ def test_a_wake_that_failed_does_not_count_and_a_resume_is_no_wake() -> None:
 )
 def test_words(state: State, age: float, usual: float | None, said: str) -> None:
     assert eta.words(lease(state, age), NOW, usual) == said
+
+
+@pytest.mark.parametrize(
+    ("rung", "said"),
+    [("g5.xlarge", "starting as g5.xlarge after EC2 refused"), ("", "starting after EC2 refused")],
+)
+def test_words_on_the_ladder(rung: str, said: str) -> None:
+    tried = "g6.xlarge (InsufficientInstanceCapacity)"
+    climbing = dataclasses.replace(lease(State.STARTING, 10), rung=rung, tried=tried)
+    assert eta.words(climbing, NOW, 48.0) == f"the host is {said} {tried}; about 38 s left"
+    assert eta.words(dataclasses.replace(climbing, state=State.STOPPED), NOW, None).startswith("the host is stopped;")

@@ -53,6 +53,14 @@ def test_stop_and_start(instance: str) -> None:
     assert power.describe(instance).state == "running"
 
 
+def test_the_type_of_a_stopped_machine_changes_and_it_starts_as_that(ec2: Any, instance: str) -> None:
+    power = Ec2Power(REGION)
+    power.stop(instance)
+    power.set_type(instance, "g5.xlarge")
+    power.start(instance)
+    assert (power.describe(instance).instance_type, power.describe(instance).state) == ("g5.xlarge", "running")
+
+
 def test_an_unknown_machine_is_missing_and_the_others_are_not(instance: str) -> None:
     machines = Ec2Power(REGION).describe_many([instance, "i-0123456789abcdef0"])
     assert [m.state for m in machines.values()] == ["running", "missing"]
@@ -75,7 +83,7 @@ class FakeClient:
             raise answer
         return answer
 
-    start_instances = stop_instances = describe_instances = _answer
+    start_instances = stop_instances = describe_instances = modify_instance_attribute = _answer
 
 
 def given(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[FakeClient, list[dict[str, Any]]]:
@@ -113,6 +121,19 @@ def test_a_stop_is_sent_once_and_within_five_seconds(monkeypatch: pytest.MonkeyP
     Ec2Power(REGION).stop("i-1")
     assert made[0]["attempts"] == 1
     assert made[0]["connect_timeout_s"] + made[0]["read_timeout_s"] <= 5.0
+
+
+def test_a_type_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, made = given(monkeypatch, {})
+    Ec2Power(REGION).set_type("i-1", "g5.xlarge")
+    assert made[0]["attempts"] == 1
+    assert client.asked == [{"InstanceId": "i-1", "InstanceType": {"Value": "g5.xlarge"}}]
+
+
+def test_a_refusal_that_needs_a_person_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, ClientError({"Error": {"Code": "VcpuLimitExceeded", "Message": "words"}}, "StartInstances"))
+    with pytest.raises(PowerRefused, match=r"^VcpuLimitExceeded: words\. .*Service Quotas"):
+        Ec2Power(REGION).start("i-1")
 
 
 def test_many_machines_are_asked_for_by_pages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ class FakePower:
 
     def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
         self.describes += 1
-        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words") for i in instance_ids}
+        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words", "g6.xlarge") for i in instance_ids}
 
     def start(self, instance_id: str) -> None:
         self._order("start", instance_id, "pending")
@@ -68,6 +68,9 @@ class FakePower:
         if self.refuse:
             raise self.refuse.pop(0)
         self.states[instance_id] = state
+
+    def set_type(self, instance_id: str, instance_type: str) -> None:
+        self.orders.append((instance_type, instance_id))
 
 
 class Told:
@@ -163,17 +166,17 @@ def test_a_stop_order_is_not_sent_when_its_claim_took_too_long(world: World, mon
     assert world.power.orders == []
 
 
-def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World) -> None:
-    world.add(State.STOPPED, "stopped", **wished(world))
-    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
+def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.reaper.climb.time.sleep", lambda _: None)
+    world.add(State.STOPPED, "stopped", **wished(world) | {"wish_until": world.now + 999})
+    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)] * 2
     report = world.sweep.run()
     assert (world.lease().state, world.lease().failure) == (State.FAILED, "capacity")
     assert "InsufficientInstanceCapacity: none left" in world.lease().reason
     assert world.told.alerts == [("demo/host", "capacity")]
     assert report.due_in_s("demo/host") == 0.0
-    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)]
-    for _ in range(2):
-        world.now += 11
+    for _ in range(6):
+        world.now += 60
         world.run()
     assert (world.lease().state, world.machine()) == (State.STARTING, "pending")
     assert world.told.alerts == [("demo/host", "capacity")]
@@ -348,6 +351,31 @@ def test_units_are_listed_now_and_then(world: World, monkeypatch: pytest.MonkeyP
     clock[0] = LIST_EVERY_S
     world.run()
     assert len(listed) == 3
+
+
+def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(State.RUNNING, "running")
+    world.now += 1799
+    read: list[str] = []
+    began = world.now - 3600
+
+    def events(unit: str, *, since: float = 0.0) -> Sequence[protocol.Event]:
+        read.append(unit)
+        steps = [(600.0 * n + d, *s) for n in range(3) for d, s in ((0, OFF_TO_ON[0]), (40, OFF_TO_ON[1]))]
+        return [protocol.Event(1, began + at, before, after, "x", "y") for at, before, after in steps]
+
+    monkeypatch.setattr(world.store, "events", events)
+    for ago, action in ((0, Action.KEEP), (1, Action.KEEP), (1800, Action.DRAIN)):
+        world.now += ago
+        world.store.write(protocol.Write("demo/host", f"beat {ago}", (), {"agent_at": world.now}))
+        assert world.run() == {"demo/host": action}
+    assert read == ["demo/host"]
+    assert "woken three times within an hour" in world.lease().reason
+
+
+OFF_TO_ON = (("STOPPED", "STARTING"), ("STARTING", "RUNNING"))
 
 
 def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
