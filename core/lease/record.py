@@ -76,6 +76,9 @@ class Lease:
     stopped_seen: float | None = None  # EC2 first said `stopped` while the lease said otherwise
     failure: str = ""  # code of the last failure: start-timeout | capacity | …
     alerted: str = ""  # the reason last sent as an alert
+    pin_until: float | None = None  # kept on, and started where it is off, until then
+    pin_who: str = ""
+    pin_why: str = ""
 
     def wanted(self, now: float) -> bool:
         """A fresh wish exists."""
@@ -85,6 +88,10 @@ class Lease:
         """The hold that ends last, if one is alive."""
         alive = [h for h in self.holds if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
+
+    def pinned(self, now: float) -> bool:
+        """Somebody wants the host on until `pin_until`, whether anybody asks or not."""
+        return self.pin_until is not None and self.pin_until > now
 
     def order_alive(self, now: float) -> bool:
         """A stop order from outside may still land."""

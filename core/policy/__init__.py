@@ -29,9 +29,11 @@ RULES: Final[tuple[Rule, ...]] = (
     on.draining,
     on.held,
     off.wanted_off,
+    off.pinned,
     off.off,
     on.max_lease,
     on.new,
+    on.pinned,
     on.scheduled,
     on.silent,  # before every rule that drains: a silent agent cannot look
     on.budget,
