@@ -144,6 +144,8 @@ class _Host:
         lease = self.lease
         if lease.state is State.STOPPING and self._machine in ("running", "pending", "stopping"):
             self._machine = "stopped"
+        if lease.state is State.DRAINING:
+            self._write(protocol.stop(lease, boot_id=lease.boot_id, now=now, nonce=_BOOT))
         if lease.state is State.STARTING and now - lease.since >= self._start_s:
             self._ready(now)
             lease = self.lease
