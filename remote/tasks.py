@@ -208,6 +208,8 @@ def stop(_: Context, stack: str = "", force: bool = False, identity: str = "") -
     _found, _machine, desk = _front(stack, identity)
     progress = Progress()
     answer = desk.call("force-stop" if force else "drain", "--by", "fab stop", "--reason", "fab stop")
+    if answer.get("unpinned"):
+        progress.say("The pin is over, or it would start the host again.")
     if not answer["changed"] and answer["state"] not in ("STOPPED", "STOPPING"):
         raise DeployError(f"The host was not stopped: {answer['note']}.")
     with progress.during("host     looks, then stops"):

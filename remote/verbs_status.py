@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -88,6 +89,9 @@ def _pin(lease: Lease, now: float) -> Record | None:
 def _spent(at: Front, seen: Seen, since: float, *, standing: bool = False) -> tuple[float | None, str]:
     """US dollars since `since`, the host's hours or with `standing` all; None: no price, and why."""
     size = shape(at.inventory.settings)
+    size = dataclasses.replace(size, host_type=seen.machine.get("instance_type") or size.host_type)
+    if seen.events and not seen.events[0].before:  # made since then
+        since = max(since, seen.events[0].at)
     on = money.on_since(seen.events, seen.lease.state if seen.lease else State.STOPPED, since=since, now=seen.now)
     try:
         if standing:

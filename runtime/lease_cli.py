@@ -117,12 +117,12 @@ class Cli:
 
     def drain(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Ask the host to look and stop now, as the reaper does when it is idle long enough. Ends a pin first."""
-        self.unpin(arguments)
+        unpinned = self.unpin(arguments)["changed"]
 
         def outcome(lease: Lease, now: float) -> Outcome:
             return protocol.drain(lease, now=now, nonce=_nonce(), reason=arguments.reason)
 
-        return self._change(_existing(outcome))
+        return self._change(_existing(outcome)) | {"unpinned": unpinned}
 
     def wait(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Until the lease is in one of --until, at most --timeout seconds; `met` says whether."""
