@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -79,7 +80,7 @@ def test_a_week_of_office_hours(begin: str, zone: str, workdays: list[str]) -> N
     spans = week(begin, zone)
     assert told(spans, zone)[1:] == [line for name in workdays for line in day(name)]
     assert spans[0].phase == "off"
-    assert all(one.end == other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end == other.start for one, other in itertools.pairwise(spans))
 
 
 def test_the_weekend_of_a_change_is_an_hour_shorter_or_longer() -> None:

@@ -39,9 +39,7 @@ IDLE = {"demand_at": NOW - 3600, "ready_at": NOW - 3600, "agent_at": NOW - 5, "b
 SPENT = {"spent_usd": 10.0}
 
 
-def decided(
-    state: State, machine: str = "running", facts: dict[str, Any] | None = None, **fields: Any
-) -> Decision:
+def decided(state: State, machine: str = "running", facts: dict[str, Any] | None = None, **fields: Any) -> Decision:
     settings = {k: fields.pop(k) for k in list(fields) if k in UnitSettings.__dataclass_fields__ and k != "unit"}
     of = dataclasses.replace(Lease("demo/host", state, 7, NOW - 3600, "idle", "agent", instance_id="i-1"), **fields)
     return decide(of, Facts(machine, **(facts or {})), dataclasses.replace(SETTINGS, **settings), NOW)

@@ -251,7 +251,8 @@ def test_a_pin_is_written_in_every_state_and_taken_back(state: State) -> None:
 
 
 def test_a_pin_that_is_over_or_not_there_is_refused() -> None:
-    assert words(protocol.pin(lease(State.RUNNING), who="a", why="", until=NOW, **AT)) == "the pin would be over already"
+    over = protocol.pin(lease(State.RUNNING), who="a", why="", until=NOW, **AT)
+    assert words(over) == "the pin would be over already"
     assert words(protocol.unpin(lease(State.RUNNING), nonce="n")) == "there is no pin"
 
 
