@@ -43,11 +43,12 @@ imports: venv
 	@echo 'import-linter'; lint-imports
 
 unit: venv
-	@echo 'unit tests'; $(PYTHON) -m pytest -m 'not e2e' tests
+	@echo 'unit tests'; $(PYTHON) -m pytest -n 2 --dist worksteal -m 'not e2e' tests
 
 test: setup
 	@$(MAKE) --no-print-directory -j4 --output-sync=target checks
-	@$(PYTHON) -m pytest tests
+	@$(MAKE) --no-print-directory unit
+	@$(PYTHON) -m pytest -m e2e tests/e2e
 
 test-aws: venv
 	@$(PYTHON) -m tests.aws

@@ -1,7 +1,12 @@
 """What AWS charges, in US dollars, for what a stack makes. A table, not a guess: what is not in it has no price here.
 
-us-east-1, Linux on demand, without tax, free tier and discounts. Sources: the price pages of EC2, EBS, VPC, Lambda,
-DynamoDB and CloudWatch (aws.amazon.com/<service>/pricing) as of August 2026; look there before you rely on a figure.
+us-east-1, Linux on demand, without tax, free tier and discounts. Nobody read AWS's price pages for this file:
+
+- "noted": the four GPU types' $/h are from the project's notes, which name AWS's price tables of August 2026.
+- "from memory": every other figure was written down by heart, checked against nothing. It may be old or wrong.
+
+Recheck at aws.amazon.com/<service>/pricing before you rely on a figure, those from memory first (EC2 for t4g, EBS, VPC,
+Lambda, DynamoDB, CloudWatch); then say here where it was read, and when.
 To add a region: a Prices with all of its figures and the date on which you read them.
 """
 
@@ -14,7 +19,7 @@ from typing import Final
 
 from core.errors import PilotlightError
 
-AS_OF: Final = "2026-08"
+AS_OF: Final = "2026-08"  # of the noted figures; those from memory have no date
 HOURS_A_MONTH: Final = 730.0  # AWS's own convention for monthly figures
 
 
@@ -44,14 +49,17 @@ _US_EAST_1: Final = Prices(
     region="us-east-1",
     instance_h=MappingProxyType(
         {
+            # noted
             "g4dn.xlarge": 0.526,  # T4
             "g5.xlarge": 1.006,  # A10G
             "g6.xlarge": 0.8048,  # L4
             "g6e.xlarge": 1.861,  # L40S
+            # from memory
             "t4g.micro": 0.0084,
             "t4g.small": 0.0168,
         }
     ),
+    # from memory, all of them
     gp3_gib_month=0.08,
     gp3_mibps_month=0.04,
     public_ipv4_h=0.005,

@@ -1,1 +1,1 @@
-"""What runs by itself: the reaper (Lambda), the agent (host), the relay (gateway). Shipped by path, never imported by deploy time."""
+"""What runs by itself: reaper (Lambda), agent (host), relay (gateway). Shipped by path; deploy never imports it."""

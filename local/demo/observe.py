@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 from boto3.dynamodb.types import TypeDeserializer
@@ -21,6 +21,7 @@ from core.errors import CloudError
 from local.cloud.client import Cloud
 
 Item = dict[str, Any]
+T = TypeVar("T")
 
 
 class Observer:
@@ -126,7 +127,7 @@ def _plain(item: Item) -> Item:
     return {name: read.deserialize(value) for name, value in item.items()}
 
 
-def wait_for(ask: Callable[[], Any], timeout_s: float, words: Callable[[], str], *, every_s: float = 0.25) -> Any:
+def wait_for(ask: Callable[[], T | None], timeout_s: float, words: Callable[[], str], *, every_s: float = 0.25) -> T:
     """Ask until the answer is truthy; CloudError with `words()` after `timeout_s`."""
     until = time.monotonic() + timeout_s
     while not (answer := ask()):

@@ -54,8 +54,9 @@ def cost(found: StackSettings, events: list[dict[str, Any]], now: float) -> str:
     ]
     shape = settings_shape(found)
     bill = money.bill(shape, money.intervals(history, now=now), since=history[0].at, now=now)
-    price = money.host_hour(shape)
+    asleep, awake = money.standing_hour(shape), money.standing_hour(shape) + money.awake_hour(shape)
     return (
-        f"So far, at {found.host.instance_types[0]} prices (${price:.4f}/h, {found.region}): ${bill.spent_usd:.4f} "
-        f"against ${bill.always_on_usd:.4f} always on, {bill.on_s:.0f} s on of {bill.elapsed_s:.0f} s"
+        f"So far, at {found.host.instance_types[0]} prices in {found.region}: ${bill.spent_usd:.4f} against "
+        f"${bill.always_on_usd:.4f} always on ({bill.on_s:.0f} s on of {bill.elapsed_s:.0f} s; "
+        f"asleep ${asleep:.3f}/h, awake ${awake:.3f}/h)"
     )

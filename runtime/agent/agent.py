@@ -3,6 +3,10 @@
 `_BY_STATE` says which method serves which state; each is one tick's work, never waits, and may be called again after
 a crash. Every write names instance and boot. A table that does not answer changes nothing here, except after
 `max_silence_s`: then the dead-man's switch turns an idle machine off.
+
+The door is shut from this boot's first tick until this boot is RUNNING, so that a relay that still believes in the
+boot before sends nothing into a start that may yet fail (docs/adr/0004). The agent's own probes come from root on the
+loopback, which the door lets through.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from core import lease as protocol
 from core.contract import (
@@ -23,37 +27,17 @@ from core.contract import (
 )
 from core.errors import LeaseError
 from core.lease import ON, Lease, Outcome, Refused, State, Value
-from runtime.agent.door import DoorError
+from runtime.agent.door import DoorError, DoorLike
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Counters, Engine, Unreadable, total
 from runtime.agent.look import Lister, look
+from runtime.agent.machine import MachineLike
 from runtime.lease_store import LeaseStore, StoreUnavailable
 
 log = logging.getLogger("pilotlight.agent")
 RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
 RETRY_POWER_OFF_S: Final = 10.0
-
-
-class DoorLike(Protocol):
-    """What the agent needs of `door.Door`."""
-
-    def shut(self) -> None: ...
-
-    def open(self) -> None: ...
-
-    def is_shut(self) -> bool: ...
-
-
-class MachineLike(Protocol):
-    """What the agent needs of `machine.Machine`."""
-
-    boot_id: str
-
-    def up_s(self) -> float: ...
-
-    def engine_up_s(self, engine: str) -> float | None: ...
-
-    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
+RETRY_DOOR_S: Final = 2.0  # a door that nftables does not shut before RUNNING is tried again this rarely
 
 
 class Agent:
@@ -84,12 +68,16 @@ class Agent:
         self._demand_at = began
         self._drain: Drain | None = None
         self._door_open: bool | None = None  # None: not known yet
+        self._boot_looked_at = False
+        self._shut_again = began
         self._off_again = 0.0
         self._said: dict[str, str] = {}
 
     # ------------------------------------------------------------ the loop
     def tick(self) -> float:
         """One round; returns how many seconds to sleep."""
+        if not self._boot_looked_at:
+            self._begin()
         if self._clock() >= self._next_read:
             self._read()
         fresh = self._clock() - self._answered_at < self._config.max_silence_s
@@ -101,6 +89,12 @@ class Agent:
         except DoorError as error:
             self._say("door", str(error))
         return self._pause()
+
+    def _begin(self) -> None:
+        """Before the table is asked: the door is shut, unless this boot was ready under an agent before this one."""
+        self._boot_looked_at = True
+        if not self._machine.was_ready():
+            self._shut_until_ready()
 
     def _pause(self) -> float:
         lease = self._lease
@@ -175,6 +169,7 @@ class Agent:
         if lease.state not in ON:
             self._say("lease", f"the lease is {lease.state} and not of this boot: waiting")
             return
+        self._shut_until_ready()
         boot, machine = self._machine.boot_id, self._config.instance_id
         claim = protocol.claim_boot(lease, instance_id=machine, boot_id=boot, now=self._now(), nonce=_nonce())
         if self._write(claim):
@@ -182,8 +177,8 @@ class Agent:
             self._proved.clear()
 
     def _prove(self, lease: Lease) -> None:
-        """NEW, STARTING: one real completion of every engine, then RUNNING."""
-        self._open_door()
+        """NEW, STARTING: one real completion of every engine behind the shut door, then RUNNING and the door opens."""
+        self._shut_until_ready()
         for engine in self._engines:
             if engine.name not in self._proved and self._clock() >= self._ask_again.get(engine.name, 0.0):
                 self._ask(engine)
@@ -195,6 +190,7 @@ class Agent:
         if self._write(ready):
             self._counters, self._demand_at = counters, self._clock()
             self._next_beat = self._clock() + HEARTBEAT_S
+            self._run(lease)  # in this tick: the relay forwards as soon as it reads RUNNING
 
     def _ask(self, engine: Engine) -> None:
         if not engine.listens():
@@ -216,9 +212,11 @@ class Agent:
         return facts
 
     def _run(self, _: Lease) -> None:
-        """RUNNING: the door is open."""
+        """RUNNING: the door is open, and an agent of this boot that comes later knows that it was."""
         self._drain = None
         self._open_door()
+        if not self._machine.was_ready():
+            self._machine.note_ready()
 
     def _leave(self, _: Lease) -> None:
         """STOPPED, FAILED under a running machine: the reaper's business."""
@@ -309,13 +307,26 @@ class Agent:
         elif step is Step.GIVE_UP:
             self._say("dead-man", f"not idle: {drain.given_up}")
             self._drain, self._demand_at = None, self._clock()
-            self._open_door()
+            if self._machine.was_ready():
+                self._open_door()
 
     # ------------------------------------------------------------ door and counters
     def _open_door(self) -> None:
         if self._door_open is not True:
             self._door.open()
             self._door_open = True
+
+    def _shut_until_ready(self) -> None:
+        """Shut before RUNNING. A door that does not shut is said and tried again, and the host starts all the same:
+        one that never starts serves nobody.
+        """
+        if self._door_open is False or self._clock() < self._shut_again:
+            return
+        try:
+            self._shut_door()
+        except DoorError as error:
+            self._say("door", f"does not shut before this boot is ready: {error}")
+            self._shut_again = self._clock() + RETRY_DOOR_S
 
     def _shut_door(self) -> None:
         if self._door_open is not False:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 TABLE: Final = "inet pilotlight_door"
 COMMAND_S: Final = 10.0
@@ -18,6 +18,16 @@ COMMAND_S: Final = 10.0
 
 class DoorError(Exception):
     """nftables did not do what it was asked; the message is its own."""
+
+
+class DoorLike(Protocol):
+    """What the agent needs of `Door`."""
+
+    def shut(self) -> None: ...
+
+    def open(self) -> None: ...
+
+    def is_shut(self) -> bool: ...
 
 
 class Door:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from core.contract import BOOT_ID_FILE, ENGINE_UNIT
 
@@ -18,11 +18,44 @@ COMMAND_S: Final = 10.0
 CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
+class MachineLike(Protocol):
+    """What the agent needs of `Machine`."""
+
+    boot_id: str
+
+    def was_ready(self) -> bool: ...
+
+    def note_ready(self) -> None: ...
+
+    def up_s(self) -> float: ...
+
+    def engine_up_s(self, engine: str) -> float | None: ...
+
+    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
+
+
 class Machine:
-    """The machine that the agent runs on. `boot_id` is drawn once a boot, in tmpfs, and survives the agent."""
+    """The machine that the agent runs on. `boot_id` is drawn once a boot, in tmpfs, and survives the agent.
+
+    So does, in a file beside it, that this boot was RUNNING once: a later agent need not ask the table for it.
+    """
 
     def __init__(self, boot_id_file: str = BOOT_ID_FILE) -> None:
         self.boot_id = _boot_id(Path(boot_id_file))
+        self._ready_file = Path(boot_id_file).with_suffix(".ready")
+        self._was_ready = _read(self._ready_file) == self.boot_id
+
+    def was_ready(self) -> bool:
+        """This boot was RUNNING once."""
+        return self._was_ready
+
+    def note_ready(self) -> None:
+        """This boot is RUNNING. Where it cannot be kept, a later agent shuts the door until the table answers."""
+        self._was_ready = True
+        try:
+            self._ready_file.write_text(self.boot_id)
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._ready_file, error)
 
     def up_s(self) -> float:
         """Seconds since this machine's init started (a container's too, whose kernel is older)."""
@@ -53,6 +86,10 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def _read(path: Path) -> str:
+    return path.read_text().strip() if path.exists() else ""
 
 
 def _boot_id(path: Path) -> str:

@@ -23,6 +23,10 @@ GONE: Final = "gone"  # the machine was terminated
 # loop; after capacity the reaper walks its ladder by itself.
 LEAVE_TO_REAPER_S: Final = {CAPACITY: 300.0, GONE: float("inf")}
 LEAVE_OTHERWISE_S: Final = 60.0
+# Others count a start order as landed or dead START_ORDER_LIFE_S after the lease's `order_at`. It takes 7 s at most
+# (one attempt, runtime/aws.py) and leaves within so many of `order_at`; the rest is for a relay that is slow. An order
+# that is owed for longer is claimed anew in the lease first.
+ORDER_FRESH_S: Final = 10.0
 
 
 def left_to_reaper(lease: Lease, now: float) -> bool:
@@ -38,6 +42,7 @@ class Act(StrEnum):
     WISH = "wish"
     START = "start"  # the write; the order follows
     ORDER = "order"  # StartInstances, owed by our own START
+    REPEAT = "repeat"  # the write that claims the next order, where ours was not sent or confirmed in time
     RESUME = "resume"
     FENCE = "fence"
     LOOK = "look"  # ask EC2
@@ -65,12 +70,16 @@ def next_act(lease: Lease, now: float, s: Situation) -> Act:
         case State.DRAINING:
             return _draining(lease, now, s)
         case State.STARTING if s.owed:
-            return Act.ORDER
+            return Act.ORDER if _order_fresh(lease, now) else Act.REPEAT
         case State.STOPPING:
             return _stopping(lease, now, s)
         case State.STOPPED | State.FAILED:
             return _off(lease, now, s)
     return Act.WISH if _wish_due(lease, now, s) else Act.WAIT
+
+
+def _order_fresh(lease: Lease, now: float) -> bool:
+    return lease.order_at is not None and now - lease.order_at < ORDER_FRESH_S
 
 
 def _draining(lease: Lease, now: float, s: Situation) -> Act:

@@ -58,6 +58,7 @@ class Waker:
             Act.WISH: self._wish,
             Act.START: self._start,
             Act.ORDER: self._order,
+            Act.REPEAT: self._repeat,
             Act.RESUME: self._resume,
             Act.FENCE: self._fence,
             Act.LOOK: self._look,
@@ -139,6 +140,13 @@ class Waker:
         self._owed_epoch = None
         log.info("ordered", extra={"facts": {"epoch": lease.epoch}})
         return True
+
+    async def _repeat(self, lease: Lease) -> bool:
+        """Claim the next order; where none is left, the reaper ends this start."""
+        outcome = protocol.repeat_start(lease, now=self._view.now(), nonce=_nonce())
+        if isinstance(outcome, Refused):
+            self._owed_epoch = None
+        return await self._write(outcome)
 
     async def _refused(self, lease: Lease, refused: PowerRefused) -> bool:
         log.warning("order refused", extra={"facts": {"code": refused.code, "message": refused.message}})

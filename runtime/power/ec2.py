@@ -1,7 +1,7 @@
 """Power on EC2: describe, start, stop. Refusals keep EC2's own code and words.
 
-A start may be retried (it is idempotent for a running machine). A stop may not: it is sent once, with time-outs that
-add up to 5 s, because an order that lands late would hit the next boot.
+Orders are sent once. A refused start (EC2 says "no capacity" with a 500, which boto3 would retry in silence) is for the
+lease to repeat; a stop that lands late would hit the next boot, so its time-outs add up to 5 s.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Ec2Power:
         return found
 
     def start(self, instance_id: str) -> None:
-        """Order a start. PowerRefused where EC2 says no."""
-        self._call(client("ec2", self._region), "start_instances", InstanceIds=[instance_id])
+        """Order a start, once. PowerRefused where EC2 says no."""
+        self._call(client("ec2", self._region, attempts=1), "start_instances", InstanceIds=[instance_id])
 
     def stop(self, instance_id: str) -> None:
         """Order a stop, once, within 5 s. PowerRefused where EC2 says no."""

@@ -175,6 +175,23 @@ def test_each_rule_at_its_boundary(state: State, machine: str, fields: dict[str,
     assert decision.action is action, decision.reason
 
 
+@pytest.mark.parametrize("machine", ["pending", "running", "stopping"])
+def test_a_hold_outlives_a_start_that_takes_too_long_and_is_the_reason(machine: str) -> None:
+    """The lease refuses such a stop under a hold: asked for, it would be refused once a minute."""
+    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, holds=(Hold("deploy", "x", NOON + 60),))
+    decision = decided(of, machine)
+    assert (decision.action, decision.reason) == (Action.KEEP, "held by deploy (x) for another 1m")
+    assert decision.look_again_at == NOON + 60
+    later = decide(of, Facts(machine), SETTINGS, NOON + 60)
+    assert (later.action, later.alert) == (Action.FAIL_STOP, "start-timeout")
+
+
+def test_a_held_start_whose_machine_is_off_fails_all_the_same() -> None:
+    """It stops nothing, and whoever holds the host may order the next start."""
+    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, holds=(Hold("deploy", "x", NOON + 60),))
+    assert decided(of, "stopped").action is Action.FAIL
+
+
 def test_the_reason_is_in_words() -> None:
     assert decided(lease(State.RUNNING)).reason == "last demand 40s ago; stops in 29m 20s"
 

@@ -21,26 +21,13 @@ def test_a_second_deploy_changes_nothing_and_says_so(demo: Stack, tmp_path: Path
 def test_a_held_host_is_not_stopped(demo: Stack) -> None:
     demo.wake()
     before = int(demo.watch.lease()["epoch"])
-    hold = demo.watch.inside(
-        demo.watch.gateway,
-        "sh",
-        "-c",
-        "cd /opt/pilotlight/app && PYTHONPATH=. /opt/pilotlight/relay/bin/python -m runtime.lease_cli "
-        "--config /etc/pilotlight/relay.json hold --who test --why 'longer than the idle time'",
-    )
-    assert "test" in hold
-    until = time.time() + 45  # more than twice the demo's idle time
+    assert "test" in demo.lease_cli("hold --who test --why 'longer than the idle time'")
+    until = time.time() + 30  # longer than the demo's idle time
     while time.time() < until:
         demo.reap()
         time.sleep(5)
     assert int(demo.watch.lease()["epoch"]) == before, demo.watch.words()
-    demo.watch.inside(
-        demo.watch.gateway,
-        "sh",
-        "-c",
-        "cd /opt/pilotlight/app && PYTHONPATH=. /opt/pilotlight/relay/bin/python -m runtime.lease_cli "
-        "--config /etc/pilotlight/relay.json release --who test",
-    )
+    demo.lease_cli("release --who test")
 
 
 def test_an_unknown_stack_is_one_message(demo: Stack) -> None:
@@ -55,3 +42,11 @@ def test_a_wrong_key_never_wakes(demo: Stack) -> None:
     with pytest.raises(openai.AuthenticationError) as refused:
         stranger.models.list()
     assert refused.value.code == "invalid_api_key"
+
+
+def test_a_power_off_inside_shows_as_stopped_and_the_next_request_wakes(demo: Stack) -> None:
+    demo.wake()
+    demo.watch.inside(demo.watch.host, "systemctl", "poweroff")
+    demo.watch.wait_off()
+    assert "Paris" in demo.caller.stream().text
+    assert demo.watch.ec2_state() == "running"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.contract import Outputs
+from core.contract import APP_DIR, RELAY_CONFIG, RELAY_VENV, Outputs
 from local.cloud import client
 from local.demo.caller import Caller
 from local.demo.observe import Observer, wait_for
@@ -42,6 +42,16 @@ class Stack:
     def reap(self) -> dict[str, Any]:
         """Run the deployed reaper once, now, as the schedule would."""
         return reap(self.cloud, self.watch.outputs[Outputs.REAPER])
+
+    def lease_cli(self, words: str) -> str:
+        """The lease's command line on the gateway, in the machine's own environment."""
+        return self.watch.inside(
+            self.watch.gateway,
+            "sh",
+            "-c",
+            f"set -a; . /etc/environment; cd {APP_DIR} && {RELAY_VENV}/bin/python -m runtime.lease_cli "
+            f"--config {RELAY_CONFIG} {words}",
+        )
 
     def state(self) -> str:
         """The lease's state."""

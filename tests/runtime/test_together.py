@@ -94,6 +94,7 @@ class Simulation:
     # ------------------------------------------------------------ machine, as agent and reaper see it
     def _boot(self) -> None:
         self.power, self.door_shut, self.boots = "running", False, self.boots + 1
+        self.was_running = False
         self.boot_id = f"boot-{self.boots}"
         self._new_agent()
 
@@ -116,6 +117,12 @@ class Simulation:
 
     def is_shut(self) -> bool:
         return self.door_shut
+
+    def was_ready(self) -> bool:
+        return self.was_running
+
+    def note_ready(self) -> None:
+        self.was_running = True
 
     def up_s(self) -> float:
         return 1.0

@@ -52,6 +52,7 @@ class FakeHost:
 
     def __init__(self, boot_id: str) -> None:
         self.boot_id, self.diary, self.is_closed = boot_id, list[str](), False
+        self.was_running = False  # in this boot, which outlives the agent
         self.nft_works, self.systemd_works = True, True
 
     def shut(self) -> None:
@@ -67,6 +68,12 @@ class FakeHost:
 
     def is_shut(self) -> bool:
         return self.is_closed
+
+    def was_ready(self) -> bool:
+        return self.was_running
+
+    def note_ready(self) -> None:
+        self.was_running = True
 
     def up_s(self) -> float:
         return 21.04
@@ -121,7 +128,10 @@ class World:
         lease = Lease(UNIT, state, 3, now, "because", "reaper", instance_id="i-1", boot_id="boot-1")
         if state in (State.RUNNING, State.DRAINING):
             lease = dataclasses.replace(lease, ready_at=now, demand_at=now, agent_at=now)
-        self.store_write(Write(UNIT, "n", (), to_item(dataclasses.replace(lease, **fields))))
+        lease = dataclasses.replace(lease, **fields)
+        up = state in (State.RUNNING, State.DRAINING, State.STOPPING)
+        self.host.was_running = up and lease.boot_id == self.host.boot_id
+        self.store_write(Write(UNIT, "n", (), to_item(lease)))
 
     def lease(self) -> Lease:
         lease = self.store_read(UNIT).lease
@@ -188,7 +198,91 @@ class TestReadiness:
         world.put(state, boot_id="boot-0")
         before = world.lease()
         world.pass_time(5)
-        assert (world.lease(), world.host.diary) == (before, [])
+        assert (world.lease(), world.host.diary) == (before, ["shut"])
+
+
+class TestDoorBeforeReadiness:
+    """From boot until this boot is RUNNING nothing enters: a failed start may be stopped with its machine."""
+
+    def test_it_shuts_before_the_table_has_answered(self, world: World) -> None:
+        world.down = True
+        world.agent.tick()
+        assert world.host.is_closed
+
+    @pytest.mark.parametrize(("state", "boot"), [(State.STARTING, ""), (State.RUNNING, "boot-0"), (State.NEW, "")])
+    def test_it_stays_shut_while_claiming_and_proving(self, world: World, state: State, boot: str) -> None:
+        world.put(state, boot_id=boot)
+        world.engine.wrong = "HTTP 500"
+        world.pass_time(5)
+        assert (world.lease().boot_id, world.host.diary) == ("boot-1", ["shut"])
+
+    def test_it_opens_in_the_tick_that_writes_ready(self, world: World) -> None:
+        world.put(State.STARTING, boot_id="")
+        while world.lease().state is not State.RUNNING:
+            assert world.host.is_closed or world.host.diary == []
+            world.agent.tick()
+        assert world.host.diary == ["shut", "open"]
+
+    def test_it_is_shut_when_ready_is_written(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        write, seen = world.write, list[bool]()
+
+        def watched(what: Write) -> Lease | None:
+            if what.event and what.event.after == State.RUNNING:
+                seen.append(world.host.is_closed)
+            return write(what)
+
+        monkeypatch.setattr(world, "write", watched)
+        world.pass_time(3)
+        assert seen == [True]
+
+    def test_a_lost_answer_of_ready_keeps_it_shut_until_the_table_speaks(self, world: World) -> None:
+        world.put(State.STARTING, boot_id="boot-1")
+        world.lost_answers = 1
+        world.agent.tick()
+        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["shut"])
+        world.pass_time(0.1)
+        assert world.host.diary == ["shut", "open"]
+
+    def test_a_restarted_agent_leaves_the_door_of_a_boot_that_was_ready(self, world: World) -> None:
+        world.pass_time(3)
+        world.new_agent()
+        world.down = True
+        world.pass_time(30)
+        assert world.host.diary == ["shut", "open"]
+
+    def test_a_restarted_agent_of_a_boot_that_was_not_ready_shuts_it_again(self, world: World) -> None:
+        world.engine.up = False
+        world.pass_time(3)
+        world.new_agent()
+        world.down = True
+        world.pass_time(30)
+        assert world.host.is_closed
+
+    def test_a_boot_that_was_ready_and_starts_anew_shuts_it(self, world: World) -> None:
+        """Its lease was lost and adopted: STARTING once more, without a boot."""
+        world.put(State.RUNNING)
+        world.pass_time(3)
+        world.engine.wrong = "HTTP 500"
+        world.put(State.STARTING, boot_id="")
+        world.pass_time(3)
+        assert world.host.diary == ["shut"]
+
+    def test_a_dead_mans_switch_before_readiness_opens_nothing(self, world: World) -> None:
+        world.down, world.connected = True, "10.0.0.9:1 ESTAB"
+        world.pass_time(CONFIG.max_silence_s + 60)
+        assert world.host.diary == ["shut"]
+
+    def test_a_door_that_does_not_shut_costs_no_start(self, world: World) -> None:
+        world.host.nft_works = False
+        world.pass_time(3)
+        assert world.lease().state is State.RUNNING
+
+    def test_a_door_that_shuts_late_is_shut(self, world: World) -> None:
+        world.host.nft_works, world.engine.up = False, False
+        world.pass_time(3)
+        world.host.nft_works = True
+        world.pass_time(3)
+        assert world.host.is_closed
 
 
 class TestHeartbeat:

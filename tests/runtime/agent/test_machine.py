@@ -42,6 +42,16 @@ def test_a_boot_id_is_drawn_once_a_boot(tmp_path: Path) -> None:
     assert Machine(str(file)).boot_id != first
 
 
+def test_that_a_boot_was_ready_outlives_the_agent_and_not_the_boot(tmp_path: Path) -> None:
+    file = tmp_path / "boot-id"
+    first = Machine(str(file))
+    assert not first.was_ready()
+    first.note_ready()
+    assert (first.was_ready(), Machine(str(file)).was_ready()) == (True, True)
+    file.unlink()  # as a reboot does; a machine whose /run is on a disk keeps the other file
+    assert not Machine(str(file)).was_ready()
+
+
 def test_power_off_is_ordered_before_idle_engines_are_killed(tmp_path: Path, commands: Commands) -> None:
     """The other way round systemd would restart them."""
     assert Machine(str(tmp_path / "b")).power_off("why", idle_engines=["m"])
@@ -77,6 +87,15 @@ def test_the_door_refuses_syns_to_all_ports_but_for_root_on_the_loopback(command
     assert script.count("tcp dport { 8100, 8101 } tcp flags & (syn | ack) == syn reject with tcp reset") == 2
     assert "oif lo meta skuid != 0" in script
     assert "ct state" not in script
+
+
+def test_the_door_opens_where_nothing_of_it_is_in_the_kernel(commands: Commands) -> None:
+    """A delete alone would fail in a boot that never shut it."""
+    Door([8100]).open()
+    assert (commands.ran[0][1] or "").splitlines() == [
+        "table inet pilotlight_door {}",
+        "delete table inet pilotlight_door",
+    ]
 
 
 def test_a_door_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, commands: Commands) -> None:

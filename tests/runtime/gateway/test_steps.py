@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.lease import Lease, State
-from runtime.gateway.steps import Act, Situation, next_act
+from runtime.gateway.steps import ORDER_FRESH_S, Act, Situation, next_act
 from runtime.power import Machine
 
 NOW = 10_000.0
@@ -46,7 +46,19 @@ TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
     ("starting, demand: wish", lease(State.STARTING), WANTED, Act.WISH),
     ("starting, wished", lease(State.STARTING, **FRESH), WANTED, Act.WAIT),
     ("starting, wish grows old", lease(State.STARTING, **OLD), WANTED, Act.WISH),
-    ("starting, order owed", lease(State.STARTING, **FRESH), {"owed": True}, Act.ORDER),
+    (
+        "starting, order owed",
+        lease(State.STARTING, **FRESH, order_at=NOW - ORDER_FRESH_S + 0.1),
+        {"owed": True},
+        Act.ORDER,
+    ),
+    (
+        "starting, order owed for long",
+        lease(State.STARTING, **FRESH, order_at=NOW - ORDER_FRESH_S),
+        {"owed": True},
+        Act.REPEAT,
+    ),
+    ("starting, an order's time unknown", lease(State.STARTING, **FRESH), {"owed": True}, Act.REPEAT),
     ("stopping: ask EC2", lease(State.STOPPING), {}, Act.LOOK),
     ("stopping, still up", lease(State.STOPPING), {"machine": machine("running")}, Act.WAIT),
     ("stopping, off", lease(State.STOPPING), {"machine": machine("stopped")}, Act.STOPPED),

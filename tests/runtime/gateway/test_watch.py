@@ -8,6 +8,7 @@ from core import contract
 from core import lease as protocol
 from core.lease import State
 from runtime.gateway.errors import Refusal
+from runtime.gateway.steps import ORDER_FRESH_S
 from runtime.power import PowerUnanswered
 from tests.runtime.gateway.stage import Stage, refused
 
@@ -146,6 +147,54 @@ def test_order_that_came_too_early_is_repeated_a_little_later() -> None:
     assert stage.power.starts == 1
     stage.look(later_s=contract.DESCRIBE_S)
     assert (stage.lease.state, stage.power.starts) == (State.STARTING, 2)
+
+
+def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> None:
+    """A reaper that reads the old `order_at` may count our order as dead, and order a stop."""
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
+    stage.look()
+    sent: list[float] = []
+    start = stage.power.start
+
+    def watched(instance_id: str) -> None:
+        sent.append(stage.clock() - (stage.lease.order_at or 0.0))
+        start(instance_id)
+
+    stage.power.start = watched  # type: ignore[method-assign]
+    stage.look(later_s=contract.START_ORDER_LIFE_S + contract.ORDER_MARGIN_S)
+    assert (sent, stage.lease.attempts, stage.lease.state) == ([0.0], 2, State.STARTING)
+    stage.look(later_s=1)
+    assert sent == [0.0], "confirmed: nothing is owed"
+
+
+def test_an_order_is_not_sent_where_the_claim_is_lost_to_the_reaper() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
+    stage.look()
+    stage.store.intrude = lambda: stage.act(protocol.fail, by="reaper", reason="r", failure="f", order=True)
+    assert stage.look(later_s=contract.START_ORDER_LIFE_S + contract.ORDER_MARGIN_S) is True, "read again at once"
+    stage.look()
+    assert (stage.lease.state, stage.power.starts) == (State.FAILED, 1)
+
+
+def test_an_order_that_keeps_coming_too_early_ends_after_its_attempts() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.power.refusals = [refused("IncorrectInstanceState")] * 1000
+    stage.look()
+    ages: list[float] = []
+    for _ in range(100):
+        before = stage.power.starts
+        again = stage.look(later_s=contract.DESCRIBE_S / 2)
+        if stage.power.starts > before:
+            ages.append(stage.clock() - (stage.lease.order_at or 0.0))
+    assert max(ages) < ORDER_FRESH_S
+    assert stage.lease.attempts == contract.START_ATTEMPTS
+    assert 25 <= stage.power.starts <= 31
+    assert again is False, "what is left is the reaper's"
 
 
 def test_no_capacity_fails_with_ec2s_words_and_calls_the_reaper() -> None:
