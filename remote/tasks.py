@@ -90,9 +90,7 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
     names = [name.strip() for name in stack.split(",") if name.strip()]
     fronts = verbs_status.fronts(names, identity)
     while True:
-        records = [
-            {"stack": name, "error": at} if isinstance(at, str) else verbs_status.status(at) for name, at in fronts
-        ]
+        records = verbs_status.statuses(fronts)
         if json:
             print(json_module.dumps(records[0] if len(names) == 1 else {"stacks": records}), flush=True)
         else:

@@ -13,7 +13,7 @@ from core import moments
 from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.forecast import START_GUESS_S, Span, forecast, unborn
-from core.policy import Facts
+from core.policy import Action, Facts
 from remote import stack_files
 from remote.verbs_lease import Record, front, look, settings_of
 from remote.verbs_status import HISTORY_S, last_wake
@@ -98,7 +98,7 @@ def lines(explained: Explained) -> list[str]:
     for_s = explained.until - explained.now
     head = [
         f"{explained.stack}: profile {explained.profile}, times in {explained.zone}; from {explained.source}",
-        f"now: {first.phase}; {first.action.value}: {first.reason}",
+        f"now: {first.reason}" if first.action is Action.KEEP else f"now: {first.action.value}, {first.reason}",
         f"the next {show(for_s)}, if nobody asks:",
     ]
     return head + [line(span, explained.zone) for span in explained.spans]

@@ -44,6 +44,22 @@ def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front |
     return found
 
 
+def statuses(fronts: Sequence[tuple[str, Front | str]]) -> list[Record]:
+    """Every stack's record; one among several that does not answer is a record with `error`."""
+    if len(fronts) == 1 and isinstance(alone := fronts[0][1], Front):
+        return [status(alone)]
+    return [_status_or_error(name, at) for name, at in fronts]
+
+
+def _status_or_error(name: str, at: Front | str) -> Record:
+    if isinstance(at, str):
+        return {"stack": name, "error": at}
+    try:
+        return status(at)
+    except PilotlightError as error:
+        return {"stack": name, "error": str(error).splitlines()[0]}
+
+
 def status(at: Front) -> Record:
     """One stack: the lease, and under `decision`, `stops_in_s`, `cost_today_usd`, `last_wake` what follows from it."""
     return record(at, look(at, history_s=HISTORY_S))

@@ -150,6 +150,17 @@ def test_all_stacks_say_why_one_cannot_be_reached(monkeypatch: pytest.MonkeyPatc
         verbs_status.fronts(["b"])
 
 
+def test_one_that_stops_answering_does_not_hide_the_others() -> None:
+    class Broken(Desk):
+        def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
+            raise DeployError("gateway: no answer.\nTry again.")
+
+    one, other = verbs_status.statuses([("a", front(Desk())), ("b", front(Broken()))])
+    assert (one["state"], other) == ("RUNNING", {"stack": "b", "error": "gateway: no answer."})
+    with pytest.raises(DeployError):
+        verbs_status.statuses([("b", front(Broken()))])
+
+
 def test_fab_status_prints_one_object_for_one_stack_and_a_list_for_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,7 +177,7 @@ def test_explain_from_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     found = verbs_explain.explain("s", for_s=7200)
     assert (found.source, found.now, found.until) == ("the lease", NOON, NOON + 7200)
     lines = verbs_explain.lines(found)
-    assert lines[1] == "now: on; keep: last demand 10m ago; stops in 20m"
+    assert lines[1] == "now: last demand 10m ago; stops in 20m"
     assert [" ".join(line.split()) for line in lines[3:]] == [
         "Fri 20 Nov 12:00 – 12:20 on last demand 10m ago; stops in 20m",
         "Fri 20 Nov 12:20 – 12:21 stopping no demand for 30m, the limit is 30m",
