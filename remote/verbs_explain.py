@@ -14,9 +14,8 @@ from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.forecast import START_GUESS_S, Span, forecast, unborn
 from core.policy import Action, Facts
-from remote import stack_files
-from remote.verbs_lease import Record, front, look, settings_of
-from remote.verbs_status import HISTORY_S, last_wake
+from remote import stack_files, verbs_status
+from remote.verbs_lease import Record, front, settings_of
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,15 @@ def explain(stack: str, *, for_s: float, identity: str = "", offline: bool = Fal
 
 def _deployed(stack: str, for_s: float, identity: str) -> Explained:
     at = front(stack, identity)
-    seen = look(at, history_s=HISTORY_S)
+    seen = verbs_status.see(at)
     if seen.lease is None:
         raise DeployError("There is no lease yet")
-    wake = last_wake(seen.events)
+    wake = verbs_status.last_wake(seen.events)
     start_s = float(wake["took_s"]) if wake and wake["took_s"] else START_GUESS_S
     until = seen.now + for_s
-    spans = forecast(seen.lease, seen.facts(), seen.settings, now=seen.now, until=until, start_s=start_s)
+    spans = forecast(
+        seen.lease, verbs_status.facts(at, seen), seen.settings, now=seen.now, until=until, start_s=start_s
+    )
     return Explained(stack, "the lease", seen.settings.time_zone, seen.settings.profile, seen.now, until, spans)
 
 

@@ -16,14 +16,15 @@ from core.durations import show
 from core.errors import DeployError, PilotlightError
 from core.forecast import forecast, goes_off
 from core.lease import Event, Lease, State
-from core.policy import Case, decide
+from core.policy import Case, Facts, decide
 from core.prices import PriceUnknown
 from core.settings import shape
 from remote import stack_files
 from remote.verbs_lease import Front, Record, Seen, front, look
 
 HORIZON_S: Final = 86400.0  # "stops in" is looked for this far
-HISTORY_S: Final = 40 * 86400.0  # a month's spending, and the last wake
+HISTORY_S: Final = 7 * 86400.0  # today's cost and the last wake
+BUDGET_HISTORY_S: Final = 32 * 86400.0  # and, where there is a budget, the month's spending
 
 
 def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front | str]]:
@@ -62,7 +63,20 @@ def _status_or_error(name: str, at: Front | str) -> Record:
 
 def status(at: Front) -> Record:
     """One stack: the lease, and under `decision`, `stops_in_s`, `cost_today_usd`, `last_wake` what follows from it."""
-    return record(at, look(at, history_s=HISTORY_S))
+    return record(at, see(at))
+
+
+def see(at: Front) -> Seen:
+    """A look with as much history as status and forecast need."""
+    return look(at, history_s=BUDGET_HISTORY_S if at.inventory.settings.budget else HISTORY_S)
+
+
+def facts(at: Front, seen: Seen) -> Facts:
+    """What the policy sees, the month's spending included where there is a budget."""
+    if seen.settings.monthly_budget_usd is None:
+        return seen.facts()
+    spent, problem = _spent(at, seen, moments.first_of_month(seen.now))
+    return dataclasses.replace(seen.facts(spent), problem=f"the budget is not enforced: {problem}" if problem else "")
 
 
 def record(at: Front, seen: Seen) -> Record:
@@ -72,20 +86,19 @@ def record(at: Front, seen: Seen) -> Record:
     if seen.lease is None:
         return base | {"decision": None, "why": "no lease yet; run `fab deploy`"}
     lease, now = seen.lease, seen.now
-    spent, cost_problem = _spent(at, seen, moments.first_of_month(now))
-    facts = seen.facts(spent)
-    decision = decide(lease, facts, seen.settings, now)
-    off_at = goes_off(forecast(lease, facts, seen.settings, now=now, until=now + HORIZON_S))
-    today, _ = _spent(at, seen, moments.midnight(now, at.zone), standing=True)
+    known_facts = facts(at, seen)
+    decision = decide(lease, known_facts, seen.settings, now)
+    off_at = goes_off(forecast(lease, known_facts, seen.settings, now=now, until=now + HORIZON_S))
+    today, cost_problem = _spent(at, seen, moments.midnight(now, at.zone), standing=True)
     return base | {
         "decision": {"action": decision.action.value, "reason": decision.words, "alert": decision.alert},
         "why": decision.words,
         "for_s": max(0.0, now - lease.since),
-        "idle_s": _idle(Case(lease, facts, seen.settings, now)),
+        "idle_s": _idle(Case(lease, known_facts, seen.settings, now)),
         "stops_in_s": None if off_at is None else off_at - now,
         "pin": _pin(lease, now),
         "cost_today_usd": today,
-        "spent_month_usd": spent,
+        "spent_month_usd": known_facts.spent_usd,
         "cost_problem": cost_problem,
         "last_wake": last_wake(seen.events),
     }

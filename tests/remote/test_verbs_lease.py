@@ -26,6 +26,7 @@ STACK = settings.load(
         "pilotlight:cloud": "embedded",
         "pilotlight:engines": {"a": {"model": "/srv/a"}},
         "pilotlight:host": {"instanceTypes": ["g6.xlarge"]},
+        "pilotlight:budget": {"monthlyUsd": 100},
         "pilotlight:idle": {"profile": "online", "timeZone": "Europe/Berlin"},
     },
     "s",
@@ -113,6 +114,7 @@ def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPa
     found = verbs_status.status(front(Desk()))
     assert (found["cost_today_usd"], found["spent_month_usd"]) == (None, None)
     assert "x9.mega" in found["cost_problem"]
+    assert "the budget is not enforced" in found["why"]
 
 
 def test_a_pin_and_requests_are_seen() -> None:
