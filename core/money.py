@@ -125,6 +125,14 @@ def intervals(events: Sequence[Event], *, now: float) -> list[Interval]:
     return found if begun is None else [*found, Interval(begun, now)]
 
 
+def on_since(events: Sequence[Event], state: State, *, since: float, now: float) -> list[Interval]:
+    """When the host was on from `since` to `now`; `events` may begin later, `state` is what the lease says now."""
+    recent = [event for event in events if event.at >= since]
+    first = State(recent[0].before or State.STOPPED) if recent else state
+    began = [Event(0, since, "", first, "", "")] if first in _BILLED else []
+    return intervals([*began, *recent], now=now)
+
+
 def reaper_month(region: str, *, seconds_a_pass: float, mib: int, reads: int, writes: int, alarms: int = 2) -> float:
     """$ a month of the reaper: one pass a minute, its Lambda time, table requests and alarms; the free tier left out.
 

@@ -48,9 +48,10 @@ class LeaseDesk:
         """The lease as it stands (`state` None where there is none), and under `machine` what EC2 says."""
         return self.call("show", "--machine")
 
-    def events(self) -> list[Record]:
-        """The history, oldest first."""
-        return [json.loads(line) for line in self._run("events", timeout_s=60.0).out.splitlines()]
+    def events(self, since_s: float | None = None) -> list[Record]:
+        """The history, oldest first: all of it, or of the last `since_s` seconds by the table's clock."""
+        words = ("events",) if since_s is None else ("history", "--for", str(since_s))
+        return [json.loads(line) for line in self._run(*words, timeout_s=60.0).out.splitlines()]
 
 
 def _said(out: str) -> str:

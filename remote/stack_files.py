@@ -86,7 +86,19 @@ def find(stack: str) -> StackFile:
     return StackFile(stack, found, CHECKOUT, dict(os.environ), "")
 
 
-def _settings(path: Path, stack: str) -> StackSettings:
+def settings_of(stack: str) -> StackSettings:
+    """What a stack's file says, deployed or not, complete or not: for who reads it and touches no machine."""
+    up = cloud()
+    folders = ([Path(up["project"])] if up else []) + [CHECKOUT]
+    paths = [folder / "stacks" / f"Pulumi.{stack}.yaml" for folder in folders]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        what = f"There is no stack `{stack}`" if stack else "Which stack? Add `-s NAME`"
+        raise DeployError(f"{what}; there are: {', '.join(names()) or 'none'}.")
+    return _settings(path, stack, to_deploy=False)
+
+
+def _settings(path: Path, stack: str, *, to_deploy: bool = True) -> StackSettings:
     import yaml
 
     try:
@@ -96,4 +108,4 @@ def _settings(path: Path, stack: str) -> StackSettings:
     config = raw.get("config") if isinstance(raw, dict) else None
     if not isinstance(config, dict):
         raise SettingsError(f"{path} has no `config:` mapping.")
-    return settings.load(config, stack)
+    return settings.load(config, stack, to_deploy=to_deploy)

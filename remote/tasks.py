@@ -75,26 +75,106 @@ def _front(stack: str, identity: str) -> Any:
     return found, machine, LeaseDesk(machine)
 
 
-@task(help=STACK | IDENTITY | JSON)
+WATCH_S: Final = 2.0
+STACKS: Final = {"stack": "one stack, or several with commas between (default: all)"}
+
+
+@task(help=STACKS | IDENTITY | JSON | {"watch": "again every 2 s, until Ctrl-C"})
 @verb
-def status(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
-    """Say what the host does and why: lease, reason, machine."""
-    found, _machine, desk = _front(stack, identity)
-    lease = desk.show()
+def status(_: Context, stack: str = "", identity: str = "", json: bool = False, watch: bool = False) -> None:
+    """Say what hosts do and why: state, reason, idle time, when they stop, cost today, last wake."""
+    import time
+
+    from remote import verbs_status
+
+    names = [name.strip() for name in stack.split(",") if name.strip()]
+    fronts = verbs_status.fronts(names, identity)
+    while True:
+        records = verbs_status.statuses(fronts)
+        if json:
+            print(json_module.dumps(records[0] if len(names) == 1 else {"stacks": records}), flush=True)
+        else:
+            _console(clear=watch).print(verbs_status.table(records))
+        if not watch:
+            return
+        time.sleep(WATCH_S)
+
+
+def _console(*, clear: bool = False) -> Any:
+    from rich.console import Console
+
+    console = Console(soft_wrap=False, highlight=False)
+    if clear:
+        console.clear()
+    return console
+
+
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {"for": "how far to look, e.g. 24h, 7d", "offline": "by the stack file alone, as if the host were off"}
+)
+@verb
+def explain(
+    _: Context, stack: str = "", for_: str = "24h", offline: bool = False, identity: str = "", json: bool = False
+) -> None:
+    """Say what the policy would decide now and in each minute to come, and change nothing."""
+    from core import durations
+    from remote import verbs_explain
+
+    explained = verbs_explain.explain(stack, for_s=durations.parse(for_), identity=identity, offline=offline)
+    print(json_module.dumps(explained.as_dict()) if json else "\n".join(verbs_explain.lines(explained)))
+
+
+@task(help=STACK | IDENTITY | JSON | {"since": "how far back, e.g. 24h, 7d"})
+@verb
+def history(_: Context, stack: str = "", since: str = "24h", identity: str = "", json: bool = False) -> None:
+    """List what happened to the host: from, to, by whom and why."""
+    from core import durations
+    from remote import verbs_history
+    from remote.verbs_lease import front
+
+    at = front(stack, identity)
+    events = verbs_history.history(at, since_s=durations.parse(since))
     if json:
-        print(json_module.dumps({"stack": stack, "api_url": found.api_url, **lease}))
-        return
-    machine = lease.get("machine", {})
-    now = float(lease["now"])
-    since = f" for {now - float(lease['since']):.0f} s" if lease.get("since") else ""
-    print(f"{stack}: {lease['state'] or 'not deployed'}{since} ({lease.get('reason', 'no lease yet')})")
-    print(f"  machine  {machine.get('instance_id', '')} {machine.get('instance_type', '')} {machine.get('state', '')}")
-    for hold in lease.get("holds", []):
-        if float(hold["until"]) > now:
-            print(f"  held     by {hold['who']} ({hold['why']}), {float(hold['until']) - now:.0f} s more")
-    if lease.get("wanted"):
-        print(f"  wanted   by {lease['wish_by']}")
-    print(f"  API      {found.api_url}")
+        print(json_module.dumps(events))
+    elif events:
+        _console().print(verbs_history.table(events, at.zone))
+    else:
+        print(f"Nothing happened to {stack} in the last {since}.")
+
+
+@task(
+    help=STACK
+    | IDENTITY
+    | {"until": "a time of the stack's clock: 18:00, 2026-11-24 18:00", "for": "or how long: 2h", "why": "the reason"}
+)
+@verb
+def pin(_: Context, stack: str = "", until: str = "", for_: str = "", why: str = "", identity: str = "") -> None:
+    """Keep the host on until a time, whether anybody asks or not; starts it where it is off."""
+    from core import moments
+    from core.errors import DeployError
+    from remote import verbs_pin
+    from remote.verbs_lease import front
+
+    at = front(stack, identity)
+    lease = verbs_pin.pin(at, until=until, lasts=for_, why=why)
+    if not lease["changed"]:
+        raise DeployError(f"Not pinned: {lease['note']}.")
+    note = f" ({lease['note']})" if lease.get("note") else ""
+    print(f"Pinned until {moments.show(lease['pin_until'], at.zone)} ({at.zone}); the host is {lease['state']}{note}.")
+
+
+@task(help=STACK | IDENTITY)
+@verb
+def unpin(_: Context, stack: str = "", identity: str = "") -> None:
+    """End the pin; the host stops when it is idle, as always."""
+    from remote import verbs_pin
+    from remote.verbs_lease import front
+
+    lease = verbs_pin.unpin(front(stack, identity))
+    print(f"The pin is over; the host is {lease['state']}." if lease["changed"] else f"Nothing to do: {lease['note']}.")
 
 
 @task(help=STACK | IDENTITY)
@@ -126,6 +206,8 @@ def stop(_: Context, stack: str = "", force: bool = False, identity: str = "") -
     _found, _machine, desk = _front(stack, identity)
     progress = Progress()
     answer = desk.call("force-stop" if force else "drain", "--by", "fab stop", "--reason", "fab stop")
+    if answer.get("unpinned"):
+        progress.say("The pin is over, or it would start the host again.")
     if not answer["changed"] and answer["state"] not in ("STOPPED", "STOPPING"):
         raise DeployError(f"The host was not stopped: {answer['note']}.")
     with progress.during("host     looks, then stops"):
@@ -153,4 +235,4 @@ def logs(_: Context, stack: str = "", lines: int = 50, follow: bool = False, ide
     journal.show(inventory.load(stack, identity=identity), lines=lines, follow=follow)
 
 
-namespace = Collection(deploy, status, wake, stop, ssh, logs)
+namespace = Collection(deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs)

@@ -39,6 +39,12 @@ class Cli:
         """The lease, the table's time, and with --machine what EC2 says."""
         reading = self._store.read(self._config.unit)
         answer: dict[str, Any] = _shown(reading.lease, reading.now)
+        if arguments.settings:
+            settings = self._store.settings(self._config.unit)
+            answer["settings"] = None if settings is None else dataclasses.asdict(settings)
+        if arguments.history:
+            since = reading.now - arguments.history
+            answer["events"] = [_plain(e) for e in self._store.events(self._config.unit, since=since)]
         if arguments.machine:
             answer["machine"] = dataclasses.asdict(self._power.describe(self._config.instance_id))
         return answer
@@ -80,6 +86,23 @@ class Cli:
         answer = self._change(_existing(outcome))
         return self._start(arguments.by) if arguments.start and answer["state"] in _OFF else answer
 
+    def pin(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """The host is to be on until a time; with --start it is started from here where it is off."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = arguments.until if arguments.seconds is None else now + arguments.seconds
+            return protocol.pin(lease, who=arguments.who, why=arguments.why, now=now, until=until, nonce=_nonce())
+
+        answer = self._change(_existing(outcome))
+        if not (arguments.start and answer["changed"] and answer["state"] in _OFF):
+            return answer
+        by = f"pin of {arguments.who}"
+        return self.wish(argparse.Namespace(by=by, seconds=WISH_EXTRA_S, start=True)) | {"changed": True}
+
+    def unpin(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The pin is over."""
+        return self._change(_existing(lambda lease, _: protocol.unpin(lease, nonce=_nonce())))
+
     def unwish(self, _: argparse.Namespace) -> dict[str, Any]:
         """The wish is deleted."""
         return self._change(_existing(lambda lease, _: protocol.drop_wish(lease, nonce=_nonce())))
@@ -93,12 +116,13 @@ class Cli:
         return self._change(_existing(outcome))
 
     def drain(self, arguments: argparse.Namespace) -> dict[str, Any]:
-        """Ask the host to look and stop now, as the reaper does when it is idle long enough."""
+        """Ask the host to look and stop now, as the reaper does when it is idle long enough. Ends a pin first."""
+        unpinned = self.unpin(arguments)["changed"]
 
         def outcome(lease: Lease, now: float) -> Outcome:
             return protocol.drain(lease, now=now, nonce=_nonce(), reason=arguments.reason)
 
-        return self._change(_existing(outcome))
+        return self._change(_existing(outcome)) | {"unpinned": unpinned}
 
     def wait(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Until the lease is in one of --until, at most --timeout seconds; `met` says whether."""
@@ -113,6 +137,11 @@ class Cli:
     def events(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         """The history from --since (table time, s), oldest first."""
         return [_plain(e) for e in self._store.events(self._config.unit, since=arguments.since)]
+
+    def history(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+        """The history of the last --for seconds by the table's clock, oldest first."""
+        since = self._store.read(self._config.unit).now - arguments.seconds
+        return [_plain(e) for e in self._store.events(self._config.unit, since=since)]
 
     def _start(self, by: str) -> dict[str, Any]:
         outcome = _existing(lambda lease, now: protocol.start(lease, by=by, now=now, nonce=_nonce()))
@@ -195,6 +224,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     show = verbs.add_parser("show", help="the lease as it is")
     show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
+    show.add_argument("--settings", action="store_true", help="and what the reaper goes by")
+    show.add_argument("--history", type=float, default=0.0, help="and the events of the last so many seconds")
     verbs.add_parser("create", help="make the lease, or renew it for a replaced machine")
     hold = verbs.add_parser("hold", help="nothing stops the host for a while")
     hold.add_argument("--who", required=True)
@@ -206,6 +237,14 @@ def _parser() -> argparse.ArgumentParser:
     wish.add_argument("--by", required=True)
     wish.add_argument("--for", dest="seconds", type=float, default=WISH_EXTRA_S, help="seconds (default: %(default)s)")
     wish.add_argument("--start", action="store_true", help="and start it from here")
+    pin = verbs.add_parser("pin", help="on until a time, whether anybody asks or not")
+    pin.add_argument("--who", required=True)
+    pin.add_argument("--why", default="")
+    when = pin.add_mutually_exclusive_group(required=True)
+    when.add_argument("--until", type=float, help="table time, seconds since 1970")
+    when.add_argument("--for", dest="seconds", type=float, help="seconds")
+    pin.add_argument("--start", action="store_true", help="and start it from here where it is off")
+    verbs.add_parser("unpin", help="end the pin")
     verbs.add_parser("unwish", help="delete the wish")
     for name, text in (("drain", "look, and stop if idle"), ("force-stop", "stop without looking")):
         stop = verbs.add_parser(name, help=text)
@@ -216,6 +255,8 @@ def _parser() -> argparse.ArgumentParser:
     wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
     events = verbs.add_parser("events", help="the history, one event a line")
     events.add_argument("--since", type=float, default=0.0, help="table time, seconds since 1970")
+    history = verbs.add_parser("history", help="the same for the last seconds")
+    history.add_argument("--for", dest="seconds", type=float, default=86400.0, help="seconds (default: %(default)s)")
     return parser
 
 

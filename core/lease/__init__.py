@@ -18,11 +18,13 @@ from core.lease.notes import (
     drop_wish,
     fence,
     hold,
+    pin,
     relay_beat,
     release,
     repeat_start,
     seen_stopped,
     stop_order,
+    unpin,
     wish,
 )
 from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
@@ -91,6 +93,7 @@ __all__ = [
     "holds_true",
     "lost",
     "new_machine",
+    "pin",
     "ready",
     "relay_beat",
     "release",
@@ -104,5 +107,6 @@ __all__ = [
     "stop_order",
     "stopped",
     "to_item",
+    "unpin",
     "wish",
 ]

@@ -53,6 +53,9 @@ def must(lease: Lease, *states: State) -> Refused | None:
 CLEAR_WISH: Final[Mapping[str, Any]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
 
 
+CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
+
+
 def unwanted(now: float) -> tuple[Clause, ...]:
     """No fresh wish and no live hold, checked in the table."""
     return (NotAfter("wish_until", now), NotAfter("hold_until", now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_WISH, as_read, mine, must, no_order, no_start, note
+from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note
 from core.lease.record import Hold, Lease, State, Value
 from core.lease.writes import Differs, Equals, NotAfter, Outcome, Refused, Write
 
@@ -46,6 +46,21 @@ def _set_holds(lease: Lease, holds: tuple[Hold, ...], nonce: str) -> Write:
     latest = max((h.until for h in holds), default=None)
     here = (Equals("epoch", lease.epoch), *as_read(lease, "hold_nonce"))
     return note(lease, nonce, here, holds=holds or None, hold_until=latest, hold_nonce=nonce)
+
+
+def pin(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
+    """The host is to be on until `until`, in any state; it replaces an older pin, of whomever, as it was read."""
+    if until <= now:
+        return Refused("the pin would be over already")
+    here = (Equals("epoch", lease.epoch), *as_read(lease, "pin_until", "pin_who"))
+    return note(lease, nonce, here, pin_until=until, pin_who=who, pin_why=why or None)
+
+
+def unpin(lease: Lease, *, nonce: str) -> Outcome:
+    """The pin that was read is over."""
+    if lease.pin_until is None:
+        return Refused("there is no pin")
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "pin_until", "pin_who")), **CLEAR_PIN)
 
 
 def fence(lease: Lease, *, now: float, nonce: str) -> Outcome:

@@ -79,6 +79,9 @@ class Lease:
     tried: str = ""  # what EC2 refused in this start: "g6.xlarge (InsufficientInstanceCapacity), …"
     type_at: float | None = None  # somebody sets the type back since then; nobody else does meanwhile
     alerted: str = ""  # the reason last sent as an alert
+    pin_until: float | None = None  # kept on, and started where it is off, until then
+    pin_who: str = ""
+    pin_why: str = ""
 
     def wanted(self, now: float) -> bool:
         """A fresh wish exists."""
@@ -88,6 +91,10 @@ class Lease:
         """The hold that ends last, if one is alive."""
         alive = [h for h in self.holds if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
+
+    def pinned(self, now: float) -> bool:
+        """Somebody wants the host on until `pin_until`, whether anybody asks or not."""
+        return self.pin_until is not None and self.pin_until > now
 
     def order_alive(self, now: float) -> bool:
         """A stop order from outside may still land."""

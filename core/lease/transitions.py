@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
-from core.lease.guards import CLEAR_WISH, as_read, mine, must, no_order, no_start, note, transition, unwanted
+from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note, transition, unwanted
 from core.lease.record import ON, Lease, State, Value, to_item
 from core.lease.writes import After, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
 
@@ -156,6 +156,7 @@ def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget:
 
     Decided on what was read: a hold, wish or demand that came meanwhile makes the write fail, and the caller decides
     again. The wish stays, so that who waits is served by the next start; with `forget` (an operator's stop) it goes.
+    A pin goes always: it would start at once what was just forced off.
     """
     if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
         return wrong
@@ -166,8 +167,9 @@ def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget:
         reason=reason,
         now=now,
         nonce=nonce,
-        clauses=as_read(lease, "hold_nonce", "wish_until", "demand_at"),
+        clauses=as_read(lease, "hold_nonce", "wish_until", "demand_at", "pin_until"),
         facts={"forced": True},
+        **CLEAR_PIN,
         **(CLEAR_WISH if forget else {}),
     )
 

@@ -31,9 +31,11 @@ RULES: Final[tuple[Rule, ...]] = (
     on.held,
     off.restore,
     off.wanted_off,
+    off.pinned,
     off.off,
     on.max_lease,
     on.new,
+    on.pinned,
     on.scheduled,
     on.silent,  # before every rule that drains: a silent agent cannot look
     on.budget,

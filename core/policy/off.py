@@ -55,6 +55,19 @@ def _retry_wait(lease: Lease) -> float:
     return FAILED_RETRY_S
 
 
+def pinned(case: Case) -> Decision | None:
+    """Off and pinned: a pin says that it is to be on, so it is started, if the budget allows."""
+    lease = case.lease
+    if lease.state not in (State.STOPPED, State.FAILED) or not lease.pinned(case.now):
+        return None
+    who = f"pinned by {lease.pin_who}"
+    if case.over_budget:
+        return keep(f"off, although {who}; {case.budget_words}", alert="budget")
+    if lease.order_alive(case.now) or case.facts.machine != "stopped" or case.age(None) < _retry_wait(lease):
+        return keep(f"off, {who}: {lease.reason}", case.now + _retry_wait(lease))
+    return Decision(Action.PRE_WARM, f"{who} ({lease.pin_why})" if lease.pin_why else who)
+
+
 def off(case: Case) -> Decision | None:
     """Off and unwanted: the schedule may warm it up, so that it is ready at the hour."""
     lease, now, schedule = case.lease, case.now, case.limits.schedule

@@ -28,6 +28,8 @@ def draining(case: Case) -> Decision | None:
     lease = case.lease
     if lease.state is not State.DRAINING:
         return None
+    if lease.pinned(case.now):
+        return Decision(Action.RESUME, f"pinned by {lease.pin_who} meanwhile")
     if case.age(None) >= contract.DRAIN_TIMEOUT_S:
         return Decision(Action.RESUME, f"not done draining within {show(contract.DRAIN_TIMEOUT_S)}")
     return keep(f"draining: {lease.reason}", lease.since + contract.DRAIN_TIMEOUT_S)
@@ -71,6 +73,17 @@ def new(case: Case) -> Decision | None:
     if age >= contract.NEW_ALERT_S:
         return keep(f"new for {show(age)} and never ready; run `fab deploy -s {case.settings.stack}`", alert="new")
     return keep(f"new for {show(age)}; not deployed yet", case.lease.since + contract.NEW_ALERT_S)
+
+
+def pinned(case: Case) -> Decision | None:
+    """Somebody wants it on until a time, whether anybody asks or not; maxLease and hardCap still bound it."""
+    lease = case.lease
+    if not lease.pinned(case.now) or lease.pin_until is None:
+        return None
+    silent = lease.state is State.RUNNING and case.age(lease.agent_at) >= contract.SILENT_AFTER_S
+    why = f" ({lease.pin_why})" if lease.pin_why else ""
+    words = f"pinned by {lease.pin_who}{why} for another {show(lease.pin_until - case.now)}"
+    return keep(words, lease.pin_until, "silent" if silent else "")
 
 
 def scheduled(case: Case) -> Decision | None:

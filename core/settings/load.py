@@ -24,7 +24,7 @@ def stack_file(stack: str) -> str:
     return f"stacks/Pulumi.{stack}.yaml"
 
 
-def load(mapping: Mapping[str, Any], stack: str) -> StackSettings:
+def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> StackSettings:
     """The settings of one stack.
 
     Args:
@@ -32,6 +32,8 @@ def load(mapping: Mapping[str, Any], stack: str) -> StackSettings:
             them, or as JSON text (which is how Pulumi hands them to a program). Other namespaces are passed over,
             and so are encrypted values (`{"secure": …}`).
         stack: the stack's name.
+        to_deploy: False accepts a file without what must be set before a deployment (key, who may call), for who
+            only wants to know what the file says.
 
     Raises:
         SettingsError: one message with every wrong value: file, path, value, what is allowed.
@@ -46,7 +48,7 @@ def load(mapping: Mapping[str, Any], stack: str) -> StackSettings:
         settings = StackSettings.model_validate(raw | {"stack": stack})
     except ValidationError as error:
         raise _wrong(stack, messages.lines(error, StackSettings)) from error
-    if problems := _together(settings):
+    if problems := _together(settings, to_deploy=to_deploy):
         raise _wrong(stack, problems)
     if settings.services:
         return settings
@@ -79,7 +81,7 @@ def _wrong(stack: str, problems: list[str]) -> SettingsError:
     return SettingsError("\n  ".join([f"{file}: {len(problems)} settings need your attention:", *problems]))
 
 
-def _together(settings: StackSettings) -> list[str]:
+def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     """What only several settings together can tell."""
     problems = [
         f'{_PREFIX}services.{name}.engine: "{service.engine}" is not an engine; '
@@ -90,7 +92,7 @@ def _together(settings: StackSettings) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
-    return problems + (_to_set(settings) if settings.cloud == "aws" else [])
+    return problems + (_to_set(settings) if to_deploy and settings.cloud == "aws" else [])
 
 
 def _to_set(settings: StackSettings) -> list[str]:

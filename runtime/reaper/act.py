@@ -100,7 +100,8 @@ class Actor:
     def pre_warm(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
         now = self._now()
         until = now + settings.start_timeout_s + WISH_EXTRA_S
-        wish = protocol.wish(lease, by="schedule", now=now, until=until, nonce=_nonce())
+        by = f"pin of {lease.pin_who}" if lease.pinned(now) else "schedule"
+        wish = protocol.wish(lease, by=by, now=now, until=until, nonce=_nonce())
         wished = self._write(lease, wish)
         return wished if wished.lost_race else self.start(wished.lease, decision, settings)
 

@@ -157,3 +157,47 @@ def test_states_are_checked(world: World, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["wait", "--until", "up"], cli=world.cli)
     assert "RUNNING" in capsys.readouterr().err
+
+
+def test_pin_and_unpin(world: World) -> None:
+    world.run("create")
+    pinned = world.run("pin", "--who", "ann", "--why", "demo", "--for", "7200")
+    assert (pinned["changed"], pinned["pin_until"], pinned["pin_who"], pinned["pin_why"]) == (True, 8200, "ann", "demo")
+    assert world.run("pin", "--who", "bob", "--until", "9000")["pin_until"] == 9000
+    late = world.run("pin", "--who", "bob", "--until", "1000")
+    assert (late["changed"], late["note"]) == (False, "the pin would be over already")
+    assert world.run("unpin")["pin_until"] is None
+    assert world.run("unpin")["note"] == "there is no pin"
+    assert world.power.orders == []
+
+
+def test_a_pin_may_start_a_host_that_is_off(world: World) -> None:
+    stopped(world)
+    started = world.run("pin", "--who", "ann", "--for", "7200", "--start")
+    assert (started["state"], started["changed"], started["pin_until"]) == ("STARTING", True, 8200)
+    assert (started["wish_by"], world.power.orders) == ("pin of ann", ["i-1"])
+
+
+def test_a_stop_by_hand_ends_the_pin(world: World) -> None:
+    world.run("create")
+    world.run("pin", "--who", "ann", "--for", "7200")
+    answer = world.run("drain", "--reason", "fab stop")
+    assert (answer["unpinned"], answer["pin_until"]) == (True, None)
+    world.run("pin", "--who", "ann", "--for", "7200")
+    assert world.run("force-stop", "--reason", "fab stop --force")["pin_until"] is None
+
+
+def test_history_counts_back_by_the_tables_clock(world: World) -> None:
+    world.run("create")
+    world.now += 3600
+    world.run("force-stop", "--reason", "x")
+    assert [e["after"] for e in world.run("history", "--for", "7200")] == ["NEW", "STOPPING"]
+    assert world.run("history", "--for", "60")["after"] == "STOPPING"
+
+
+def test_show_with_settings_and_history(world: World) -> None:
+    world.run("create")
+    assert world.run("show", "--settings", "--history", "60")["settings"] is None
+    shown = world.run("show", "--history", "60")
+    assert [e["after"] for e in shown["events"]] == ["NEW"]
+    assert "settings" not in shown

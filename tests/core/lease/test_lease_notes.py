@@ -29,6 +29,8 @@ ALL: dict[str, Outcome] = {
     "wish": wish(lease(State.DRAINING)),
     "drop wish": protocol.drop_wish(lease(State.STOPPED, wish_until=NOW), nonce="n"),
     "hold": hold(lease(State.RUNNING), "deploy"),
+    "pin": protocol.pin(lease(State.RUNNING), who="ann", why="demo", until=NOW + 60, **AT),
+    "unpin": protocol.unpin(lease(State.RUNNING, pin_until=NOW, pin_who="ann"), nonce="n"),
     "fence": protocol.fence(lease(State.DRAINING), **AT),
     "agent beat": protocol.agent_beat(lease(State.RUNNING), boot_id="b-1", busy=0, demand=False, **AT),
     "relay beat": protocol.relay_beat(lease(State.RUNNING), **AT),
@@ -232,3 +234,39 @@ def test_a_missing_field_is_named(name: str) -> None:
     item = {k: v for k, v in protocol.to_item(lease(State.RUNNING)).items() if k != name}
     with pytest.raises(LeaseError, match=f"lacks {name}"):
         protocol.from_item(item)
+
+
+# ---------------------------------------------------------------- pins
+PIN: dict[str, Any] = {"pin_until": NOW + 60, "pin_who": "ann", "pin_why": "demo"}
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_pin_is_written_in_every_state_and_taken_back(state: State) -> None:
+    before = lease(state)
+    pinned = after(before, protocol.pin(before, who="ann", why="demo", until=NOW + 60, **AT))
+    assert pinned == replace(before, **PIN, nonce="n")
+    assert pinned.pinned(NOW + 59)
+    assert not pinned.pinned(NOW + 60)
+    assert after(pinned, protocol.unpin(pinned, nonce="m")) == replace(before, nonce="m")
+
+
+def test_a_pin_that_is_over_or_not_there_is_refused() -> None:
+    over = protocol.pin(lease(State.RUNNING), who="a", why="", until=NOW, **AT)
+    assert words(over) == "the pin would be over already"
+    assert words(protocol.unpin(lease(State.RUNNING), nonce="n")) == "there is no pin"
+
+
+def test_two_who_pin_at_once_do_not_lose_the_other_unseen() -> None:
+    read, there = lease(State.RUNNING), lease(State.RUNNING, **PIN)
+    assert not applies(there, protocol.pin(read, who="bob", why="", until=NOW + 90, **AT))
+    replaced = after(there, protocol.pin(there, who="bob", why="", until=NOW + 30, **AT))
+    assert (replaced.pin_who, replaced.pin_until, replaced.pin_why) == ("bob", NOW + 30, "")
+    assert not applies(replaced, protocol.unpin(there, nonce="n"))
+
+
+def test_a_forced_stop_ends_the_pin_that_it_has_read() -> None:
+    there = lease(State.RUNNING, **PIN)
+    forced = after(there, protocol.force(there, by="reaper", reason="maxLease", **AT))
+    assert forced.pin_until is None
+    assert not forced.pin_who
+    assert not applies(there, protocol.force(lease(State.RUNNING), by="reaper", reason="maxLease", **AT))

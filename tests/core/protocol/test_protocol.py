@@ -20,7 +20,9 @@ ONLY_TIMES = {
     "agent_beat",
     "relay_beat",
     "alert_sent",
-}  # they decide nothing here: the model has no hours and no alerts
+    "pin",
+    "unpin",
+}  # they decide nothing here: the model has no hours, no alerts and no policy
 
 
 def run(options: Options) -> tuple[Verdict, Leases]:

@@ -385,3 +385,32 @@ def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
 
 def _note(lease: Lease, **sets: Any) -> protocol.Write:
     return protocol.Write(lease.unit, "note", (), sets)
+
+
+def test_a_pin_starts_a_host_that_is_off(world: World) -> None:
+    pin = {"pin_until": world.now + 7000, "pin_who": "ann", "pin_why": "demo"}
+    world.add(State.STOPPED, "stopped", **pin)
+    assert world.run() == {"demo/host": Action.PRE_WARM}
+    lease = world.lease()
+    assert (lease.state, lease.wish_by) == (State.STARTING, "pin of ann")
+    assert world.power.orders == [("start", "i-demo/host")]
+
+
+def test_a_pin_keeps_an_idle_host_on(world: World) -> None:
+    world.add(State.RUNNING, "running", pin_until=world.now + 3001, pin_who="ann")
+    for later, action in ((3000, Action.KEEP), (1, Action.DRAIN)):
+        world.now += later
+        world.store.write(_note(world.lease(), agent_at=world.now))
+        assert world.run() == {"demo/host": action}
+
+
+def test_a_forced_stop_ends_the_pin_and_the_host_stays_off(world: World) -> None:
+    world.add(State.RUNNING, "running", pin_until=world.now + 99999, pin_who="ann")
+    world.now += SETTINGS.max_lease_s
+    world.store.write(_note(world.lease(), agent_at=world.now))
+    assert world.run() == {"demo/host": Action.FORCE}
+    assert world.lease().pin_until is None
+    world.power.states["i-demo/host"] = "stopped"
+    world.run()
+    assert world.run() == {"demo/host": Action.KEEP}
+    assert world.lease().state is State.STOPPED

@@ -1,0 +1,67 @@
+"""Points in time as people write and read them: `18:00`, `2026-11-24 18:00`, in a stack's time zone.
+
+Inside the program a moment is seconds since 1970; it becomes words only here, and words become it only here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from core.errors import SettingsError
+
+EXAMPLES: Final = "18:00 or 2026-11-24 18:00"
+_CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)")
+_DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d{1,2}):(\d\d)")
+
+
+def parse(text: str, zone: str, now: float) -> float:
+    """The moment that `text` means in `zone`: a time of day is its next one after `now`. SettingsError: neither."""
+    words = text.strip()
+    try:
+        if match := _CLOCK.fullmatch(words):
+            return _next_at(int(match[1]), int(match[2]), zone, now)
+        if match := _DATE.fullmatch(words):
+            year, month, day, hour, minute = map(int, match.groups())
+            return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(zone)).timestamp()
+    except ValueError as error:
+        raise SettingsError(f'"{text}" is not a time ({error}); write e.g. {EXAMPLES}') from error
+    raise SettingsError(f'"{text}" is not a time; write e.g. {EXAMPLES}')
+
+
+def _next_at(hour: int, minute: int, zone: str, now: float) -> float:
+    today = local(now, zone).replace(hour=hour, minute=minute, second=0, microsecond=0, fold=0)
+    found = today.timestamp()
+    return found if found > now else (today + timedelta(days=1)).timestamp()
+
+
+def local(moment: float, zone: str) -> datetime:
+    """The moment on a clock in `zone`."""
+    return datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone))
+
+
+def midnight(moment: float, zone: str) -> float:
+    """When the day of `moment` began in `zone`."""
+    return local(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
+
+
+def first_of_month(moment: float) -> float:
+    """When the month of `moment` began in UTC, as on AWS's bill."""
+    return datetime.fromtimestamp(midnight(moment, "UTC"), UTC).replace(day=1).timestamp()
+
+
+def show(moment: float, zone: str) -> str:
+    """`Mon 23 Nov 09:00`, on a clock in `zone`."""
+    return f"{day(moment, zone)} {clock(moment, zone)}"
+
+
+def day(moment: float, zone: str) -> str:
+    """`Mon 23 Nov`."""
+    return f"{local(moment, zone):%a %d %b}"
+
+
+def clock(moment: float, zone: str) -> str:
+    """`09:00`."""
+    return f"{local(moment, zone):%H:%M}"
