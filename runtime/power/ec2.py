@@ -6,9 +6,11 @@ add up to 5 s, because an order that lands late would hit the next boot.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from core.contract import TAG_UNIT
 from runtime.aws import client
 from runtime.power import Machine, PowerRefused, PowerUnanswered
 
@@ -17,6 +19,14 @@ CAPACITY_CODES: Final = frozenset(
     {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity"}
 )
 PAGE: Final = 200  # EC2 takes at most 200 values in one filter
+LARGEST_PAGE: Final = 1000
+# Of the hundred-odd elements of an instance the ones with most text, that nobody here reads. None holds itself, so that
+# the first closing tag ends it; text in XML has no bare "<".
+_UNREAD: Final = re.compile(
+    rb"<(networkInterfaceSet|blockDeviceMapping|metadataOptions|cpuOptions|capacityReservationSpecification"
+    rb"|hibernationOptions|enclaveOptions|privateDnsNameOptions|maintenanceOptions|monitoring|groupSet)>.*?</\1>",
+    re.DOTALL,
+)
 STOP_CONNECT_S: Final = 2.0
 STOP_READ_S: Final = 3.0
 
@@ -32,12 +42,22 @@ class Ec2Power:
         return self.describe_many([instance_id])[instance_id]
 
     def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
-        """What EC2 says of each, in one call for 200. A filter, not ids: one unknown id would fail the whole call."""
-        found = {i: Machine(i, "missing") for i in instance_ids}
-        for start in range(0, len(instance_ids), PAGE):
-            for raw in self._page(instance_ids[start : start + PAGE]):
+        """What EC2 says of each, in one call for 200. A filter, not ids: one unknown id would fail the whole call.
+
+        More than 200 are asked for by our tag, a thousand a call; those without it (untagged, gone) then one by one.
+        """
+        found = self._tagged(frozenset(instance_ids)) if len(instance_ids) > PAGE else {}
+        left = [i for i in instance_ids if i not in found]
+        for start in range(0, len(left), PAGE):
+            for raw in self._pages([{"Name": "instance-id", "Values": left[start : start + PAGE]}]):
                 found[raw["InstanceId"]] = _machine(raw)
-        return found
+        return {i: found.get(i) or Machine(i, "missing") for i in instance_ids}
+
+    def _tagged(self, wanted: frozenset[str]) -> dict[str, Machine]:
+        events = client("ec2", self._region).meta.events
+        events.register("before-parse.ec2.DescribeInstances", _drop_unread, unique_id="pilotlight-unread")
+        raws = self._pages([{"Name": "tag-key", "Values": [TAG_UNIT]}], MaxResults=LARGEST_PAGE)
+        return {raw["InstanceId"]: _machine(raw) for raw in raws if raw["InstanceId"] in wanted}
 
     def start(self, instance_id: str) -> None:
         """Order a start. PowerRefused where EC2 says no."""
@@ -48,8 +68,8 @@ class Ec2Power:
         once = client("ec2", self._region, connect_timeout_s=STOP_CONNECT_S, read_timeout_s=STOP_READ_S, attempts=1)
         self._call(once, "stop_instances", InstanceIds=[instance_id])
 
-    def _page(self, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        ask: dict[str, Any] = {"Filters": [{"Name": "instance-id", "Values": list(ids)}]}
+    def _pages(self, filters: Sequence[Mapping[str, Any]], **limits: int) -> Iterator[Mapping[str, Any]]:
+        ask: dict[str, Any] = {"Filters": filters, **limits}
         while True:
             answer = self._call(client("ec2", self._region), "describe_instances", **ask)
             for reservation in answer.get("Reservations", ()):
@@ -69,6 +89,11 @@ class Ec2Power:
         except BotoCoreError as error:
             raise PowerUnanswered(f"{operation}: {error}") from error
         return answer
+
+
+def _drop_unread(response_dict: dict[str, Any], **_: Any) -> None:
+    """Before botocore makes Python of the answer: four fifths of its time for a thousand machines go into the rest."""
+    response_dict["body"] = _UNREAD.sub(b"", response_dict["body"])
 
 
 def _machine(raw: Mapping[str, Any]) -> Machine:

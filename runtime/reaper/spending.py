@@ -7,16 +7,52 @@ not what a stop could save. Nothing is guessed: without a price the spending is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from core.contract import UnitSettings
-from core.lease import Event
+from core.lease import Event, Lease
 from core.money import HOUR_S, Interval, intervals
 from core.prices import PriceUnknown, instance_hour
 from runtime.lease_store import LeaseStore
 
 
-def spending(store: LeaseStore, settings: UnitSettings, instance_type: str, now: float) -> tuple[float | None, str]:
+class HasEvents(Protocol):
+    """What `spending` needs of a store."""
+
+    def events(self, unit: str) -> Sequence[Event]: ...
+
+
+class Histories:
+    """Histories as read, by unit. A history grows only with its lease's epoch: one read of an epoch serves all passes."""
+
+    def __init__(self, store: LeaseStore) -> None:
+        self._store = store
+        self._read: dict[str, tuple[int, Sequence[Event]]] = {}
+
+    def until(self, lease: Lease) -> HasEvents:
+        """The history of a lease as it was read, asked for when it is needed."""
+        return _Until(self, lease.epoch)
+
+    def at(self, unit: str, epoch: int) -> Sequence[Event]:
+        """The events of a unit up to an epoch, from the store where they are not known yet."""
+        known = self._read.get(unit)
+        if known is None or known[0] != epoch:
+            known = self._read[unit] = (epoch, self._store.events(unit))
+        return known[1]
+
+
+@dataclass(frozen=True)
+class _Until:
+    histories: Histories
+    epoch: int
+
+    def events(self, unit: str) -> Sequence[Event]:
+        return self.histories.at(unit, self.epoch)
+
+
+def spending(store: HasEvents, settings: UnitSettings, instance_type: str, now: float) -> tuple[float | None, str]:
     """US dollars since the first of the month, and why they are unknown (then None). No budget: not asked."""
     if settings.monthly_budget_usd is None:
         return None, ""

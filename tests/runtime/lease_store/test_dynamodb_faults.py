@@ -160,9 +160,9 @@ def test_units_come_in_pages(dynamodb: Any) -> None:
     def small(real: Callable[..., Any], request: dict[str, Any]) -> Any:
         return real(**request, Limit=2)
 
-    store, client, _ = faulty(dynamodb, scan=[small, small, small])
+    store, client, _ = faulty(dynamodb, query=[small, small, small])
     assert store.units() == [f"stack-{i}/host" for i in range(5)]
-    assert client.calls == ["scan"] * 3
+    assert client.calls == ["query"] * 3
 
 
 # ---------------------------------------------------------------- the table's time

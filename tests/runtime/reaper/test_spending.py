@@ -10,7 +10,7 @@ from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.reaper.spending import spending, within_month
+from runtime.reaper.spending import Histories, spending, within_month
 from runtime.reaper.sweep import Sweep
 from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
 
@@ -74,3 +74,15 @@ def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
     lease = leases.read("demo/host").lease
     assert lease is not None
     assert not lease.wanted(now)
+
+
+def test_a_history_is_read_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = store(NOVEMBER)
+    asked, events = list[str](), leases.events
+    monkeypatch.setattr(leases, "events", lambda unit: asked.append(unit) or events(unit))
+    histories, lease = Histories(leases), leases.read("demo/host").lease
+    assert lease is not None
+    for epoch in (6, 6, 7, 7):
+        found = histories.until(dataclasses.replace(lease, epoch=epoch)).events("demo/host")
+        assert found == events("demo/host")
+    assert len(asked) == 2
