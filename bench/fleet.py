@@ -177,9 +177,7 @@ def _leaves(**texts: str) -> str:
 
 _WHEN: Final = "2026-01-01T00:00:00.000Z"
 _GROUPS: Final = "<groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>host</groupName></item></groupSet>"
-_NET: Final = _leaves(
-    subnetId="subnet-0123456789abcdef0", vpcId="vpc-0123456789abcdef0", privateIpAddress="10.0.0.1"
-)
+_NET: Final = _leaves(subnetId="subnet-0123456789abcdef0", vpcId="vpc-0123456789abcdef0", privateIpAddress="10.0.0.1")
 _LEAVES: Final = (
     _leaves(privateDnsName="ip-10-0-0-1.ec2.internal", dnsName="", reason="", keyName="key", amiLaunchIndex="0")
     + _leaves(productCodes="", launchTime=_WHEN, architecture="x86_64", rootDeviceType="ebs", clientToken="0" * 32)

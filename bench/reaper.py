@@ -105,7 +105,7 @@ def _one(sweep: Sweep, fleet: Fleet) -> float:
 
 
 def cold_start_ms() -> tuple[float, float]:
-    """Medians in a clean interpreter: importing the handler, and that with all that a first pass needs before it asks."""
+    """Medians in a clean interpreter: importing the handler, and that with all that a first pass needs to ask."""
     with tempfile.TemporaryDirectory(prefix="pilotlight-archive-") as folder:
         for name, source in archive.files().items():
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,8 +113,10 @@ def cold_start_ms() -> tuple[float, float]:
         packages = str(Path(boto3.__file__).parents[1])
         environment = {**CREDENTIALS, "TABLE": TABLE, "AWS_REGION": REGION}
         command = [sys.executable, "-S", "-P", "-c", COLD, folder, packages]
-        runs = [subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd="/")
-                for _ in range(COLD_STARTS + 1)][1:]  # the first writes bytecode, which Lambda's image has
+        runs = [
+            subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd="/")
+            for _ in range(COLD_STARTS + 1)
+        ][1:]  # the first writes bytecode, which Lambda's image has
     pairs = [tuple(map(float, run.stdout.split())) for run in runs]
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 

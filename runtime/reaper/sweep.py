@@ -141,7 +141,8 @@ class Sweep:
         return known
 
     def _one(self, unit: _Unit, machine: Machine) -> Outcome:
-        spent, problem = spending(self._histories.until(unit.lease), unit.settings, machine.instance_type, unit.table_now())
+        history = self._histories.until(unit.lease)
+        spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
         facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
         lease, decision = unit.lease, Decision(Action.KEEP, "")
         for _ in range(ROUNDS):

@@ -6,6 +6,8 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
