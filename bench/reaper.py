@@ -33,7 +33,7 @@ from components.control import MEMORY_MIB
 from core.money import reaper_month
 from core.policy import Action
 from runtime import aws
-from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.lease_store import dynamodb
 from runtime.power.ec2 import Ec2Power
 from runtime.reaper.alerts import SnsAlerts
 from runtime.reaper.sweep import Sweep
@@ -84,8 +84,9 @@ def measure(hosts: int) -> Pass:
     fleet = Fleet(hosts)
     aws.client.cache_clear()
     fleet.join(aws.client("ec2", REGION), "ec2")
-    table = fleet.join(boto3.client("dynamodb", region_name=REGION), "dynamodb")
-    sweep = Sweep(DynamoLeaseStore(TABLE, REGION, client=table), Ec2Power(REGION), SnsAlerts(REGION))
+    dynamodb._client.cache_clear()
+    table = fleet.join(dynamodb._client(REGION), "dynamodb")
+    sweep = Sweep(dynamodb.DynamoLeaseStore(TABLE, REGION, client=table), Ec2Power(REGION), SnsAlerts(REGION))
     _one(sweep, fleet)
     first = fleet.calls.total()
     times = [_one(sweep, fleet) for _ in range(WARM_PASSES if hosts == 1 else 3)]

@@ -7,6 +7,7 @@ meets itself is told by its nonce. What remains becomes `StoreUnavailable`.
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -234,4 +235,15 @@ def _client(region: str) -> Any:
         read_timeout=READ_TIMEOUT_S,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    return boto3.client("dynamodb", region_name=region, config=config)
+    client = boto3.client("dynamodb", region_name=region, config=config)
+    client.meta.events.register("before-parse.dynamodb.BatchGetItem", _read_plainly)
+    return client
+
+
+def _read_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """A batch of leases is JSON as it stands; botocore would walk over each value of it to make the same. Attributes of
+    ours are no bytes, the one kind that it changes; an error's body is left to it.
+    """
+    if response_dict["status_code"] == 200:
+        customized_response_dict.update(json.loads(response_dict["body"]))
+        response_dict["body"] = b"{}"

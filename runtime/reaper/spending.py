@@ -25,7 +25,7 @@ class HasEvents(Protocol):
 
 
 class Histories:
-    """Histories as read, by unit. A history grows only with its lease's epoch: one read serves all passes until then."""
+    """Histories as read, by unit. A history grows only with its lease's epoch: a read serves all passes until then."""
 
     def __init__(self, store: LeaseStore) -> None:
         self._store = store
