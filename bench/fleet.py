@@ -36,6 +36,7 @@ class Fleet:
     def __init__(self, hosts: int) -> None:
         self.calls: Counter[str] = Counter()
         self.read_units = 0.0
+        self.pages = set[str]()  # where the directory's pages begin
         self.own_s = 0.0
         self._at = time.time()
         self._units = [f"stack-{n:05}/host" for n in range(hosts)]
@@ -80,6 +81,7 @@ class Fleet:
     def _directory(self, asked: Mapping[str, Any]) -> bytes:
         first = self._numbers[asked["ExclusiveStartKey"][TABLE_SK]["S"]] + 1 if "ExclusiveStartKey" in asked else 0
         size, end = 0, first
+        self.pages.add(str(first))
         while end < len(self._settings) and size + len(self._settings[end]) <= QUERY_PAGE:
             size += len(self._settings[end])
             end += 1

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.contract import UnitSettings
 from core.lease import Event, Lease
 from core.money import HOUR_S, Interval, intervals
 from core.prices import PriceUnknown, instance_hour
 from runtime.lease_store import LeaseStore
+
+READS_A_PASS: Final = 200
 
 
 class HasEvents(Protocol):
@@ -30,6 +32,16 @@ class Histories:
     def __init__(self, store: LeaseStore) -> None:
         self._store = store
         self._read: dict[str, tuple[int, Sequence[Event]]] = {}
+        self._left = READS_A_PASS
+
+    def next_pass(self) -> None:
+        """A pass begins: it may read so many histories anew that a cold Lambda ends in time, in a fleet too."""
+        self._left = READS_A_PASS
+
+    def can_wait(self, lease: Lease, now: float) -> bool:
+        """Not known, this pass has read its share, and nobody waits for a start: a later pass reads it."""
+        known = self._read.get(lease.unit)
+        return self._left <= 0 and not lease.wanted(now) and (known is None or known[0] != lease.epoch)
 
     def until(self, lease: Lease) -> HasEvents:
         """The history of a lease as it was read, asked for when it is needed."""
@@ -39,6 +51,7 @@ class Histories:
         """The events of a unit up to an epoch, from the store where they are not known yet."""
         known = self._read.get(unit)
         if known is None or known[0] != epoch:
+            self._left -= 1
             known = self._read[unit] = (epoch, self._store.events(unit))
         return known[1]
 

@@ -95,6 +95,7 @@ class Sweep:
     def run(self, units: Sequence[str] | None = None) -> Report:
         """One pass over `units`, or all. Raises StoreUnavailable or PowerUnanswered where nothing could be done."""
         report = Report()
+        self._histories.next_pass()
         settings = self._store.all_settings() if units is None else {u: self._settings(u) for u in units}
         self._say_kept = len(settings) <= SAY_KEPT
         known = self._read(settings, report)
@@ -141,8 +142,10 @@ class Sweep:
         return known
 
     def _one(self, unit: _Unit, machine: Machine) -> Outcome:
-        history = self._histories.until(unit.lease)
-        spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
+        spent, problem = None, ""
+        if not self._histories.can_wait(unit.lease, unit.table_now()):
+            history = self._histories.until(unit.lease)
+            spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
         facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
         lease, decision = unit.lease, Decision(Action.KEEP, "")
         for _ in range(ROUNDS):

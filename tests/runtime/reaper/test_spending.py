@@ -12,7 +12,7 @@ from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.reaper.spending import Histories, spending, within_month
+from runtime.reaper.spending import READS_A_PASS, Histories, spending, within_month
 from runtime.reaper.sweep import Sweep
 from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
 
@@ -88,3 +88,18 @@ def test_a_history_is_read_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> Non
         found = histories.until(dataclasses.replace(lease, epoch=epoch)).events("demo/host")
         assert found == events("demo/host")
     assert len(asked) == 2
+
+
+def test_a_pass_reads_its_share_of_histories_and_those_that_somebody_waits_for() -> None:
+    leases = store(NOVEMBER)
+    histories, lease = Histories(leases), leases.read("demo/host").lease
+    assert lease is not None
+    for n in range(READS_A_PASS):
+        other = dataclasses.replace(lease, unit=f"{n}/host")
+        assert not histories.can_wait(other, NOVEMBER)
+        histories.until(other).events(other.unit)
+    assert histories.can_wait(lease, NOVEMBER)
+    assert not histories.can_wait(dataclasses.replace(lease, unit="0/host"), NOVEMBER)  # known already
+    assert not histories.can_wait(dataclasses.replace(lease, wish_until=NOVEMBER + 1), NOVEMBER)
+    histories.next_pass()
+    assert not histories.can_wait(lease, NOVEMBER)
