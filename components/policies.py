@@ -47,7 +47,7 @@ def reaper(
         _allow(["ec2:DescribeInstances"], "*"),
         _allow(["ec2:StartInstances", "ec2:StopInstances"], _EVERY_INSTANCE, mine),
         _allow(["ec2:ModifyInstanceAttribute"], _EVERY_INSTANCE, ladder),
-        _allow([f"dynamodb:{verb}" for verb in (*_ITEM_VERBS, "BatchGetItem", "Scan")], table_arn),
+        _allow([f"dynamodb:{verb}" for verb in (*_ITEM_VERBS, "BatchGetItem")], table_arn),
         _allow(["sns:Publish"], topic_arn),
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
         *_grant(kms_key_arn),

@@ -41,6 +41,7 @@ TABLE_PK: Final = "pk"  # "<stack>/<unit>"
 TABLE_SK: Final = "sk"
 SK_LEASE: Final = "lease"
 SK_SETTINGS: Final = "settings"
+PK_UNITS: Final = "units"  # the directory: sk is the unit, body its settings once more; one Query reads a whole fleet
 SETTINGS_BODY: Final = "body"  # attribute (S): UnitSettings as JSON
 
 
@@ -92,11 +93,13 @@ RELAY_VENV: Final = "/opt/pilotlight/relay"
 ENGINE_VENV: Final = "/opt/pilotlight/engine"
 MODELS_DIR: Final = "/var/lib/pilotlight/models"
 RUN_DIR: Final = "/run/pilotlight"  # tmpfs
+TABLE_SEEN_FILE: Final = f"{RUN_DIR}/table-seen"  # the agent touches it whenever the table answered; the dead-man reads
 BOOT_ID_FILE: Final = f"{RUN_DIR}/boot-id"  # drawn once a boot (containers share the kernel's own boot id)
 ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
 HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"
+DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
 RELAY_UNIT: Final = "pilotlight-relay.service"
 ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)

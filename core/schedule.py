@@ -7,6 +7,7 @@ To widen: holidays or exceptions would be a third expression here, never a rule 
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from core.errors import SettingsError
 
 # An autumn change repeats an hour of the local clock: what has fired in it the first time looks as if still to come.
 _SLACK: Final = timedelta(hours=3)
+_MINUTE_S: Final = 60.0
 _SHORT: Final = re.compile(r"([a-z,-]+) (\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)", re.IGNORECASE)
 
 
@@ -70,11 +72,21 @@ def next_change(schedule: Schedule, now: float) -> float:
 
 
 def _next(cron: str, zone: str, now: float) -> float:
+    return _next_in(cron, zone, now // _MINUTE_S * _MINUTE_S)  # cron fires on the minute: all of it has one answer
+
+
+@functools.lru_cache(maxsize=1024)
+def _next_in(cron: str, zone: str, now: float) -> float:
     start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone))
     return next(t for t in (moment.timestamp() for moment in _cron(cron, start)) if t > now)
 
 
 def _previous(cron: str, zone: str, now: float) -> float:
+    return _previous_in(cron, zone, now // _MINUTE_S * _MINUTE_S)
+
+
+@functools.lru_cache(maxsize=1024)
+def _previous_in(cron: str, zone: str, now: float) -> float:
     start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone)) + _SLACK
     return next(t for t in (moment.timestamp() for moment in _cron(cron, start, reverse=True)) if t <= now)
 

@@ -1,10 +1,10 @@
-"""The agent on the host, and the wall around the instance's metadata."""
+"""The agent on the host, the dead-man's switch beside it, and the wall around the instance's metadata."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from core.contract import AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, APP_DIR, HostConfig
+from core.contract import AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, APP_DIR, DEAD_MAN_UNIT, HostConfig
 from remote import app, templates
 from remote.items import Item
 from remote.items.files import File
@@ -32,11 +32,16 @@ def code() -> list[Item]:
 
 
 def items(config: HostConfig) -> list[Item]:
-    """The agent's configuration and unit. It starts only under a hold: from then on the lease lives."""
+    """The agent's configuration and unit; it starts only under a hold, since from then on the lease lives. Then the
+    switch, from the same files: it hears of the table by the agent, so it comes last.
+    """
     tree, venv = app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",))
     document = File(AGENT_CONFIG, config.to_json().encode())
     unit = File(
         f"{UNIT_DIR}/{AGENT_UNIT}", templates.render("pilotlight-agent.service.j2", app=APP_DIR, venv=AGENT_VENV)
     )
     running = Unit(AGENT_UNIT, digest_of((tree, venv, document, unit)), wait_for_hold=True)
-    return [document, unit, running]
+    switch = File(
+        f"{UNIT_DIR}/{DEAD_MAN_UNIT}", templates.render("pilotlight-dead-man.service.j2", app=APP_DIR, venv=AGENT_VENV)
+    )
+    return [document, unit, running, switch, Unit(DEAD_MAN_UNIT, digest_of((tree, venv, document, switch)))]

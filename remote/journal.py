@@ -6,12 +6,12 @@ import sys
 import threading
 from typing import Final
 
-from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT
+from core.contract import AGENT_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, RELAY_UNIT
 from remote import haproxy
 from remote.inventory import Inventory
 from remote.machine import Machine, Unreachable
 
-HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT)
+HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT)
 GATEWAY_UNITS: Final = (RELAY_UNIT, haproxy.UNIT)
 
 

@@ -1,8 +1,8 @@
 """The agent's loop: read the lease, do what its state asks of the host, write down what happened.
 
 `_BY_STATE` says which method serves which state; each is one tick's work, never waits, and may be called again after
-a crash. Every write names instance and boot. A table that does not answer changes nothing here, except after
-`max_silence_s`: then the dead-man's switch turns an idle machine off.
+a crash. Every write names instance and boot. A table that does not answer changes nothing here, and what it said is
+believed for `max_silence_s` only; then the machine is the dead-man's switch's, a program of its own (`dead_man.py`).
 
 The door is shut from this boot's first tick until this boot is RUNNING, so that a relay that still believes in the
 boot before sends nothing into a start that may yet fail (docs/adr/0004). The agent's own probes come from root on the
@@ -30,6 +30,7 @@ from core.lease import ON, Lease, Outcome, Refused, State, Value
 from runtime.agent.door import DoorError, DoorLike
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Counters, Engine, Unreadable, total
+from runtime.agent.heard import Answer
 from runtime.agent.look import Lister, look
 from runtime.agent.machine import MachineLike
 from runtime.lease_store import LeaseStore, StoreUnavailable
@@ -52,10 +53,12 @@ class Agent:
         *,
         door: DoorLike,
         connections: Lister,
+        heard: Callable[[Answer], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
         self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
+        self._heard = heard
         began = clock()
         self._lease: Lease | None = None
         self._table_now, self._read_at = 0.0, began  # the table's time at a moment of our clock
@@ -65,7 +68,6 @@ class Agent:
         self._proved: set[str] = set()
         self._ask_again: dict[str, float] = {}
         self._counters: Counters | None = None
-        self._demand_at = began
         self._drain: Drain | None = None
         self._door_open: bool | None = None  # None: not known yet
         self._boot_looked_at = False
@@ -85,7 +87,7 @@ class Agent:
             if fresh:
                 self._act()
             else:
-                self._dead_man()
+                self._beat_if_due()
         except DoorError as error:
             self._say("door", str(error))
         return self._pause()
@@ -128,6 +130,8 @@ class Agent:
         self._table_now, self._read_at = reading.now, self._clock()
         self._answered_at = self._read_at
         self._lease = reading.lease
+        hold = reading.lease.held(reading.now) if reading.lease else None
+        self._heard(Answer(self._read_at, self._read_at + hold.until - reading.now if hold else 0.0))
         if reading.lease is None:
             unit, machine = self._config.unit, self._config.instance_id
             self._write(protocol.create(unit, machine, by="agent", now=self._now(), nonce=_nonce()))
@@ -188,7 +192,7 @@ class Agent:
         facts = self._start_facts()
         ready = protocol.ready(lease, boot_id=self._machine.boot_id, now=self._now(), nonce=_nonce(), facts=facts)
         if self._write(ready):
-            self._counters, self._demand_at = counters, self._clock()
+            self._counters = counters
             self._next_beat = self._clock() + HEARTBEAT_S
             self._run(lease)  # in this tick: the relay forwards as soon as it reads RUNNING
 
@@ -286,30 +290,6 @@ class Agent:
         if self._write(outcome) or not drain.stop_tried:
             self._open_door()
 
-    def _dead_man(self) -> None:
-        """The table was silent for `max_silence_s`: off, if nobody used the host for as long and the look agrees."""
-        lease, limit = self._lease, self._config.max_silence_s
-        self._beat_if_due()
-        quiet_s = self._clock() - self._demand_at
-        if quiet_s < limit or (lease is not None and lease.held(self._now())):
-            return
-        drain = self._this_drain(-1)
-        step = drain.next(self._clock(), fenced=True)
-        if step is Step.SHUT:
-            self._shut_for(drain)
-        elif step is Step.LOOK:
-            drain.saw(look(self._engines, self._connections), self._clock())
-        elif step is Step.QUIET and self._clock() >= self._off_again:
-            drain.again()
-            self._off_again = self._clock() + RETRY_POWER_OFF_S
-            reason = f"dead-man's switch: no answer from the table and no demand for {quiet_s:.0f} s"
-            self._machine.power_off(reason, idle_engines=[e.name for e in self._engines])
-        elif step is Step.GIVE_UP:
-            self._say("dead-man", f"not idle: {drain.given_up}")
-            self._drain, self._demand_at = None, self._clock()
-            if self._machine.was_ready():
-                self._open_door()
-
     # ------------------------------------------------------------ door and counters
     def _open_door(self) -> None:
         if self._door_open is not True:
@@ -350,8 +330,6 @@ class Agent:
         self._next_beat = self._clock() + HEARTBEAT_S
         lease = self._lease
         busy, demand = self._demand() if lease is None or lease.state in (State.RUNNING, State.DRAINING) else (0, False)
-        if demand or busy:
-            self._demand_at = self._clock()
         if lease is not None and lease.state in ON:
             boot = self._machine.boot_id
             beat = protocol.agent_beat(lease, boot_id=boot, now=self._now(), busy=busy, demand=demand, nonce=_nonce())

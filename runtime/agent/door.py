@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 TABLE: Final = "inet pilotlight_door"
+DEAD_MAN_TABLE: Final = "inet pilotlight_dead_man"  # the switch's own: neither opens what the other shut
 COMMAND_S: Final = 10.0
 
 
@@ -33,7 +34,8 @@ class DoorLike(Protocol):
 class Door:
     """The door in front of `ports`."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    def __init__(self, ports: Sequence[int], *, table: str = TABLE) -> None:
+        self._table = table
         self._ports = ", ".join(str(p) for p in sorted(ports))
 
     def shut(self) -> None:
@@ -41,8 +43,8 @@ class Door:
         syn = f"tcp dport {{ {self._ports} }} tcp flags & (syn | ack) == syn"
         refuse = "reject with tcp reset"
         _nft(
-            f"table {TABLE} {{}}\ndelete table {TABLE}\n"
-            f"table {TABLE} {{\n"
+            f"table {self._table} {{}}\ndelete table {self._table}\n"
+            f"table {self._table} {{\n"
             f"  chain in {{ type filter hook input priority -10; iif != lo {syn} {refuse}; }}\n"
             f"  chain out {{ type filter hook output priority -10; oif lo meta skuid != 0 {syn} {refuse}; }}\n"
             "}\n"
@@ -50,11 +52,11 @@ class Door:
 
     def open(self) -> None:
         """Accept connections again. Idempotent."""
-        _nft(f"table {TABLE} {{}}\ndelete table {TABLE}\n")
+        _nft(f"table {self._table} {{}}\ndelete table {self._table}\n")
 
     def is_shut(self) -> bool:
         """What the kernel says."""
-        return f"table {TABLE}" in _nft("list tables\n")
+        return f"table {self._table}" in _nft("list tables\n")
 
 
 def _nft(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -93,13 +94,15 @@ def _read(path: Path) -> str:
 
 
 def _boot_id(path: Path) -> str:
-    """The boot's id; containers share the kernel's own, so it is drawn here."""
+    """The boot's id; containers share the kernel's own, so it is drawn here, by whichever program of ours is first."""
     if path.exists():
         return path.read_text().strip()
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
+    fresh = path.with_suffix(f".{os.getpid()}")
     fresh.write_text(uuid.uuid4().hex)
-    fresh.replace(path)
+    with contextlib.suppress(FileExistsError):  # somebody else was first: theirs it is
+        os.link(fresh, path)
+    fresh.unlink()
     return path.read_text().strip()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.contract import UnitSettings
-from core.errors import LeaseError
+from core.errors import ContractError, LeaseError
 from core.lease import Event, Lease, Write
 
 
@@ -51,6 +51,10 @@ class LeaseStore(Protocol):
 
     def units(self) -> Sequence[str]:
         """Every unit that has settings, sorted."""
+        ...
+
+    def all_settings(self) -> Mapping[str, UnitSettings | ContractError]:
+        """Every unit's settings, sorted by unit; what cannot be read is its unit's error."""
         ...
 
     def settings(self, unit: str) -> UnitSettings | None:

@@ -7,6 +7,7 @@ meets itself is told by its nonce. What remains becomes `StoreUnavailable`.
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,8 +16,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings, sk_event
-from core.errors import LeaseError
+from core.contract import PK_UNITS, SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings, sk_event
+from core.errors import ContractError, LeaseError
 from core.lease import Event, Lease, Write, from_item
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
@@ -46,6 +47,7 @@ class DynamoLeaseStore:
         self._client = client or _client(region)
         self._sleep = sleep
         self._clock = TableClock(time.monotonic)
+        self._parsed: dict[str, tuple[str, UnitSettings]] = {}
 
     # ------------------------------------------------------------ reading
     def read(self, unit: str) -> Reading:
@@ -76,15 +78,33 @@ class DynamoLeaseStore:
         raise StoreUnavailable(f"The table {self._table} left {len(wanted)} leases unread after {BATCH_TRIES} tries.")
 
     def units(self) -> Sequence[str]:
-        """Every unit that has settings, sorted. A scan of the whole table in pages, so keep the answer a while."""
+        """Every unit that has settings, sorted."""
+        return list(self.all_settings())
+
+    def all_settings(self) -> Mapping[str, UnitSettings | ContractError]:
+        """Every unit's settings, from the directory: a Query in pages of 1 MB, about 1,300 units each.
+
+        Not a consistent read, at half the price: what `pulumi up` wrote a second ago is seen a minute later.
+        """
         pages = self._pages(
-            "scan",
-            FilterExpression="#sk = :settings",
-            ProjectionExpression="#pk",
-            ExpressionAttributeNames={"#sk": TABLE_SK, "#pk": TABLE_PK},
-            ExpressionAttributeValues={":settings": {"S": SK_SETTINGS}},
+            "query",
+            KeyConditionExpression="#pk = :pk",
+            ExpressionAttributeNames={"#pk": TABLE_PK},
+            ExpressionAttributeValues={":pk": {"S": PK_UNITS}},
         )
-        return sorted(item[TABLE_PK] for item in pages)
+        return {item[TABLE_SK]: self._parse(item[TABLE_SK], item.get(SETTINGS_BODY, "")) for item in pages}
+
+    def _parse(self, unit: str, body: str) -> UnitSettings | ContractError:
+        """Settings change with `pulumi up` only: an unchanged body is not read again."""
+        known = self._parsed.get(unit)
+        if known is not None and known[0] == body:
+            return known[1]
+        try:
+            settings = UnitSettings.from_json(body)
+        except ContractError as error:
+            return error
+        self._parsed[unit] = (body, settings)
+        return settings
 
     def settings(self, unit: str) -> UnitSettings | None:
         """The unit's settings."""
@@ -215,4 +235,15 @@ def _client(region: str) -> Any:
         read_timeout=READ_TIMEOUT_S,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    return boto3.client("dynamodb", region_name=region, config=config)
+    client = boto3.client("dynamodb", region_name=region, config=config)
+    client.meta.events.register("before-parse.dynamodb.BatchGetItem", _read_plainly)
+    return client
+
+
+def _read_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """A batch of leases is JSON as it stands; botocore would walk over each value of it to make the same. Attributes of
+    ours are no bytes, the one kind that it changes; an error's body is left to it.
+    """
+    if response_dict["status_code"] == 200:
+        customized_response_dict.update(json.loads(response_dict["body"]))
+        response_dict["body"] = b"{}"

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, UnitSettings, sk_event
-from core.errors import LeaseError
+from core.errors import ContractError, LeaseError
 from core.lease import Event, Lease, Write, apply, from_item
 from runtime.lease_store import Reading
 
@@ -87,6 +87,17 @@ class ItemStore(ABC):
         """Every unit that has settings, sorted."""
         with self._transaction() as rows:
             return sorted(rows.keys(SK_SETTINGS))
+
+    def all_settings(self) -> Mapping[str, UnitSettings | ContractError]:
+        """Every unit's settings; what cannot be read is its unit's error."""
+        read = ((unit, self._settings_or_error(unit)) for unit in self.units())
+        return {unit: settings for unit, settings in read if settings is not None}
+
+    def _settings_or_error(self, unit: str) -> UnitSettings | ContractError | None:
+        try:
+            return self.settings(unit)
+        except ContractError as error:
+            return error
 
     def settings(self, unit: str) -> UnitSettings | None:
         """The unit's settings."""

@@ -12,6 +12,7 @@ decision, `alerts.py` tells people. To add an action: a member of `core.policy.A
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -40,11 +41,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     if late > LATE_EVENT_S:
         log.warning("ignored an event that is %.0f s late", late)
         return {"ignored": f"{late:.0f} s late"}
+    first = _sweep is None
     sweep = _warm_sweep()
     unit = event.get(EVENT_UNIT)
     report = sweep.run(None if unit is None else [str(unit)])
     if unit is not None:
         report = _linger(sweep, str(unit), report, context)
+    if first:
+        gc.freeze()  # boto's descriptions of AWS stay: later collections need not walk over them
     summary = report.summary()
     log.info("%d units, %d acted on", summary["units"], len(summary["acted"]), extra={"facts": summary})
     return summary

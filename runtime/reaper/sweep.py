@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from core.contract import UnitSettings
-from core.errors import PilotlightError
+from core.errors import ContractError, PilotlightError
 from core.lease import Lease
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.wakes import Wake, wakes
@@ -22,10 +22,10 @@ from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
-from runtime.reaper.spending import spending
+from runtime.reaper.spending import Histories, spending
 
 log = logging.getLogger("pilotlight.reaper")
-LIST_EVERY_S: Final = 300.0  # a stack that joins a shared table is seen within this
+SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
 ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
 GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RESTORE})
 
@@ -83,20 +83,25 @@ class _Unit:
 class Sweep:
     """Passes over the units of one table.
 
-    Keeps between passes, while the Lambda is warm, the list of units and which broken ones it has told about.
+    Keeps between passes, while the Lambda is warm, which broken units it has told about and the histories that budgets
+    are reckoned from. A fleet costs a Query a megabyte of settings, a BatchGet a hundred leases and a DescribeInstances
+    a thousand machines.
     """
 
     def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
         self._store, self._power, self._alerts = store, power, alerts
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._told: dict[str, str] = {}
-        self._units: Sequence[str] = ()
-        self._listed_at = 0.0
+        self._histories = Histories(store)
+        self._say_kept = True
 
     def run(self, units: Sequence[str] | None = None) -> Report:
         """One pass over `units`, or all. Raises StoreUnavailable or PowerUnanswered where nothing could be done."""
         report = Report()
-        known = self._read(self._all() if units is None else units, report)
+        self._histories.next_pass()
+        settings = self._store.all_settings() if units is None else {u: self._settings(u) for u in units}
+        self._say_kept = len(settings) <= SAY_KEPT
+        known = self._read(settings, report)
         machines = self._power.describe_many([u.lease.instance_id for u in known.values()]) if known else {}
         for name, unit in known.items():
             try:
@@ -107,20 +112,23 @@ class Sweep:
             self._told.pop(name, None)
         return report
 
-    def _all(self) -> Sequence[str]:
-        """Every unit. Listing them reads the whole table, history too, so that the answer is kept for some minutes."""
-        if not self._units or time.monotonic() - self._listed_at >= LIST_EVERY_S:
-            self._units, self._listed_at = self._store.units(), time.monotonic()
-        return self._units
+    def _settings(self, unit: str) -> UnitSettings | ContractError | None:
+        try:
+            return self._store.settings(unit)
+        except ContractError as error:
+            return error
 
-    def _read(self, names: Sequence[str], report: Report) -> dict[str, _Unit]:
-        readings = self._store.read_many(names)
+    def _read(self, asked: Mapping[str, UnitSettings | ContractError | None], report: Report) -> dict[str, _Unit]:
+        readings = self._store.read_many(list(asked))
         at = time.monotonic()  # after the read: late rather than early, so that no order counts as expired too soon
+        # the last batch's time is everybody's: the first one's may be seconds old, and an order's life counts from it
+        now = max((r.now for r in readings.values() if not isinstance(r, PilotlightError)), default=0.0)
         known: dict[str, _Unit] = {}
-        for name in names:
+        for name, settings in asked.items():
             topic = ""
             try:
-                settings = self._store.settings(name)
+                if isinstance(settings, ContractError):
+                    raise settings
                 if settings is None:
                     report.outcomes[name] = Outcome(Action.KEEP, "no settings: destroyed, or `pulumi up` is to come")
                     continue
@@ -131,13 +139,16 @@ class Sweep:
                 if reading.lease is None:
                     report.outcomes[name] = Outcome(Action.KEEP, "no lease yet; `fab deploy` or the agent makes it")
                 else:
-                    known[name] = _Unit(settings, reading.lease, reading.now, at)
+                    known[name] = _Unit(settings, reading.lease, now, at)
             except PilotlightError as error:
                 self._broken(report, name, topic, error)
         return known
 
     def _one(self, unit: _Unit, machine: Machine) -> Outcome:
-        spent, problem = spending(self._store, unit.settings, machine.instance_type, unit.table_now())
+        spent, problem = None, ""
+        if not self._histories.can_wait(unit.lease, unit.table_now()):
+            history = self._histories.until(unit.lease)
+            spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
         facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
         if asks_past(unit.lease, facts, unit.settings, unit.table_now()):
             facts = dataclasses.replace(facts, wakes=self._wakes(unit.lease))
@@ -146,7 +157,8 @@ class Sweep:
             decision = decide(lease, facts, unit.settings, unit.table_now())
             actor = Actor(self._store, self._power, unit.table_now)
             done = actor.do(lease, decision, unit.settings)
-            _say(lease, decision, done.note)
+            if self._say_kept or decision.action is not Action.KEEP or decision.alert:
+                _say(lease, decision, done.note)
             lease = done.lease
             if done.lost_race:
                 break  # whoever was first tells

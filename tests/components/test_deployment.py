@@ -181,6 +181,8 @@ def test_the_settings_item_is_what_the_reaper_reads(build: Any) -> None:
     cloud, _ = build("qwen05b")
     item = json.loads(cloud.of("TableItem")["qwen05b-unit-settings"]["item"])
     assert (item["pk"], item["sk"]) == ({"S": "qwen05b/host"}, {"S": "settings"})
+    listed = json.loads(cloud.of("TableItem")["qwen05b-unit-listed"]["item"])
+    assert listed == {"pk": {"S": "units"}, "sk": {"S": "qwen05b/host"}, "body": item["body"]}
     settings = UnitSettings.from_json(item["body"]["S"])
     assert settings.deployment_id == DEPLOYMENT
     assert settings.instance_id == "qwen05b-host-id"

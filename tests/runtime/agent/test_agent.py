@@ -20,6 +20,7 @@ from core.lease import Lease, State, Write, to_item
 from runtime.agent.agent import Agent
 from runtime.agent.door import DoorError
 from runtime.agent.engines import Counters, Engine, Unreadable
+from runtime.agent.heard import Answer
 from runtime.lease_store import StoreUnavailable
 from runtime.lease_store.memory import MemoryLeaseStore
 
@@ -95,6 +96,7 @@ class World:
         self.lost_answers = 0
         self.engine, self.host = FakeEngine(), FakeHost("boot-1")
         self.connected = ""
+        self.heard: list[Answer] = []
         self.agent = self.new_agent()
 
     def new_agent(self) -> Agent:
@@ -105,6 +107,7 @@ class World:
             [self.engine],
             door=self.host,
             connections=lambda ports: self.connected,
+            heard=self.heard.append,
             clock=lambda: self.clock,
         )
         return self.agent
@@ -498,37 +501,25 @@ class TestCrashes:
         assert world.lease().state is State.RUNNING
 
 
-class TestDeadMan:
-    def test_silence_and_no_demand_turn_the_machine_off(self, world: World) -> None:
-        world.put(State.RUNNING)
-        world.pass_time(3)
-        world.down = True
-        world.pass_time(CONFIG.max_silence_s - 10)
-        assert world.host.diary == []
-        world.pass_time(20)
-        assert world.host.diary[0] == "shut"
-        assert world.host.diary[1].startswith("off now: dead-man's switch")
+class TestTheTableIsSilent:
+    """From `max_silence_s` on the machine is the dead-man's switch's."""
 
-    def test_demand_keeps_it_on(self, world: World) -> None:
-        world.put(State.RUNNING)
-        world.pass_time(3)
-        world.down = True
-        for i in range(30):
-            world.engine.now = Counters(0, 11.0 + i)
-            world.pass_time(120)
-        assert world.host.diary == []
-
-    def test_a_connection_keeps_it_on_and_the_door_opens_again(self, world: World) -> None:
-        world.put(State.RUNNING)
-        world.pass_time(3)
-        world.down, world.connected = True, "10.0.0.9:1 ESTAB"
-        world.pass_time(CONFIG.max_silence_s + 60)
-        assert world.host.diary == ["shut", "open"]
-
-    def test_a_hold_keeps_it_on(self, world: World) -> None:
-        until = world.table_now() + 9999
+    def test_each_answer_is_told_with_the_hold_that_it_knew(self, world: World) -> None:
+        until = world.table_now() + 500
         world.put(State.RUNNING, holds=(protocol.Hold("deploy", "x", until),), hold_until=until)
         world.pass_time(3)
+        answered = world.heard[-1]
+        assert answered.at == pytest.approx(world.clock, abs=3)
+        assert answered.held_until == pytest.approx(1000 + 500, abs=0.1)
+        world.down = True
+        world.pass_time(60)
+        assert world.heard[-1] == answered
+
+    def test_what_the_table_said_long_ago_is_not_acted_on(self, world: World) -> None:
+        world.put(State.RUNNING)
+        world.pass_time(3)
         world.down = True
         world.pass_time(CONFIG.max_silence_s + 60)
+        world.agent._lease = dataclasses.replace(world.lease(), state=State.STOPPING)
+        world.pass_time(20)
         assert world.host.diary == []

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from core.contract import SETTINGS_BODY, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings
+from core.contract import PK_UNITS, SETTINGS_BODY, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings
 from runtime.lease_store import LeaseStore
 from runtime.lease_store.dynamodb import DynamoLeaseStore
 from runtime.lease_store.memory import MemoryLeaseStore
@@ -57,9 +57,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> LeaseStore:
 def keep_settings(store: LeaseStore, settings: UnitSettings) -> None:
     """What `pulumi up` does."""
     if isinstance(store, DynamoLeaseStore):
-        item = {TABLE_PK: settings.unit, TABLE_SK: SK_SETTINGS, SETTINGS_BODY: settings.to_json()}
         client: Any = store._client
-        client.put_item(TableName=TABLE, Item={k: {"S": v} for k, v in item.items()})
+        for pk, sk in ((settings.unit, SK_SETTINGS), (PK_UNITS, settings.unit)):
+            item = {TABLE_PK: pk, TABLE_SK: sk, SETTINGS_BODY: settings.to_json()}
+            client.put_item(TableName=TABLE, Item={k: {"S": v} for k, v in item.items()})
     elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
         store.put_settings(settings)
 

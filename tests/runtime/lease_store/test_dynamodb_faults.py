@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -12,7 +13,7 @@ from core import lease as protocol
 from core.contract import UnitSettings
 from core.lease import Lease, State, Write
 from runtime.lease_store import Reading, StoreUnavailable
-from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.lease_store.dynamodb import DynamoLeaseStore, _read_plainly
 from runtime.lease_store.table_clock import TableClock
 from tests.runtime.lease_store.conftest import REGION, TABLE, keep_settings
 from tests.runtime.lease_store.test_conformance import UNIT, T, settings_of
@@ -160,9 +161,9 @@ def test_units_come_in_pages(dynamodb: Any) -> None:
     def small(real: Callable[..., Any], request: dict[str, Any]) -> Any:
         return real(**request, Limit=2)
 
-    store, client, _ = faulty(dynamodb, scan=[small, small, small])
+    store, client, _ = faulty(dynamodb, query=[small, small, small])
     assert store.units() == [f"stack-{i}/host" for i in range(5)]
-    assert client.calls == ["scan"] * 3
+    assert client.calls == ["query"] * 3
 
 
 # ---------------------------------------------------------------- the table's time
@@ -212,3 +213,18 @@ def test_an_answer_that_took_long_moves_nothing() -> None:
 def test_a_date_that_is_none_is_refused() -> None:
     with pytest.raises(StoreUnavailable, match="yesterday"):
         TableClock(Clock()).tell("yesterday", sent=100.0)
+
+
+# ---------------------------------------------------------------- the client of our own
+def test_a_batch_read_plainly_is_the_same_batch(dynamodb: Any) -> None:
+    """What our client reads past botocore is what botocore reads."""
+    DynamoLeaseStore(TABLE, REGION, client=dynamodb).write(CREATE)
+    ours = boto3.client("dynamodb", region_name=REGION)
+    ours.meta.events.register("before-parse.dynamodb.BatchGetItem", _read_plainly)
+    keys = {TABLE: {"Keys": [{"pk": {"S": UNIT}, "sk": {"S": "lease"}}], "ConsistentRead": True}}
+    plain, read = dynamodb.batch_get_item(RequestItems=keys), ours.batch_get_item(RequestItems=keys)
+    assert read["Responses"] == plain["Responses"]
+    assert read["Responses"][TABLE]
+    assert "date" in read["ResponseMetadata"]["HTTPHeaders"]
+    with pytest.raises(ClientError, match="not found"):
+        ours.batch_get_item(RequestItems={"none": keys[TABLE]})

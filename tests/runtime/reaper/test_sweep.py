@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, UnitSettings
-from core.errors import LeaseError
+from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S, UnitSettings
+from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
-from runtime.reaper.sweep import LIST_EVERY_S, Sweep
+from runtime.reaper.sweep import SAY_KEPT, Sweep
 
 SETTINGS = UnitSettings(
     schema_version=1,
@@ -333,24 +333,42 @@ def test_two_reapers_tell_once(world: World, monkeypatch: pytest.MonkeyPatch) ->
     assert world.told.alerts == [("demo/host", "lost")]
 
 
-def test_units_are_listed_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listing reads the whole table. A table without units is asked again at once: its first may come any moment."""
-    clock, listed, units = [0.0], list[int](), world.store.units
-
-    def list_units() -> Sequence[str]:
-        listed.append(1)
-        return units()
-
-    monkeypatch.setattr("runtime.reaper.sweep.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr(world.store, "units", list_units)
+def test_a_unit_that_joins_is_seen_in_the_next_pass(world: World) -> None:
     assert world.run() == {}
     world.add(State.STOPPED, "stopped")
-    for _ in range(3):
-        assert list(world.run()) == ["demo/host"]
-    assert len(listed) == 2
-    clock[0] = LIST_EVERY_S
-    world.run()
-    assert len(listed) == 3
+    assert list(world.run()) == ["demo/host"]
+
+
+def test_unreadable_settings_are_one_units_trouble(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    settings: dict[str, Any] = {"a/host": ContractError("no JSON"), **world.store.all_settings()}
+    monkeypatch.setattr(world.store, "all_settings", lambda: settings)
+    report = world.sweep.run()
+    assert (report.broken, list(report.outcomes)) == ({"a/host": "no JSON"}, ["b/host"])
+
+
+def test_a_slow_read_makes_no_time_old(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders of a lease that was read first begin their lives at the last batch's time."""
+    world.add(State.STOPPING, "running", unit="a/host")
+    world.add(State.STOPPED, "stopped", unit="b/host")
+    world.now += STOP_BACKSTOP_AFTER_S
+    readings = dict(world.store.read_many(["a/host", "b/host"]))
+    readings["b/host"] = dataclasses.replace(readings["b/host"], now=world.now + 20)  # type: ignore[type-var]
+    monkeypatch.setattr(world.store, "read_many", lambda _: readings)
+    world.sweep.run()
+    assert (world.lease("a/host").order_until or 0.0) >= world.now + 20 + STOP_ORDER_LIFE_S
+
+
+def test_a_fleets_log_says_only_what_was_done(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    for n in range(SAY_KEPT):
+        world.add(State.STOPPED, "stopped", unit=f"{n:03}/host")
+    with caplog.at_level("INFO", logger="pilotlight.reaper"):
+        world.run()
+        assert len(caplog.records) == SAY_KEPT
+        world.add(State.STOPPED, "stopped", unit="wished/host", **wished(world))
+        caplog.clear()
+        world.run()
+    assert [r.getMessage().split()[:2] for r in caplog.records] == [["wished/host", "start:"]]
 
 
 def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(

@@ -1,0 +1,172 @@
+"""`python -m runtime.agent.dead_man`: the switch that turns the host off when nobody reads its lease any more.
+
+A program and a systemd unit of its own, so that an agent that crashed, hangs or lost the table cannot disarm it. It
+knows neither table nor lease: only when the agent last heard the table (`heard.py`), what the engines' counters say,
+and who is connected. No answer for `max_silence_s` and no demand for as long: its own door shuts (beside the agent's,
+so that neither opens the other's), two looks, then off; whatever the looks find opens the door and counts as demand.
+Its bounds: a hold that the table knew of keeps the host on until it ends, and its own crash begins the count anew,
+which is what the reaper's `maxSilence` is for.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from core.contract import AGENT_TICK_S, HEARTBEAT_S, HostConfig
+from core.errors import PilotlightError
+from runtime.agent.door import DEAD_MAN_TABLE, Door, DoorError
+from runtime.agent.drain import Drain, Step
+from runtime.agent.engines import Counters, Engine, Unreadable, total
+from runtime.agent.heard import Answer, Heard
+from runtime.agent.look import Lister, connections_to, look
+from runtime.agent.machine import Machine
+from runtime.agent.program import begin
+
+log = logging.getLogger("pilotlight.dead_man")
+RETRY_POWER_OFF_S: Final = 10.0
+
+
+class DoorLike(Protocol):
+    """What the switch needs of `door.Door`."""
+
+    def shut(self) -> None: ...
+
+    def open(self) -> None: ...
+
+
+class OffSwitch(Protocol):
+    """What the switch needs of `machine.Machine`."""
+
+    def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
+
+
+class DeadMan:
+    """The switch of one host. `heard` gives the agent's latest answer; `clock` is the same monotonic clock, s."""
+
+    def __init__(
+        self,
+        config: HostConfig,
+        machine: OffSwitch,
+        engines: Sequence[Engine],
+        *,
+        door: DoorLike,
+        connections: Lister,
+        heard: Callable[[], Answer | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit, self._machine, self._engines = config.max_silence_s, machine, engines
+        self._door, self._connections, self._heard, self._clock = door, connections, heard, clock
+        self._answer = Answer(clock())
+        self._demand_at = self._next_count = clock()
+        self._counters: Counters | None = None
+        self._drain: Drain | None = None
+        self._door_known_open = False  # a switch that crashed may have left it shut
+        self._off_again = 0.0
+        self._said = ""
+
+    def tick(self) -> float:
+        """One round; returns how many seconds to sleep."""
+        self._count_demand()
+        try:
+            if self._is_silent():
+                self._try_to_stop(self._drain or self._begin())
+            else:
+                self._stand_by()
+        except DoorError as error:
+            log.error("door: %s", error)
+            return HEARTBEAT_S
+        return AGENT_TICK_S if self._drain else HEARTBEAT_S
+
+    def _is_silent(self) -> bool:
+        """No answer and no demand for `max_silence_s`, and nobody holds the host. A time to come is no answer."""
+        now, answer = self._clock(), self._heard()
+        if answer is not None and self._answer.at <= answer.at <= now:
+            self._answer = answer
+        last = max(self._answer.at, self._demand_at)
+        return now - last >= self._limit and now >= self._answer.held_until
+
+    def _count_demand(self) -> None:
+        """Requests in the engines, or tokens since the last time, are demand. Counters that cannot be read say nothing:
+        the look decides then, and what it cannot see counts as busy.
+        """
+        if self._clock() < self._next_count:
+            return
+        self._next_count = self._clock() + HEARTBEAT_S
+        try:
+            now = total(e.counters() for e in self._engines)
+        except Unreadable as error:
+            self._say(str(error))
+            return
+        self._say("")
+        before, self._counters = self._counters, now
+        if now.in_flight or (before is not None and now.tokens != before.tokens and now.tokens > 0):
+            self._demand_at = self._clock()
+
+    def _say(self, about_counters: str) -> None:
+        """Log a trouble once, until it changes."""
+        if self._said != about_counters:
+            self._said = about_counters
+            log.warning("counters: %s", about_counters or "well again")
+
+    def _stand_by(self) -> None:
+        if self._drain is not None:
+            log.info("the table is heard of again, or somebody asked: standing by")
+            self._drain = None
+            self._door_known_open = False
+        if not self._door_known_open:
+            self._door.open()
+            self._door_known_open = True
+
+    def _begin(self) -> Drain:
+        log.warning("no answer from the table and no demand for %.0f s: looking", self._limit)
+        self._drain = Drain(-1, self._clock())
+        return self._drain
+
+    def _try_to_stop(self, drain: Drain) -> None:
+        """One step: door, looks, off. There is no fence to wait for: who would raise it is not heard of."""
+        step = drain.next(self._clock(), fenced=True)
+        if step is Step.SHUT:
+            self._door_known_open = False
+            self._door.shut()
+            drain.door_at = self._clock()
+        elif step is Step.LOOK:
+            drain.saw(look(self._engines, self._connections), self._clock())
+        elif step is Step.QUIET:
+            drain.again()
+            drain.door_at = self._clock()  # where systemd refuses: two fresh looks before the next order
+            self._power_off()
+        elif step is Step.GIVE_UP:
+            log.info("not idle: %s", drain.given_up)
+            self._demand_at = self._clock()
+            self._stand_by()
+
+    def _power_off(self) -> None:
+        if self._clock() < self._off_again:
+            return
+        self._off_again = self._clock() + RETRY_POWER_OFF_S
+        silent_s, quiet_s = self._clock() - self._answer.at, self._clock() - self._demand_at
+        reason = f"dead-man's switch: no answer from the table for {silent_s:.0f} s, no demand for {quiet_s:.0f} s"
+        self._machine.power_off(reason, idle_engines=[e.name for e in self._engines])
+
+
+def main() -> int:
+    """Run until SIGTERM. A configuration that cannot be read is one message and exit code 2."""
+    try:
+        config = begin("runtime.agent.dead_man", "Turns the host off when nobody reads its lease any more.")
+    except PilotlightError as error:
+        log.error("%s", error)
+        return 2
+    engines = [Engine(e) for e in config.engines]
+    door = Door([e.port for e in engines], table=DEAD_MAN_TABLE)
+    heard = Heard().read
+    switch = DeadMan(config, Machine(), engines, door=door, connections=connections_to, heard=heard)
+    while True:
+        time.sleep(switch.tick())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
