@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.contract import Outputs
 from core.errors import CloudError, DeployError
@@ -31,8 +31,9 @@ BEGUN_ENV: Final = "PILOTLIGHT_DEMO_BEGUN"  # set by `make demo` before set-up, 
 class Story:
     """One run. After `tell` the cloud is up and the stack awake."""
 
-    def __init__(self, narrator: Narrator) -> None:
+    def __init__(self, narrator: Narrator, **overrides: Any) -> None:
         self.tell_line = narrator
+        self.overrides = overrides  # settings other than the stack file's, for benches
         self.begun = float(os.environ.get(BEGUN_ENV) or time.time())
         self.cloud: Cloud
         self.watch: Observer
@@ -66,7 +67,7 @@ class Story:
             self.cloud = client.up(say=self.tell_line.say)
             said.append(f"Embedded cloud up: AWS's API at {self.cloud.endpoint}")
         with self.tell_line.step("pulumi up -s demo (the real Pulumi engine)") as said:
-            outputs = stack.create(self.cloud, STACK)
+            outputs = stack.create(self.cloud, STACK, **self.overrides)
             said.append(f"Stack created: host {outputs[Outputs.HOST_INSTANCE_ID]}, gateway {outputs[Outputs.API_URL]}")
         self.watch = Observer(self.cloud, outputs)
         self.settings = stack.settings(self.cloud, STACK)

@@ -25,6 +25,7 @@ def other(demo: Stack) -> Iterator[dict[str, Any]]:
 def test_asleep_is_no_drift(demo: Stack) -> None:
     demo.sleep()
     refreshed = demo.cloud.pulumi(["refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", demo.name])
+    demo.cloud.pulumi(["preview", "--expect-no-changes", "-s", demo.name])
     upped = demo.cloud.pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes", "-s", demo.name])
     assert "unchanged" in refreshed.stdout
     assert "unchanged" in upped.stdout
