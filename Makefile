@@ -49,7 +49,7 @@ unit: venv
 test: setup
 	@$(MAKE) --no-print-directory -j4 --output-sync=target checks
 	@$(MAKE) --no-print-directory unit
-	@$(PYTHON) -m pytest -m e2e tests/e2e
+	@$(PYTHON) -m pytest -m e2e --durations=8 tests/e2e
 
 test-aws: venv
 	@$(PYTHON) -m tests.aws
