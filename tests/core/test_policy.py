@@ -19,35 +19,15 @@ from core.contract import (
     TAG_AUTO_STOP,
     TAG_MAX_LEASE,
     TAG_SCHEDULE,
-    UnitSettings,
 )
 from core.ladder import Kind, fix
 from core.lease import Hold, Lease, State
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.wakes import Wake
+from tests.samples import unit_settings
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Friday
-SETTINGS = UnitSettings(
-    schema_version=1,
-    stack="demo",
-    unit="demo/host",
-    deployment_id="d",
-    instance_id="i-1",
-    region="us-east-1",
-    profile="online",
-    stop_after_s=1800.0,
-    schedule_on="",
-    schedule_off="",
-    time_zone="Europe/Berlin",
-    max_lease_s=0.0,
-    max_silence_s=1800.0,
-    hard_cap_s=0.0,
-    start_timeout_s=600.0,
-    hold_for_s=540.0,
-    instance_types=("g6.xlarge",),
-    monthly_budget_usd=None,
-    alerts_topic_arn="",
-)
+SETTINGS = unit_settings(time_zone="Europe/Berlin", max_lease_s=0.0)
 OFFICE = {"schedule_on": "0 9 * * mon-fri", "schedule_off": "0 18 * * mon-fri"}
 
 

@@ -11,29 +11,10 @@ import pytest
 from core.contract import SILENT_AFTER_S, UnitSettings
 from core.lease import Hold, Lease, State
 from core.policy import Action, Decision, Facts, decide
+from tests.samples import unit_settings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
-SETTINGS = UnitSettings(
-    schema_version=1,
-    stack="demo",
-    unit="demo/host",
-    deployment_id="d",
-    instance_id="i-1",
-    region="us-east-1",
-    profile="online",
-    stop_after_s=1800.0,
-    schedule_on="",
-    schedule_off="",
-    time_zone="UTC",
-    max_lease_s=7200.0,
-    max_silence_s=1800.0,
-    hard_cap_s=0.0,
-    start_timeout_s=600.0,
-    hold_for_s=540.0,
-    instance_types=("g6.xlarge",),
-    monthly_budget_usd=None,
-    alerts_topic_arn="",
-)
+SETTINGS = unit_settings()
 PIN = {"pin_until": NOW + 600, "pin_who": "ann", "pin_why": "demo"}
 IDLE = {"demand_at": NOW - 3600, "ready_at": NOW - 3600, "agent_at": NOW - 5, "boot_id": "b"}
 SPENT = {"spent_usd": 10.0}

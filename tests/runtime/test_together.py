@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from core import lease as protocol
-from core.contract import EngineAddress, HostConfig, UnitSettings
+from core.contract import EngineAddress, HostConfig
 from core.lease import Lease, Refused, State, Write
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Counters, Engine, Unreadable
@@ -21,31 +21,12 @@ from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine
 from runtime.reaper.sweep import Sweep
+from tests.samples import unit_settings
 
 UNIT = "demo/host"
 ADDRESS = EngineAddress("m", "127.0.0.1", 8100)
 CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (ADDRESS,), 1800.0)
-SETTINGS = UnitSettings(
-    schema_version=1,
-    stack="demo",
-    unit=UNIT,
-    deployment_id="d",
-    instance_id="i-1",
-    region="us-east-1",
-    profile="online",
-    stop_after_s=5.0,
-    schedule_on="",
-    schedule_off="",
-    time_zone="UTC",
-    max_lease_s=0.0,
-    max_silence_s=1800.0,
-    hard_cap_s=0.0,
-    start_timeout_s=600.0,
-    hold_for_s=540.0,
-    instance_types=("g6.xlarge",),
-    monthly_budget_usd=None,
-    alerts_topic_arn="",
-)
+SETTINGS = unit_settings(unit=UNIT, stop_after_s=5.0, max_lease_s=0.0)
 SEEDS = 24
 STEPS = 400
 

@@ -9,36 +9,16 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import UnitSettings
 from core.lease import Lease, State, to_item
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
 from runtime.reaper.climb import CLIMB_FOR_S
 from runtime.reaper.sweep import Report, Sweep
+from tests.samples import unit_settings
 
 UNIT, HOST = "demo/host", "i-1"
 TYPES = ("g6.xlarge", "g5.xlarge", "g6.2xlarge")
-SETTINGS = UnitSettings(
-    schema_version=1,
-    stack="demo",
-    unit=UNIT,
-    deployment_id="d",
-    instance_id=HOST,
-    region="us-east-1",
-    profile="online",
-    stop_after_s=1800.0,
-    schedule_on="",
-    schedule_off="",
-    time_zone="UTC",
-    max_lease_s=7200.0,
-    max_silence_s=1800.0,
-    hard_cap_s=0.0,
-    start_timeout_s=600.0,
-    hold_for_s=540.0,
-    instance_types=TYPES,
-    monthly_budget_usd=None,
-    alerts_topic_arn="arn:topic",
-)
+SETTINGS = unit_settings(unit=UNIT, instance_id=HOST, instance_types=TYPES, alerts_topic_arn="arn:topic")
 NONE_LEFT = PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)
 
 

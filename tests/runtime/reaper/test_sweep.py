@@ -10,35 +10,16 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S, UnitSettings
+from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S
 from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
 from runtime.reaper.sweep import SAY_KEPT, Sweep
+from tests.samples import unit_settings
 
-SETTINGS = UnitSettings(
-    schema_version=1,
-    stack="demo",
-    unit="demo/host",
-    deployment_id="d",
-    instance_id="i-1",
-    region="us-east-1",
-    profile="online",
-    stop_after_s=1800.0,
-    schedule_on="",
-    schedule_off="",
-    time_zone="UTC",
-    max_lease_s=7200.0,
-    max_silence_s=1800.0,
-    hard_cap_s=0.0,
-    start_timeout_s=600.0,
-    hold_for_s=540.0,
-    instance_types=("g6.xlarge",),
-    monthly_budget_usd=None,
-    alerts_topic_arn="arn:topic",
-)
+SETTINGS = unit_settings(alerts_topic_arn="arn:topic")
 
 
 class FakePower:
