@@ -35,6 +35,7 @@ TAG_UNIT: Final = "pilotlight:unit"  # value is the lease's pk
 TAG_AUTO_STOP: Final = "pilotlight:auto-stop"  # "30m" | "off"; read live by the reaper
 TAG_SCHEDULE: Final = "pilotlight:schedule"
 TAG_MAX_LEASE: Final = "pilotlight:max-lease"
+TAG_CONTROL: Final = "pilotlight:control"  # whose reaper may start and stop it: the deployment id of a Control's stack
 
 # ---------------------------------------------------------------- the table
 TABLE_PK: Final = "pk"  # "<stack>/<unit>"
@@ -61,6 +62,11 @@ EVENT_UNIT: Final = "unit"  # the relay names the one unit that it wants looked 
 REAPER_ENV_TABLE: Final = "TABLE"
 REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"
 REAPER_HANDLER: Final = "runtime.reaper.handler"
+
+# ---------------------------------------------------------------- the notifier (Lambda): queues → webhooks
+# Its parameter is a JSON text: {"key": hex, "webhooks": {"<queue's ARN>": {"url": "https://…", "format": "json"}}}
+NOTIFIER_ENV_WEBHOOKS: Final = "WEBHOOKS_PARAMETER"  # name of the SSM parameter (SecureString)
+NOTIFIER_HANDLER: Final = "runtime.notifier.handler"
 
 
 # ---------------------------------------------------------------- stack outputs (remote/inventory.py reads them)
