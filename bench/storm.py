@@ -1,12 +1,10 @@
 """A request storm across the whole drain: does a stop ever lose a request? `python -m bench.storm --cycles 20 [--json]`
 
-Each cycle lets the host get idle, runs the deployed reaper every few seconds until it drains, and then sends requests
-(short answers, half of them streamed) at random moments over the drain, the stop and the wake, with one injected
-fault. Real parts: Pulumi, SSH, systemd, HAProxy, nftables, vLLM; AWS's API is the embedded cloud's.
-
-A request counts as answered when its text is right and, streamed, when it came to its end. Refused properly is a
-503/429 in OpenAI's shape while the fault was one of capacity. Anything else is lost, or a stream cut.
-To add a fault: a line in FAULTS.
+A cycle is a stop and the wake after it. In it the host gets idle, the deployed reaper runs every few seconds until it
+drains, and requests (short ones and long streams) come at random moments over drain, stop and wake while one injected
+fault is at work; a round that ended in a veto is followed by another one until the cycle had its stop. Real parts:
+Pulumi, SSH, systemd, HAProxy, nftables, vLLM; AWS's API is the embedded cloud's. `storm_callers.py` says what counts as
+answered, `storm_faults.py` what goes wrong.
 """
 
 from __future__ import annotations
@@ -15,189 +13,133 @@ import argparse
 import json
 import random
 import sys
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-import openai
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from core.contract import AGENT_UNIT, RELAY_UNIT, Outputs
+from bench.storm_callers import SEATS, Tally, plan, send_all
+from bench.storm_faults import FAULTS, Ground
 from core.errors import CloudError, PilotlightError
 from local.cloud import client
-from local.demo.caller import QUESTION
 from local.demo.narrator import Narrator
-from local.demo.observe import Observer, wait_for
+from local.demo.observe import wait_for
 from local.demo.story import Story
 
 STOP_AFTER: Final = "5s"
-REQUESTS: Final = 12
-SPREAD_S: Final = 20.0
-CAPACITY: Final = "no capacity once"
-
-Fault = Callable[[Observer], None]
-FAULTS: Final[dict[str, Fault]] = {
-    "none": lambda _: None,
-    "relay killed": lambda w: _kill(w, w.gateway, RELAY_UNIT),
-    "agent killed": lambda w: _kill(w, w.host, AGENT_UNIT),
-    "slow stopping": lambda w: w.cloud.fault("stopping", delay_s=15),
-    CAPACITY: lambda w: w.cloud.fault("ec2:StartInstances", error="InsufficientInstanceCapacity", count=1),
-    "table throttled": lambda w: w.cloud.fault("dynamodb:*", error="ProvisionedThroughputExceededException", count=10),
-    "a write's answer lost": lambda w: w.cloud.fault("dynamodb:TransactWriteItems", count=1, applied=True),
-    "table refuses for 60 s": lambda w: w.cloud.fault("dynamodb:*", seconds=60),
-}
+REAP_EVERY_S: Final = 3.0
+DRAIN_S: Final = 300.0
+ROUNDS: Final = 8  # a cycle without a stop after so many drains is an error of the bench, or of the product
+Say = Callable[[str], None]
 
 
-@dataclass
-class Tally:
-    """What became of the requests. Safe for threads."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, what: str, why: str = "") -> None:
-        """One more of `what`; `why` is kept for the report."""
-        with self.lock:
-            self.counts[what] += 1
-            if why:
-                self.wrong.append(f"{what}: {why}")
-
-
-def _kill(watch: Observer, machine: str, unit: str) -> None:
-    """kill -9, as a crash would; a machine that is off has nothing to kill."""
-    if watch.container_state(machine) == "running":
-        watch.inside(machine, "systemctl", "kill", "--signal=KILL", unit)
-
-
-def ask(story: Story, tally: Tally, *, streamed: bool, fault: str) -> None:
-    """One request by the unmodified client, judged."""
-    tally.add("sent")
+def reap(ground: Ground) -> None:
+    """Run the deployed reaper once, as its schedule would; a pass that a fault spoils is the next one's."""
     try:
-        text, ended = _stream(story) if streamed else (story.caller.ask(max_tokens=12).text, True)
-    except openai.APIStatusError as error:
-        proper = fault == CAPACITY and error.status_code in (429, 503) and bool(error.code)
-        tally.add("refused_properly" if proper else "lost", "" if proper else f"{error.status_code} {error.message}")
-    except openai.APIError as error:
-        tally.add("streams_cut" if streamed else "lost", str(error))
-    else:
-        if not ended:
-            tally.add("streams_cut", f"no end after “{text}”")
-        else:
-            tally.add("answered" if "Paris" in text else "lost", "" if "Paris" in text else f"answered “{text}”")
+        ground.cloud.client("lambda").invoke(FunctionName=ground.reaper, Payload=b"{}")
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"reaper: {error}\n")
 
 
-def _stream(story: Story) -> tuple[str, bool]:
-    text, ended = "", False
-    for chunk in story.caller.client.chat.completions.create(
-        model=story.caller.model,
-        messages=[{"role": "user", "content": QUESTION}],
-        max_tokens=12,
-        temperature=0,
-        stream=True,
-    ):
-        if chunk.choices:
-            text += chunk.choices[0].delta.content or ""
-            ended = ended or chunk.choices[0].finish_reason is not None
-    return text, ended
-
-
-def storm(story: Story, tally: Tally, fault: str, dice: random.Random) -> None:
-    """REQUESTS requests at random moments; the first may come late enough for the stop to win."""
-    begin = dice.uniform(0.0, SPREAD_S / 2)
-    moments = sorted(begin + dice.uniform(0.0, SPREAD_S) for _ in range(REQUESTS))
-    start, threads = time.monotonic(), []
-    for number, moment in enumerate(moments):
-        time.sleep(max(0.0, start + moment - time.monotonic()))
-        thread = threading.Thread(
-            target=ask, args=(story, tally), kwargs={"streamed": number % 2 == 0, "fault": fault}, daemon=True
-        )
-        thread.start()
-        threads.append(thread)
-    for thread in threads:
-        thread.join(timeout=600)
-        if thread.is_alive():
-            tally.add("lost", "no answer in ten minutes")
-
-
-def reap(story: Story) -> None:
-    """Run the deployed reaper once, as its schedule would; a pass that an injected fault spoils is the next one's."""
-    story.cloud.client("lambda").invoke(FunctionName=story.watch.outputs[Outputs.REAPER], Payload=b"{}")
-
-
-def until_draining(story: Story) -> None:
-    """Idle, and the reaper every 3 s, until a drain begins."""
-    epoch = int(story.watch.lease()["epoch"])
+def until_draining(ground: Ground) -> None:
+    """Nobody asks, and the reaper looks every few seconds, until a drain begins."""
+    epoch = int(ground.watch.lease()["epoch"])
 
     def begun() -> bool:
-        reap(story)
-        return any(e["after"] == "DRAINING" for e in story.watch.events(epoch))
+        reap(ground)
+        return any(e["after"] == "DRAINING" for e in ground.watch.events(epoch))
 
-    wait_for(begun, 300, lambda: f"no drain; the lease says {story.watch.words()}", every_s=3)
+    wait_for(begun, DRAIN_S, lambda: f"no drain; the lease says {ground.watch.words()}", every_s=REAP_EVERY_S)
 
 
-def left_running(story: Story) -> int:
+def left_running(ground: Ground) -> int:
     """0 where the machine is off within five minutes of the last request."""
 
     def off() -> bool:
-        reap(story)
-        return story.watch.ec2_state() == "stopped"
+        reap(ground)
+        return ground.watch.ec2_state() == "stopped"
 
     try:
-        wait_for(off, 300, story.watch.words, every_s=3)
+        wait_for(off, DRAIN_S, ground.watch.words, every_s=REAP_EVERY_S)
     except CloudError:
         return 1
     return 0
 
 
-def run(story: Story, cycles: int, seed: int) -> dict[str, Any]:
-    """All cycles; the flat result."""
-    tally, dice, names = Tally(), random.Random(seed), list(FAULTS)
-    for cycle in range(cycles):
-        fault = names[cycle % len(names)]
-        with story.tell_line.step(f"cycle {cycle + 1} of {cycles}: {fault}") as said:
-            until_draining(story)
-            FAULTS[fault](story.watch)
-            storm(story, tally, fault, dice)
-            story.cloud.clear_faults()
-            story.caller.ask(max_tokens=12)
-            said.append(f"cycle {cycle + 1}: {fault}: {dict(tally.counts)}")
-    still = left_running(story)
-    for line in tally.wrong:
-        story.tell_line.say(line)
+def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:
+    """Rounds until a stop and a wake happened; what they were, in words."""
+    began = int(ground.watch.lease()["epoch"])
+    for _ in range(ROUNDS):
+        until_draining(ground)
+        FAULTS[fault](ground, dice)
+        send_all(ground, tally, plan(dice, fault), fault)
+        ground.cloud.clear_faults()
+        if "Paris" not in ground.caller.ask(max_tokens=12).text:
+            tally.add("lost", f"{fault}: the answer after the round")
+        seen = [str(e["after"]) for e in ground.watch.events(began)]
+        if "STOPPED" in seen:
+            return f"{seen.count('DRAINING')} drains, {seen.count('STOPPED')} stops"
+    raise CloudError(f"{ROUNDS} drains without one stop; the lease says {ground.watch.words()}")
+
+
+def run(ground: Ground, faults: list[str], seed: int, say: Say) -> dict[str, Any]:
+    """A cycle a fault; the flat result."""
+    tally, dice, begun = Tally(), random.Random(seed), int(ground.watch.lease()["epoch"])
+    for number, fault in enumerate(faults, 1):
+        how = cycle(ground, tally, fault, dice)
+        say(f"cycle {number} of {len(faults)}, {fault}: {how}; so far {dict(tally.counts)}")
+        for line in tally.wrong:
+            say(f"  {line}")
+        tally.wrong.clear()
+    states = [str(e["after"]) for e in ground.watch.events(begun)]
+    still = left_running(ground)
     names = ["sent", "answered", "refused_properly", "lost", "streams_cut"]
-    return {"cycles": cycles} | {n: tally.counts[n] for n in names} | {"left_running": still}
+    events = {"drains": states.count("DRAINING"), "stops": states.count("STOPPED"), "wakes": states.count("STARTING")}
+    return {"cycles": len(faults)} | {n: tally.counts[n] for n in names} | {"left_running": still} | events
 
 
 def main(argv: list[str]) -> int:
     """Exit code 0 where nothing was lost, cut or left running."""
-    parser = argparse.ArgumentParser(prog="python -m bench.storm", description=__doc__)
-    parser.add_argument("--cycles", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1, help="of the moments at which requests come")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args(argv)
-    story = Story(Narrator(), idle={"stopAfter": STOP_AFTER})
+    args = _arguments().parse_args(argv)
+    names = args.faults or list(FAULTS)
+    narrator = Narrator()
+    story = Story(narrator, idle={"stopAfter": STOP_AFTER}, gateway={"instanceType": "t4g.small", "queueMax": SEATS})
     try:
         story.create()
         story.deploy()
         story.ask_first()
-        found = run(story, args.cycles, args.seed)
+        ground = Ground(story.cloud, story.watch, story.caller)
+        found = run(ground, [names[n % len(names)] for n in range(args.cycles)], args.seed, narrator.say)
     except PilotlightError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
-        client.down()
-    table = Table("what", "count", title="Request storm across the drain")
-    for name, value in found.items():
-        table.add_row(name, str(value))
-    Console().print(table)
+        if not args.keep:
+            client.down()
+    _print(found)
     if args.json:
         print(json.dumps(found))
     return 0 if not (found["lost"] or found["streams_cut"] or found["left_running"]) else 1
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.storm", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cycles", type=int, default=3, help="stops with their wakes (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments at which requests come")
+    parser.add_argument("--faults", nargs="+", choices=list(FAULTS), metavar="NAME", help="only these, in turn")
+    parser.add_argument("--keep", action="store_true", help="leave the embedded cloud up")
+    parser.add_argument("--json", action="store_true", help="print one flat JSON object last")
+    return parser
+
+
+def _print(found: dict[str, Any]) -> None:
+    table = Table("what", "count", "of those sent", title="Request storm across the drain")
+    for name, value in found.items():
+        part = f"{value / found['sent']:.1%}" if name in ("answered", "refused_properly", "lost", "streams_cut") else ""
+        table.add_row(name, str(value), part)
+    Console().print(table)
 
 
 if __name__ == "__main__":

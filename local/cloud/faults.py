@@ -4,7 +4,7 @@ A fault names a call (`ec2:StartInstances`; `*` matches within it, as in `dynamo
 (with `delay_s`: the container is down, EC2 still says `stopping`). `count` is how many calls it hits (None: every one),
 `seconds` is how long it lives. `applied` lets the call happen and then answers with the error: a write that was lost on
 the way back. `source` is who calls: a machine's address or `lambda:<function>`; `crash` kills that function in the
-middle of its run instead of answering it.
+middle of its run instead of answering it. `skip` lets so many calls that match go through first.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Fault:
     seconds: float | None = None
     applied: bool = False
     crash: bool = False
+    skip: int = 0
     until: float | None = None
 
 
@@ -106,6 +107,9 @@ class FaultBoard:
             self._faults = [fault for fault in self._faults if alive(fault, now)]
             for index, fault in enumerate(self._faults):
                 if matches(fault, call):
+                    if fault.skip:
+                        self._faults[index] = replace(fault, skip=fault.skip - 1)
+                        continue
                     if fault.count is not None:
                         self._faults[index] = replace(fault, count=fault.count - 1)
                     return fault

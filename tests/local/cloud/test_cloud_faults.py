@@ -36,6 +36,14 @@ def test_a_counted_fault_hits_that_often():
     assert [fault.error if fault else None for fault in taken] == ["InsufficientInstanceCapacity"] * 2 + [None]
 
 
+def test_a_fault_lets_as_many_calls_through_as_it_skips():
+    board = FaultBoard(lambda: 0.0)
+    board.put(parse({"action": "*:*", "skip": 2}))
+    board.put(parse({"action": "dynamodb:GetItem", "error": "Second", "skip": 1}))
+    taken = [board.take(GET) for _ in range(4)]
+    assert [fault.error if fault else None for fault in taken] == [None, "Second", "ServiceUnavailable", None]
+
+
 def test_a_timed_fault_hits_every_call_until_its_time_is_over():
     now = [100.0]
     board = FaultBoard(lambda: now[0])
