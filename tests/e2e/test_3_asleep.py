@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 
 from core.contract import Outputs
 from local.demo import stack
+from local.demo.observe import wait_for
 from tests.e2e.world import Stack, reap
 
 
@@ -59,6 +61,34 @@ def test_capacity_refused_once_then_granted(demo: Stack) -> None:
     assert "Paris" in demo.caller.ask().text
     reasons = " ".join(str(e["reason"]) for e in demo.watch.events())
     assert "InsufficientInstanceCapacity" in reasons
+
+
+def test_the_ladder_takes_the_next_type_and_gives_it_back(demo: Stack) -> None:
+    demo.sleep()
+    demo.cloud.fault("ec2:StartInstances", error="InsufficientInstanceCapacity", instance_type="g6.xlarge", count=None)
+    assert "Paris" in demo.caller.ask().text
+    demo.cloud.clear_faults()
+    lease = demo.watch.lease()
+    assert lease["rung"] == "g5.xlarge", lease
+    assert "g6.xlarge (InsufficientInstanceCapacity)" in str(lease["tried"])
+    assert demo.instance_type() == "g5.xlarge"
+    demo.cloud.pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes", "-s", demo.name])
+    demo.sleep()
+    wait_for(demo.is_preferred_again, 60, demo.instance_type, every_s=2)
+
+
+def test_a_quota_is_no_capacity_and_says_what_to_do(demo: Stack) -> None:
+    demo.sleep()
+    demo.cloud.fault("ec2:StartInstances", error="VcpuLimitExceeded", count=None)
+    with pytest.raises(openai.InternalServerError, match="Service Quotas") as refused:
+        demo.caller.client.with_options(max_retries=0).chat.completions.create(
+            model=demo.caller.model, messages=[{"role": "user", "content": "Hello"}]
+        )
+    assert refused.value.code == "host_failed"
+    assert demo.state() == "FAILED"
+    demo.cloud.clear_faults()
+    assert demo.instance_type() == "g6.xlarge"
+    demo.fab("wake", "-s", demo.name)
 
 
 def test_destroying_another_stack_leaves_this_one_alone(demo: Stack, other: dict[str, Any]) -> None:

@@ -57,20 +57,33 @@ class Stack:
         """The lease's state."""
         return str(self.watch.lease().get("state"))
 
+    def instance_type(self) -> str:
+        """The host's type, as EC2 says it."""
+        seen = self.cloud.client("ec2").describe_instances(InstanceIds=[self.watch.host])
+        return str(seen["Reservations"][0]["Instances"][0]["InstanceType"])
+
+    def is_preferred_again(self) -> bool:
+        """The reaper ran once more, and the lease and EC2 know of no rung."""
+        self.reap()
+        return "rung" not in self.watch.lease() and self.instance_type() == "g6.xlarge"
+
     def wake(self) -> None:
         """Make sure that the host is awake and has just answered."""
         assert "Paris" in self.caller.ask().text
 
     def sleep(self) -> None:
-        """Make sure that the host is off: let it get idle, run the reaper as often as it takes."""
+        """Make sure that the host is off, by an operator's drain: door, look and power-off are those of an idle stop.
+
+        That idleness itself leads there is the story's to show, and the storm's.
+        """
 
         def off() -> bool:
             if self.state() == "RUNNING":
-                self.reap()
-            done: bool = self.watch.ec2_state() == "stopped"
+                self.lease_cli("drain --reason 'the test wants it off'")
+            done: bool = self.state() == "STOPPED" and self.watch.ec2_state() == "stopped"
             return done
 
-        wait_for(off, 240, lambda: f"not stopped; the lease says {self.watch.words()}", every_s=3)
+        wait_for(off, 240, lambda: f"not stopped; the lease says {self.watch.words()}", every_s=1)
 
 
 def reap(cloud: client.Cloud, function: str) -> dict[str, Any]:
