@@ -7,8 +7,8 @@ To widen: holidays or exceptions would be a third expression here, never a rule 
 
 from __future__ import annotations
 
-import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,7 +20,8 @@ from core.errors import SettingsError
 
 # An autumn change repeats an hour of the local clock: what has fired in it the first time looks as if still to come.
 _SLACK: Final = timedelta(hours=3)
-_MINUTE_S: Final = 60.0
+_KEPT: Final = 1024
+_AROUND: Final[dict[tuple[str, str], tuple[float, float]]] = {}
 _SHORT: Final = re.compile(r"([a-z,-]+) (\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)", re.IGNORECASE)
 
 
@@ -72,23 +73,31 @@ def next_change(schedule: Schedule, now: float) -> float:
 
 
 def _next(cron: str, zone: str, now: float) -> float:
-    return _next_in(cron, zone, now // _MINUTE_S * _MINUTE_S)  # cron fires on the minute: all of it has one answer
-
-
-@functools.lru_cache(maxsize=1024)
-def _next_in(cron: str, zone: str, now: float) -> float:
-    start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone))
-    return next(t for t in (moment.timestamp() for moment in _cron(cron, start)) if t > now)
+    return _around(cron, zone, now)[1]
 
 
 def _previous(cron: str, zone: str, now: float) -> float:
-    return _previous_in(cron, zone, now // _MINUTE_S * _MINUTE_S)
+    return _around(cron, zone, now)[0]
 
 
-@functools.lru_cache(maxsize=1024)
-def _previous_in(cron: str, zone: str, now: float) -> float:
-    start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone)) + _SLACK
-    return next(t for t in (moment.timestamp() for moment in _cron(cron, start, reverse=True)) if t <= now)
+def _around(cron: str, zone: str, now: float) -> tuple[float, float]:
+    """The latest firing at or before `now` and the first one after it. All of the time between has one answer, so the
+    last one found is kept: a week's forecast, or a fleet's minute, asks cron once a firing.
+    """
+    known = _AROUND.get((cron, zone))
+    if known is not None and known[0] <= now < known[1]:
+        return known
+    start = datetime.fromtimestamp(now, UTC).astimezone(_zone(zone))
+    after = next(t for t in _firings(cron, start) if t > now)
+    before = next(t for t in _firings(cron, start + _SLACK, reverse=True) if t <= now)
+    if len(_AROUND) >= _KEPT:
+        _AROUND.clear()
+    _AROUND[cron, zone] = before, after
+    return before, after
+
+
+def _firings(cron: str, start: datetime, *, reverse: bool = False) -> Iterator[float]:
+    return (moment.timestamp() for moment in _cron(cron, start, reverse=reverse))
 
 
 def _zone(name: str) -> ZoneInfo:
