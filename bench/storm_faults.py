@@ -73,11 +73,14 @@ def _wire_cut(ground: Ground, _: random.Random) -> None:
         return
     gateway = ground.watch.outputs[Outputs.GATEWAY_PRIVATE_IP]
     rules = (
-        f"table inet storm {{ chain in {{ type filter hook input priority -20; ip saddr {gateway} drop; }}; "
-        f"chain out {{ type filter hook output priority -20; ip daddr {gateway} drop; }} }}"
+        "table inet storm {",
+        f"chain in {{ type filter hook input priority -20; ip saddr {gateway} drop; }}",
+        f"chain out {{ type filter hook output priority -20; ip daddr {gateway} drop; }}",
+        "}",
     )
-    mend = f"nft '{rules}' && systemd-run --collect --quiet --on-active={CUT_S} nft delete table inet storm"
-    ground.watch.inside(ground.watch.host, "sh", "-c", mend)
+    lines = " ".join(f"'{line}'" for line in rules)
+    mend = f"systemd-run --collect --quiet --on-active={CUT_S} --timer-property=AccuracySec=100ms nft delete table inet storm"
+    ground.watch.inside(ground.watch.host, "sh", "-c", f"printf '%s\\n' {lines} | nft -f - && {mend}")
 
 
 NONE: Final = "none"
