@@ -79,7 +79,8 @@ def _wire_cut(ground: Ground, _: random.Random) -> None:
         "}",
     )
     lines = " ".join(f"'{line}'" for line in rules)
-    mend = f"systemd-run --collect --quiet --on-active={CUT_S} --timer-property=AccuracySec=100ms nft delete table inet storm"
+    timer = f"--on-active={CUT_S} --timer-property=AccuracySec=100ms"  # a timer of systemd may come a minute late else
+    mend = f"systemd-run --collect --quiet {timer} nft delete table inet storm"
     ground.watch.inside(ground.watch.host, "sh", "-c", f"printf '%s\\n' {lines} | nft -f - && {mend}")
 
 
