@@ -68,6 +68,35 @@ def test_relay_killed_awake_traffic_goes_on(front: Front) -> None:
     assert front.client().models.list().data[0].id == "chat"
 
 
+def test_relay_killed_while_it_holds_the_sdk_asks_again_and_is_answered(front: Front) -> None:
+    stop_host(front)
+    asked, refused = front.client(), front.client(max_retries=0)
+    again, answers = in_background(lambda: ask(asked, "hi"))
+    once, errors = in_background(lambda: _error(lambda: ask(refused, "hi")))
+    until(lambda: _waiting(front) == 2, "held")
+    front.end("relay", kill=True)
+    once.join(20)
+    assert (errors[0].status_code, errors[0].code) == (502, "relay_restarted")
+    front.start_relay()
+    until(lambda: _waiting(front) == 1, "held again")
+    front.start_engine()
+    front.agent_ready("boot-2")
+    again.join(30)
+    assert answers[0].choices[0].message.content == "Paris"
+    assert len(engine_seen(front)) == 1
+
+
+def _waiting(front: Front) -> int:
+    found: int = requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=5).json()["waiting"]
+    return found
+
+
+def _error(call: Callable[[], Any]) -> Any:
+    with pytest.raises(openai.InternalServerError) as caught:
+        call()
+    return caught.value
+
+
 def test_a_prompt_that_hides_its_model_is_relayed_with_its_body_intact(front: Front) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 400_000}], "model": "chat"})
     url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
