@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from bench.storm_callers import SEATS, Tally, plan, send_all
+from bench.storm_callers import ANSWER, SEATS, Tally, plan, send_all
 from bench.storm_faults import FAULTS, Ground
 from core.errors import CloudError, PilotlightError
 from local.cloud import client
@@ -32,6 +32,7 @@ STOP_AFTER: Final = "5s"
 REAP_EVERY_S: Final = 3.0
 DRAIN_S: Final = 300.0
 ROUNDS: Final = 8  # a cycle without a stop after so many drains is an error of the bench, or of the product
+SETTLED: Final = ("RUNNING", "STOPPED", "FAILED")
 Say = Callable[[str], None]
 
 
@@ -68,6 +69,17 @@ def left_running(ground: Ground) -> int:
     return 0
 
 
+def settle(ground: Ground, tally: Tally, fault: str) -> None:
+    """Awake, and no stop under way: one that began in the round may end only after its last request was answered."""
+    while True:
+        tally.add("sent")
+        right = ANSWER in ground.caller.ask(max_tokens=12).text
+        tally.add("answered" if right else "lost", "" if right else f"{fault}: the answer after the round")
+        wait_for(lambda: ground.watch.lease()["state"] in SETTLED, DRAIN_S, ground.watch.words)
+        if ground.watch.lease()["state"] == "RUNNING":
+            return
+
+
 def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:
     """Rounds until a stop and a wake happened; what they were, in words."""
     began = int(ground.watch.lease()["epoch"])
@@ -76,8 +88,7 @@ def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:
         FAULTS[fault](ground, dice)
         send_all(ground, tally, plan(dice, fault), fault)
         ground.cloud.clear_faults()
-        if "Paris" not in ground.caller.ask(max_tokens=12).text:
-            tally.add("lost", f"{fault}: the answer after the round")
+        settle(ground, tally, fault)
         seen = [str(e["after"]) for e in ground.watch.events(began)]
         if "STOPPED" in seen:
             return f"{seen.count('DRAINING')} drains, {seen.count('STOPPED')} stops"
