@@ -226,13 +226,39 @@ def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", i
     sys.exit(shell.open_shell(inventory.load(stack, identity=identity), gateway=gateway, command=command))
 
 
-@task(help=STACK | IDENTITY | {"lines": "how many of the last lines", "follow": "go on until Ctrl-C"})
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "lines": "how many of the last lines",
+        "follow": "go on until Ctrl-C",
+        "last": "what the host said before it went off last, though it is on",
+        "back": "and before the stop so many stops earlier",
+    }
+)
 @verb
-def logs(_: Context, stack: str = "", lines: int = 50, follow: bool = False, identity: str = "") -> None:
-    """Show what engine, agent, relay and HAProxy said last."""
-    from remote import inventory, journal
+def logs(
+    _: Context,
+    *,
+    stack: str = "",
+    lines: int = 50,
+    follow: bool = False,
+    last: bool = False,
+    back: int = 0,
+    identity: str = "",
+    json: bool = False,
+) -> None:
+    """Show what engine, agent, relay and HAProxy said last; of a host that is off: why, and its last words."""
+    from remote import inventory, journal, verbs_logs
 
-    journal.show(inventory.load(stack, identity=identity), lines=lines, follow=follow)
+    found = inventory.load(stack, identity=identity)
+    if follow:
+        journal.follow(found, lines=lines)
+        return
+    record = verbs_logs.logs(found, lines=lines, last=last or back > 0, back=back)
+    zone = found.settings.idle.time_zone
+    print(json_module.dumps(record) if json else "\n".join(verbs_logs.text(record, zone)))
 
 
 namespace = Collection(deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs)
