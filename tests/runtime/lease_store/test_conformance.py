@@ -104,6 +104,16 @@ def test_the_table_checks_what_changed_after_reading(store: LeaseStore, new: Lea
     assert send(store, protocol.stop(seen, boot_id="b-1", now=T, nonce="stop")) is None
 
 
+def test_a_start_carries_its_wish_in_one_write(store: LeaseStore) -> None:
+    off = Lease(UNIT, State.STOPPED, 3, T, "idle", "agent", instance_id="i-1")
+    put_raw(store, UNIT, protocol.to_item(off))
+    shorter = protocol.start(off, by="relay", now=T, nonce="late", wish_until=T + 60)
+    wished = sent(store, protocol.wish(off, by="caller", now=T, until=T + 600, nonce="wish"))
+    assert send(store, shorter) is None, "a longer wish came meanwhile"
+    started = sent(store, protocol.start(wished, by="relay", now=T, nonce="start", wish_until=T + 60))
+    assert (started.state, started.wish_by, started.wish_until) == (State.STARTING, "relay", T + 600)
+
+
 # ---------------------------------------------------------------- retries that meet themselves
 def test_a_repeated_transition_counts_as_done(store: LeaseStore, new: Lease) -> None:
     write = protocol.drain(running(store, new), now=T, nonce="drain", reason="idle")
