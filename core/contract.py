@@ -261,7 +261,8 @@ class UnitSettings(Document):
     """The `settings` item's body: what reaper and relay need to know of one unit. Written by `pulumi up` only.
 
     Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
-    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off.
+    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. Without `needs_gpu` (engines on the CPU only)
+    the ladder does not look at GPU memory.
     """
 
     stack: str
@@ -282,3 +283,4 @@ class UnitSettings(Document):
     instance_types: tuple[str, ...]
     monthly_budget_usd: float | None
     alerts_topic_arn: str
+    needs_gpu: bool = True
