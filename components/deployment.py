@@ -20,7 +20,7 @@ from components.tags import Identity
 from components.unit import Unit, UnitArgs
 from core.contract import API_PORT, Outputs
 from core.errors import SettingsError
-from core.settings import Gateway, StackSettings, stop_after_s, unit_settings
+from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
 
 DEPLOYMENT_ID_BYTES = 8
 
@@ -129,6 +129,7 @@ def _host(settings: StackSettings, site: Site) -> GpuHost:
         stop_after_s=stop_after_s(settings.idle),
         max_lease_s=settings.idle.max_lease,
         protect=wanted.protect,
+        needs_gpu=needs_gpu(settings),
         has_address=settings.gateway is None,
     )
     return GpuHost(f"{settings.stack}-host", args)

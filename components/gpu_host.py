@@ -17,7 +17,7 @@ import pulumi_aws as aws
 from components import machine
 from components.policies import ROLE_HOST
 from components.tags import Identity
-from core import contract, durations
+from core import contract, durations, ladder
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class GpuHostArgs:
     stop_after_s: float | None
     max_lease_s: float
     protect: bool
+    needs_gpu: bool  # engines run on the GPU, whose memory then bounds the capacity ladder
     has_address: bool  # where there is no gateway, callers need an address that stays
 
 
@@ -56,6 +57,9 @@ class GpuHost(pulumi.ComponentResource):
         plain = args.identity.tags(ROLE_HOST, name)
         profile = machine.instance_profile(name, args.policy, plain, child)
         self.instance = self._instance(name, args, profile)
+        if skipped := ladder.skipped(args.instance_types, needs_gpu=args.needs_gpu):
+            words = f"pilotlight:host.instanceTypes: {skipped}. The capacity ladder will never use what is skipped"
+            pulumi.log.warn(words, resource=self.instance)
         self.address = pulumi.Output.from_input("")
         if args.has_address:
             self.address = machine.fixed_address(name, self.instance.id, plain, child)

@@ -51,6 +51,15 @@ def sk_event(epoch: int) -> str:
     return f"event#{epoch:012d}"
 
 
+SK_WORDS: Final = "words#"  # prefix: the host's last words; a ring, so that a unit keeps those of its last stops
+WORDS_KEPT: Final = 8
+
+
+def sk_words(epoch: int) -> str:
+    """Sort key of the last words of the stop at `epoch`; they take the place of some older ones."""
+    return f"{SK_WORDS}{epoch % WORDS_KEPT}"
+
+
 def unit_name(stack: str) -> str:
     """The lease's pk for a stack's one host."""
     return f"{stack}/host"
@@ -101,6 +110,7 @@ MODELS_DIR: Final = "/var/lib/pilotlight/models"
 RUN_DIR: Final = "/run/pilotlight"  # tmpfs
 TABLE_SEEN_FILE: Final = f"{RUN_DIR}/table-seen"  # the agent touches it whenever the table answered; the dead-man reads
 BOOT_ID_FILE: Final = f"{RUN_DIR}/boot-id"  # drawn once a boot (containers share the kernel's own boot id)
+LAST_WORDS_FILE: Final = "/var/lib/pilotlight/last-words.json"  # survives a boot: which one, and whether it said them
 ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
 HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
@@ -251,7 +261,8 @@ class UnitSettings(Document):
     """The `settings` item's body: what reaper and relay need to know of one unit. Written by `pulumi up` only.
 
     Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
-    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off.
+    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. Without `needs_gpu` (engines on the CPU only)
+    the ladder does not look at GPU memory.
     """
 
     stack: str
@@ -272,3 +283,4 @@ class UnitSettings(Document):
     instance_types: tuple[str, ...]
     monthly_budget_usd: float | None
     alerts_topic_arn: str
+    needs_gpu: bool = True

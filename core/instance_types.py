@@ -1,12 +1,16 @@
-"""What an EC2 instance type's name tells: its shape and its processor.
+"""What an EC2 instance type's name tells: its shape, its processor and, by a table, its GPUs.
 
 `g4dn.xlarge` is family `g`, generation 4, attributes `dn`, size `xlarge`. The naming rule is EC2's own
 ("Amazon EC2 instance type naming conventions" in the instance types guide).
+To know another type's GPUs: a row in `_FAMILIES`; `tests/core/test_instance_types.py` compares it with EC2's answers.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from core.errors import SettingsError
@@ -23,3 +27,47 @@ def architecture(instance_type: str) -> str:
         raise SettingsError(f'"{instance_type}" is not an instance type; write e.g. g6.xlarge')
     is_arm = "g" in match["attributes"] or match["family"] + match["generation"] == "a1"
     return ARM if is_arm else X86
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs of a type: how many, and the memory of each as it is sold, GiB."""
+
+    count: int
+    gib_each: int
+
+    @property
+    def gib(self) -> int:
+        """Of all together."""
+        return self.count * self.gib_each
+
+    def __str__(self) -> str:
+        """`24` or `4 × 24`."""
+        return str(self.gib_each) if self.count == 1 else f"{self.count} × {self.gib_each}"
+
+
+# g4dn, g5, g5g and g6: "Run GPU jobs" of AWS Batch's guide (docs.aws.amazon.com/batch/latest/userguide/gpu-jobs.html).
+# The others: counts and kinds of GPU by EC2's DescribeInstanceTypes as moto 5.2 copied it; the GiB are NVIDIA's, of
+# which the driver leaves a little less (an L4's 24 are 22,888 MiB, an L40S's 48 are 45,776).
+_ONE, _G = "xlarge 2xlarge 4xlarge 8xlarge", {4: "12xlarge 24xlarge", 8: "48xlarge"}
+_FAMILIES: Final[tuple[tuple[str, int, Mapping[int, str]], ...]] = (
+    ("g4dn", 16, {1: f"{_ONE} 16xlarge", 4: "12xlarge", 8: "metal"}),  # T4
+    ("g5", 24, {1: f"{_ONE} 16xlarge", **_G}),  # A10G
+    ("g5g", 16, {1: _ONE, 2: "16xlarge metal"}),  # T4g
+    ("g6", 24, {1: f"{_ONE} 16xlarge", **_G}),  # L4
+    ("gr6", 24, {1: "4xlarge 8xlarge"}),  # L4
+    ("g6e", 48, {1: f"{_ONE} 16xlarge", **_G}),  # L40S
+    ("p4d", 40, {8: "24xlarge"}),  # A100
+    ("p4de", 80, {8: "24xlarge"}),
+    ("p5", 80, {1: "4xlarge", 8: "48xlarge"}),  # H100
+    ("p5e", 141, {8: "48xlarge"}),  # H200
+    ("p5en", 141, {8: "48xlarge"}),
+)
+GPUS: Final[Mapping[str, Gpus]] = MappingProxyType(
+    {
+        f"{family}.{size}": Gpus(count, gib_each)
+        for family, gib_each, by_count in _FAMILIES
+        for count, sizes in by_count.items()
+        for size in sizes.split()
+    }
+)

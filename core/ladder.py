@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from core.errors import SettingsError
-from core.instance_types import architecture
+from core.instance_types import GPUS, architecture
 
 
 class Kind(StrEnum):
@@ -76,21 +76,43 @@ def with_fix(words: str, of: Kind) -> str:
     return f"{words.rstrip('.')}. {fix(of)}" if fix(of) else words
 
 
-def rungs(instance_types: Sequence[str], current: str) -> tuple[str, ...]:
+def rungs(instance_types: Sequence[str], current: str, *, needs_gpu: bool = True) -> tuple[str, ...]:
     """The types to change to after `current` was refused: those of its processor, in the stack file's order.
 
     The disk stays in its zone and its programs are built for one processor; a type of another one would not boot.
+    What is sized for the first type's GPUs (`needs_gpu`) would not load with less of their memory: those are skipped.
     """
     found: list[str] = []
     for name in instance_types:
         if name != current and name not in found and _same_processor(name, current):
             found.append(name)
-    return tuple(found)
+    small = too_small(instance_types) if needs_gpu else ()
+    return tuple(name for name in found if name not in small)
 
 
-def order(instance_types: Sequence[str], current: str, refused: str) -> tuple[str, ...]:
+def order(instance_types: Sequence[str], current: str, refused: str, *, needs_gpu: bool = True) -> tuple[str, ...]:
     """What is still to be tried, `current` once more first; `refused` is the lease's `tried`: nothing in it again."""
-    return tuple(t for t in (current, *rungs(instance_types, current)) if f"{t} (" not in refused)
+    each = (current, *rungs(instance_types, current, needs_gpu=needs_gpu))
+    return tuple(t for t in each if f"{t} (" not in refused)
+
+
+def too_small(instance_types: Sequence[str]) -> tuple[str, ...]:
+    """The types with less GPU memory than the first, each or in all; a type that the table does not know is none."""
+    first = GPUS.get(instance_types[0]) if instance_types else None
+    if first is None:
+        return ()
+    known = {name: GPUS[name] for name in instance_types if name in GPUS}
+    return tuple(name for name, has in known.items() if has.gib_each < first.gib_each or has.gib < first.gib)
+
+
+def skipped(instance_types: Sequence[str], *, needs_gpu: bool = True) -> str:
+    """The rungs that are never tried, and why: "g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24"."""
+    names = too_small(instance_types) if needs_gpu else ()
+    if not names:
+        return ""
+    first = instance_types[0]
+    each = [f"{name} skipped: {GPUS[name]} GiB of GPU memory" for name in names]
+    return f"{'; '.join(each)}, {first} has {GPUS[first]}"
 
 
 def preferred(instance_types: Sequence[str], current: str) -> str:
@@ -105,9 +127,13 @@ def tried(before: str, instance_type: str, code: str) -> str:
     return before if words in before.split(", ") else ", ".join(filter(None, (before, words)))
 
 
-def words(rung: str, refused: str) -> str:
-    """What the ladder did for a start, to stand after "starting"; "" where EC2 refused nothing."""
-    return f"{f' as {rung}' if rung else ''} after EC2 refused {refused}" if refused else ""
+def words(rung: str, refused: str, left_out: str = "") -> str:
+    """What the ladder did for a start, to stand after "starting"; "" where EC2 refused nothing. `left_out`: `skipped`'s
+    words.
+    """
+    if not refused:
+        return ""
+    return f"{f' as {rung}' if rung else ''} after EC2 refused {refused}{f' ({left_out})' if left_out else ''}"
 
 
 def _same_processor(one: str, other: str) -> bool:

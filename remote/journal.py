@@ -1,4 +1,4 @@
-"""`fab logs`: the machines' journals, by unit."""
+"""The machines' journals, by unit: read once, or followed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,27 @@ def command(units: tuple[str, ...], lines: int, follow: bool) -> str:
     return f"journalctl --no-pager -o short-iso -n {int(lines)} {'-f ' if follow else ''}{chosen}"
 
 
-def show(inventory: Inventory, *, lines: int, follow: bool) -> None:
-    """Print the journals, the gateway's first; with `follow` both together until Ctrl-C."""
-    gateway = Machine(inventory.gateway) if inventory.gateway else None
-    host = Machine(inventory.host, gateway)
-    both = [(gateway, GATEWAY_UNITS), (host, HOST_UNITS)] if gateway else [(host, HOST_UNITS + GATEWAY_UNITS)]
+def machines(inventory: Inventory) -> dict[Machine, tuple[str, ...]]:
+    """Each machine and its unit files, the gateway first; nothing is connected yet."""
+    if inventory.gateway is None:
+        return {Machine(inventory.host): HOST_UNITS + GATEWAY_UNITS}
+    gateway = Machine(inventory.gateway)
+    return {gateway: GATEWAY_UNITS, Machine(inventory.host, gateway): HOST_UNITS}
+
+
+def read(machine: Machine, units: tuple[str, ...], lines: int) -> list[str]:
+    """The last lines. DeployError: the machine does not answer."""
+    machine.connect()
+    return machine.must(command(units, lines, follow=False), failure="the journal cannot be read").splitlines()
+
+
+def follow(inventory: Inventory, *, lines: int) -> None:
+    """Print all journals together, as they grow, until Ctrl-C."""
     threads = []
-    for machine, units in both:
-        if machine is None:
-            continue
-        thread = threading.Thread(target=_print, args=(machine, command(units, lines, follow)), daemon=True)
+    for machine, units in machines(inventory).items():
+        thread = threading.Thread(target=_print, args=(machine, command(units, lines, follow=True)), daemon=True)
         thread.start()
         threads.append(thread)
-        if not follow:
-            thread.join()
     for thread in threads:
         thread.join()
 

@@ -64,17 +64,6 @@ def _summary(changes: list[str], lease: str, api_url: str, *, dry_run: bool) -> 
     return f"Deployed: {len(changes)} changes, the host is {lease}. {api_url}"
 
 
-def _front(stack: str, identity: str) -> Any:
-    from remote import inventory
-    from remote.lease import LeaseDesk
-    from remote.machine import Machine
-
-    found = inventory.load(stack, identity=identity)
-    machine = Machine(found.gateway or found.host)
-    machine.connect()
-    return found, machine, LeaseDesk(machine)
-
-
 WATCH_S: Final = 2.0
 STACKS: Final = {"stack": "one stack, or several with commas between (default: all)"}
 
@@ -148,10 +137,20 @@ def history(_: Context, stack: str = "", since: str = "24h", identity: str = "",
 @task(
     help=STACK
     | IDENTITY
+    | JSON
     | {"until": "a time of the stack's clock: 18:00, 2026-11-24 18:00", "for": "or how long: 2h", "why": "the reason"}
 )
 @verb
-def pin(_: Context, stack: str = "", until: str = "", for_: str = "", why: str = "", identity: str = "") -> None:
+def pin(
+    _: Context,
+    *,
+    stack: str = "",
+    until: str = "",
+    for_: str = "",
+    why: str = "",
+    identity: str = "",
+    json: bool = False,
+) -> None:
     """Keep the host on until a time, whether anybody asks or not; starts it where it is off."""
     from core import moments
     from core.errors import DeployError
@@ -163,58 +162,52 @@ def pin(_: Context, stack: str = "", until: str = "", for_: str = "", why: str =
     if not lease["changed"]:
         raise DeployError(f"Not pinned: {lease['note']}.")
     note = f" ({lease['note']})" if lease.get("note") else ""
-    print(f"Pinned until {moments.show(lease['pin_until'], at.zone)} ({at.zone}); the host is {lease['state']}{note}.")
+    until = f"{moments.show(lease['pin_until'], at.zone)} ({at.zone})"
+    print(json_module.dumps(lease) if json else f"Pinned until {until}; the host is {lease['state']}{note}.")
 
 
-@task(help=STACK | IDENTITY)
+@task(help=STACK | IDENTITY | JSON)
 @verb
-def unpin(_: Context, stack: str = "", identity: str = "") -> None:
+def unpin(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
     """End the pin; the host stops when it is idle, as always."""
     from remote import verbs_pin
     from remote.verbs_lease import front
 
     lease = verbs_pin.unpin(front(stack, identity))
-    print(f"The pin is over; the host is {lease['state']}." if lease["changed"] else f"Nothing to do: {lease['note']}.")
+    if json:
+        print(json_module.dumps(lease))
+    elif lease["changed"]:
+        print(f"The pin is over; the host is {lease['state']}.")
+    else:
+        print(f"Nothing to do: {lease['note']}.")
 
 
-@task(help=STACK | IDENTITY)
+@task(help=STACK | IDENTITY | JSON)
 @verb
-def wake(_: Context, stack: str = "", identity: str = "") -> None:
+def wake(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
     """Turn the host on and wait until it answers."""
-    from core.errors import DeployError
+    from remote import verbs_power
+    from remote.verbs_lease import front
 
-    found, _machine, desk = _front(stack, identity)
-    progress = Progress()
-    lease = desk.show()
-    if lease["state"] != "RUNNING":
-        desk.call("wish", "--by", "fab wake", "--start")
-        timeout_s = found.settings.idle.start_timeout + 60
-        with progress.during(f"host     wakes from {lease['state']}"):
-            wait = ("wait", "--until", "RUNNING", "FAILED", "--timeout", str(timeout_s))
-            lease = desk.call(*wait, timeout_s=timeout_s + 30)
-    if lease["state"] != "RUNNING":
-        raise DeployError(f"The host did not wake: its lease is {lease['state']} ({lease.get('reason')}).")
-    progress.say(f"RUNNING: {lease['reason']}. {found.api_url}")
+    progress = Progress(quiet=json)
+    lease = verbs_power.wake(front(stack, identity), progress)
+    progress.say(f"RUNNING: {lease['reason']}. {lease['api_url']}")
+    if json:
+        print(json_module.dumps(lease))
 
 
-@task(help=STACK | IDENTITY | {"force": "without looking: requests in the engines are cut"})
+@task(help=STACK | IDENTITY | JSON | {"force": "without looking: requests in the engines are cut"})
 @verb
-def stop(_: Context, stack: str = "", force: bool = False, identity: str = "") -> None:
+def stop(_: Context, stack: str = "", force: bool = False, identity: str = "", json: bool = False) -> None:
     """Turn the host off: it looks, and stays on while anybody is served."""
-    from core.errors import DeployError
+    from remote import verbs_power
+    from remote.verbs_lease import front
 
-    _found, _machine, desk = _front(stack, identity)
-    progress = Progress()
-    answer = desk.call("force-stop" if force else "drain", "--by", "fab stop", "--reason", "fab stop")
-    if answer.get("unpinned"):
-        progress.say("The pin is over, or it would start the host again.")
-    if not answer["changed"] and answer["state"] not in ("STOPPED", "STOPPING"):
-        raise DeployError(f"The host was not stopped: {answer['note']}.")
-    with progress.during("host     looks, then stops"):
-        lease = desk.call("wait", "--until", "STOPPED", "RUNNING", "--timeout", "240", timeout_s=270)
-    if lease["state"] != "STOPPED":
-        raise DeployError(f"The host is {lease['state']}: {lease.get('reason')}. `fab stop --force` cuts what runs.")
-    progress.say(f"STOPPED: {lease['reason']}")
+    progress = Progress(quiet=json)
+    lease = verbs_power.stop(front(stack, identity), progress, force=force)
+    progress.say(f"{lease['state']}: {lease['reason']}")
+    if json:
+        print(json_module.dumps(lease))
 
 
 @task(help=STACK | IDENTITY | {"gateway": "the gateway instead of the host", "command": "run this instead of a shell"})
@@ -226,13 +219,39 @@ def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", i
     sys.exit(shell.open_shell(inventory.load(stack, identity=identity), gateway=gateway, command=command))
 
 
-@task(help=STACK | IDENTITY | {"lines": "how many of the last lines", "follow": "go on until Ctrl-C"})
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "lines": "how many of the last lines",
+        "follow": "go on until Ctrl-C",
+        "last": "what the host said before it went off last, though it is on",
+        "back": "and before the stop so many stops earlier",
+    }
+)
 @verb
-def logs(_: Context, stack: str = "", lines: int = 50, follow: bool = False, identity: str = "") -> None:
-    """Show what engine, agent, relay and HAProxy said last."""
-    from remote import inventory, journal
+def logs(
+    _: Context,
+    *,
+    stack: str = "",
+    lines: int = 50,
+    follow: bool = False,
+    last: bool = False,
+    back: int = 0,
+    identity: str = "",
+    json: bool = False,
+) -> None:
+    """Show what engine, agent, relay and HAProxy said last; of a host that is off: why, and its last words."""
+    from remote import inventory, journal, verbs_logs
 
-    journal.show(inventory.load(stack, identity=identity), lines=lines, follow=follow)
+    found = inventory.load(stack, identity=identity)
+    if follow:
+        journal.follow(found, lines=lines)
+        return
+    record = verbs_logs.logs(found, lines=lines, last=last or back > 0, back=back)
+    zone = found.settings.idle.time_zone
+    print(json_module.dumps(record) if json else "\n".join(verbs_logs.text(record, zone)))
 
 
 namespace = Collection(deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs)

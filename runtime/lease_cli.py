@@ -143,6 +143,12 @@ class Cli:
         since = self._store.read(self._config.unit).now - arguments.seconds
         return [_plain(e) for e in self._store.events(self._config.unit, since=since)]
 
+    def last_words(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """What the host said before its last stop, or before the one --back stops earlier; `words` None: nothing."""
+        kept = self._store.words(self._config.unit)
+        words = kept[arguments.back] if 0 <= arguments.back < len(kept) else None
+        return {"kept": len(kept), "words": None if words is None else dataclasses.asdict(words)}
+
     def _start(self, by: str) -> dict[str, Any]:
         outcome = _existing(lambda lease, now: protocol.start(lease, by=by, now=now, nonce=_nonce()))
         answer = self._change(outcome)
@@ -257,6 +263,8 @@ def _parser() -> argparse.ArgumentParser:
     events.add_argument("--since", type=float, default=0.0, help="table time, seconds since 1970")
     history = verbs.add_parser("history", help="the same for the last seconds")
     history.add_argument("--for", dest="seconds", type=float, default=86400.0, help="seconds (default: %(default)s)")
+    words = verbs.add_parser("last-words", help="why the host went off, and its journals' last lines")
+    words.add_argument("--back", type=int, default=0, help="so many stops earlier (default: the last one)")
     return parser
 
 

@@ -53,6 +53,12 @@ def must(lease: Lease, *states: State) -> Refused | None:
 CLEAR_WISH: Final[Mapping[str, Any]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
 
 
+def wished(lease: Lease, *, by: str, now: float, until: float) -> tuple[Clause, Mapping[str, Any]]:
+    """A wish's fields, never shorter than an older one's; and the clause that none came meanwhile that is longer."""
+    longest = max(until, lease.wish_until or until)
+    return NotAfter("wish_until", longest), {"wish_by": by, "wish_at": now, "wish_until": longest}
+
+
 CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
 
 

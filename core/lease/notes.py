@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note
+from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note, wished
 from core.lease.record import Hold, Lease, State, Value
-from core.lease.writes import Differs, Equals, NotAfter, Outcome, Refused, Write
+from core.lease.writes import Differs, Equals, Outcome, Refused, Write
 
 
 def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
     """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wish."""
     if lease.state is State.RUNNING:
         return Refused("the host is running: nothing to wish for")
-    longest = max(until, lease.wish_until or until)
-    here = (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value), NotAfter("wish_until", longest))
-    return note(lease, nonce, here, wish_by=by, wish_at=now, wish_until=longest)
+    none_longer, fields = wished(lease, by=by, now=now, until=until)
+    here = (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value), none_longer)
+    return note(lease, nonce, here, **fields)
 
 
 def drop_wish(lease: Lease, *, nonce: str) -> Outcome:

@@ -10,9 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
-from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note, transition, unwanted
+from core.lease.guards import (
+    CLEAR_PIN,
+    CLEAR_WISH,
+    as_read,
+    mine,
+    must,
+    no_order,
+    no_start,
+    note,
+    transition,
+    unwanted,
+    wished,
+)
 from core.lease.record import ON, Lease, State, Value, to_item
-from core.lease.writes import After, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
+from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
 
 
 def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
@@ -23,22 +35,34 @@ def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> W
     return Write(unit, nonce, (Missing("unit"),), sets | {"unit": unit}, event)
 
 
-def start(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") -> Outcome:
-    """STOPPED, FAILED → STARTING, by relay or reaper; the caller then sends the start order."""
+def start(
+    lease: Lease, *, by: str, now: float, nonce: str, reason: str = "", wish_until: float | None = None
+) -> Outcome:
+    """STOPPED, FAILED → STARTING, by relay or reaper; the caller then sends the start order.
+
+    For a wish that stands in the lease, and only while it does; or, with `wish_until`, carrying a wish of `by`'s own,
+    so that a wake is one write.
+    """
     if wrong := must(lease, State.STOPPED, State.FAILED):
         return wrong
-    if not lease.wanted(now):
+    if not lease.wanted(now) and (wish_until is None or wish_until <= now):
         return Refused("nobody wants the host")
     if lease.order_alive(now):
         return Refused("a stop order may still land")
+    whose: str = lease.wish_by
+    clause: Clause = After("wish_until", now)
+    wish: Mapping[str, Any] = {}
+    if wish_until is not None:
+        whose, (clause, wish) = by, wished(lease, by=by, now=now, until=wish_until)
     return transition(
         lease,
         State.STARTING,
         by=by,
-        reason=reason or f"wanted by {lease.wish_by}",
+        reason=reason or f"wanted by {whose}",
         now=now,
         nonce=nonce,
-        clauses=(After("wish_until", now), no_order(now)),
+        clauses=(clause, no_order(now)),
+        **wish,
         order_at=now,
         attempts=1,
         boot_id=None,

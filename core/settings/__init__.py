@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from core.settings.load import load, stack_file
 from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Service, StackSettings
-from core.settings.resolve import schedule, shape, stop_after_s, unit_settings
+from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
 
 __all__ = [
     "Access",
@@ -28,6 +28,7 @@ __all__ = [
     "Service",
     "StackSettings",
     "load",
+    "needs_gpu",
     "schedule",
     "shape",
     "stack_file",

@@ -68,7 +68,7 @@ class Host(Section):
     kind: HostKind = Field(default="ec2", description="What the host is. This release: ec2.")
     instance_types: Types = Field(
         default=("g6.xlarge", "g5.xlarge"),
-        description="EC2 types; the first is preferred, the rest is the capacity ladder.",
+        description="EC2 types; the first is preferred, the rest is the capacity ladder (less GPU memory is skipped).",
     )
     zone: Zone = Field(default="auto", description="Availability zone; auto: the first that offers every type above.")
     disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(

@@ -45,7 +45,13 @@ def unit_settings(
         instance_types=settings.host.instance_types,
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
+        needs_gpu=needs_gpu(settings),
     )
+
+
+def needs_gpu(settings: StackSettings) -> bool:
+    """An engine runs on the GPU, so that its memory matters."""
+    return any(engine.device == "gpu" for engine in settings.engines.values())
 
 
 def shape(settings: StackSettings) -> Shape:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import docker
 from boto3.dynamodb.types import TypeDeserializer
@@ -20,6 +20,7 @@ from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, SK_LEASE, SSH_POR
 from core.errors import CloudError
 from local.cloud.client import Cloud
 
+LAST_EPOCH: Final = 10**12 - 1  # of a sort key's twelve digits
 Item = dict[str, Any]
 T = TypeVar("T")
 
@@ -46,14 +47,15 @@ class Observer:
         """The transitions after an epoch, oldest first."""
         found = self._table.query(
             TableName=self.outputs[Outputs.TABLE],
-            KeyConditionExpression=f"{TABLE_PK} = :unit AND {TABLE_SK} > :after",
+            KeyConditionExpression=f"{TABLE_PK} = :unit AND {TABLE_SK} BETWEEN :first AND :last",
             ExpressionAttributeValues={
                 ":unit": {"S": self.outputs[Outputs.UNIT]},
-                ":after": {"S": sk_event(after_epoch)},
+                ":first": {"S": sk_event(after_epoch + 1)},
+                ":last": {"S": sk_event(LAST_EPOCH)},
             },
             ConsistentRead=True,
         )["Items"]
-        return [item for item in map(_plain, found) if str(item[TABLE_SK]).startswith("event#")]
+        return [_plain(item) for item in found]
 
     def ec2_state(self, instance_id: str = "") -> str:
         """EC2's word for the machine: running, stopping, stopped, …"""

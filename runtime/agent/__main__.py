@@ -12,6 +12,7 @@ from runtime.agent.agent import Agent
 from runtime.agent.door import Door
 from runtime.agent.engines import Engine
 from runtime.agent.heard import Heard
+from runtime.agent.last_words import Shipper
 from runtime.agent.look import connections_to
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
@@ -33,7 +34,17 @@ def _agent(config: HostConfig) -> Agent:
     engines = [Engine(e) for e in config.engines]
     door = Door([e.port for e in engines])
     store = DynamoLeaseStore(config.table, config.region)
-    return Agent(config, store, Machine(), engines, door=door, connections=connections_to, heard=Heard().write)
+    machine = Machine()
+    return Agent(
+        config,
+        store,
+        machine,
+        engines,
+        door=door,
+        connections=connections_to,
+        heard=Heard().write,
+        last_words=Shipper(config, store, machine),
+    )
 
 
 if __name__ == "__main__":

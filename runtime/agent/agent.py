@@ -15,7 +15,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from core import lease as protocol
 from core.contract import (
@@ -41,6 +41,14 @@ RETRY_POWER_OFF_S: Final = 10.0
 RETRY_DOOR_S: Final = 2.0  # a door that nftables does not shut before RUNNING is tried again this rarely
 
 
+class LastWordsLike(Protocol):
+    """What the agent needs of `last_words.Shipper`."""
+
+    def ship(self, lease: Lease, now: float) -> None: ...
+
+    def look_back(self, lease: Lease, now: float) -> object: ...
+
+
 class Agent:
     """The agent of one host. `clock` is monotonic, in seconds."""
 
@@ -54,11 +62,12 @@ class Agent:
         door: DoorLike,
         connections: Lister,
         heard: Callable[[Answer], None] = lambda _: None,
+        last_words: LastWordsLike | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
         self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
-        self._heard = heard
+        self._heard, self._last_words = heard, last_words
         began = clock()
         self._lease: Lease | None = None
         self._table_now, self._read_at = 0.0, began  # the table's time at a moment of our clock
@@ -179,6 +188,8 @@ class Agent:
         if self._write(claim):
             self._say("lease", f"claimed by boot {boot}")
             self._proved.clear()
+            if self._last_words:
+                self._last_words.look_back(lease, self._now())
 
     def _prove(self, lease: Lease) -> None:
         """NEW, STARTING: one real completion of every engine behind the shut door, then RUNNING and the door opens."""
@@ -233,6 +244,8 @@ class Agent:
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
             self._shut_door()
+        if self._last_words:  # before the order: idle engines are killed right after it
+            self._last_words.ship(lease, self._now())
         self._off_again = self._clock() + RETRY_POWER_OFF_S
         self._machine.power_off(lease.reason, idle_engines=[e.name for e in self._engines] if proved_idle else ())
 

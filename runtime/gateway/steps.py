@@ -40,7 +40,7 @@ class Act(StrEnum):
 
     WAIT = "wait"
     WISH = "wish"
-    START = "start"  # the write; the order follows
+    START = "start"  # the write, with the wish where one is due; the order follows
     ORDER = "order"  # StartInstances, owed by our own START
     REPEAT = "repeat"  # the write that claims the next order, where ours was not sent or confirmed in time
     RESUME = "resume"
@@ -75,7 +75,7 @@ def next_act(lease: Lease, now: float, s: Situation) -> Act:
             return _stopping(lease, now, s)
         case State.STOPPED | State.FAILED:
             return _off(lease, now, s)
-    return Act.WISH if _wish_due(lease, now, s) else Act.WAIT
+    return Act.WISH if wish_due(lease, now, s) else Act.WAIT
 
 
 def _order_fresh(lease: Lease, now: float) -> bool:
@@ -93,7 +93,7 @@ def _draining(lease: Lease, now: float, s: Situation) -> Act:
 
 
 def _stopping(lease: Lease, now: float, s: Situation) -> Act:
-    if _wish_due(lease, now, s):
+    if wish_due(lease, now, s):
         return Act.WISH
     if s.machine is None:
         return Act.LOOK
@@ -101,9 +101,18 @@ def _stopping(lease: Lease, now: float, s: Situation) -> Act:
 
 
 def _off(lease: Lease, now: float, s: Situation) -> Act:
-    if _wish_due(lease, now, s):
-        return Act.WISH
-    if not s.may_wake or not lease.wanted(now) or lease.order_alive(now):
+    """A start carries the wish that is due; where there can be none now, or EC2 is to be asked first, it is a write of
+    its own, so that it outlives the caller.
+    """
+    due = wish_due(lease, now, s)
+    if not s.may_wake or not (due or lease.wanted(now)):
+        return Act.WAIT
+    act = _start_if_possible(lease, now, s)
+    return Act.WISH if due and act is not Act.START else act
+
+
+def _start_if_possible(lease: Lease, now: float, s: Situation) -> Act:
+    if lease.order_alive(now):
         return Act.WAIT
     if lease.state is State.STOPPED:
         return Act.START
@@ -118,6 +127,6 @@ def _look_if(doubted: bool, s: Situation) -> Act:
     return Act.LOOK if doubted and s.machine is None else Act.WAIT
 
 
-def _wish_due(lease: Lease, now: float, s: Situation) -> bool:
+def wish_due(lease: Lease, now: float, s: Situation) -> bool:
     """Callers wait, and the wish is missing or has lost WISH_RENEW_S of its life."""
     return s.wanted and s.may_wake and (lease.wish_until or 0.0) < now + s.wish_ttl_s - WISH_RENEW_S

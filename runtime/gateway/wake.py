@@ -16,7 +16,7 @@ from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
 from core.lease import Lease, Outcome, Refused
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import Routes, RoutesUnavailable
-from runtime.gateway.steps import CAPACITY, Act, Situation, next_act
+from runtime.gateway.steps import CAPACITY, Act, Situation, next_act, wish_due
 from runtime.gateway.view import View
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
@@ -50,6 +50,7 @@ class Waker:
         self._view = view
         self._hall = hall
         self._invoke_reaper = invoke_reaper
+        self._ttl_s = config.hold_for_s + WISH_EXTRA_S  # of a wish
         self._owed_epoch: int | None = None
         self._order_after = float("-inf")
         self._closed = False
@@ -91,7 +92,7 @@ class Waker:
     def _situation(self, lease: Lease) -> Situation:
         return Situation(
             wanted=self._hall.wanted,
-            wish_ttl_s=self._config.hold_for_s + WISH_EXTRA_S,
+            wish_ttl_s=self._ttl_s,
             machine=self._view.fresh_machine,
             doubted=self._view.doubted or self._view.off,
             owed=self._owes(lease),
@@ -107,7 +108,7 @@ class Waker:
     def _settle_demand(self, lease: Lease, act: Act) -> None:
         """Demand of callers who left is settled by RUNNING, or by a wish in the lease."""
         running = self._view.awake and not self._view.doubted
-        wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.RESUME)
+        wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.START, Act.RESUME)
         if running or wished:
             self._hall.demand = False
 
@@ -124,13 +125,17 @@ class Waker:
     # ------------------------------------------------------------ acts; True: done, go on
     async def _wish(self, lease: Lease) -> bool:
         now = self._view.now()
-        until = now + self._config.hold_for_s + WISH_EXTRA_S
-        return await self._write(protocol.wish(lease, by="relay", now=now, until=until, nonce=_nonce()))
+        return await self._write(protocol.wish(lease, by="relay", now=now, until=now + self._ttl_s, nonce=_nonce()))
 
     async def _start(self, lease: Lease) -> bool:
-        """The order is owed before the write: where the write's answer is lost, the next reading shows whose it was."""
+        """The order is owed before the write: where the write's answer is lost, the next reading shows whose it was.
+
+        Callers' wish goes with the start, in one write; another's that stands must still stand in the table.
+        """
         self._owed_epoch = lease.epoch + 1
-        return await self._write(protocol.start(lease, by="relay", now=self._view.now(), nonce=_nonce()))
+        now = self._view.now()
+        until = now + self._ttl_s if wish_due(lease, now, self._situation(lease)) else None
+        return await self._write(protocol.start(lease, by="relay", now=now, nonce=_nonce(), wish_until=until))
 
     async def _order(self, lease: Lease) -> bool:
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from core.contract import UnitSettings
 from core.errors import ContractError, LeaseError
+from core.last_words import LastWords
 from core.lease import Event, Lease, Write
 
 
@@ -63,4 +64,12 @@ class LeaseStore(Protocol):
 
     def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
         """The history, oldest first, from `since` (table time, s)."""
+        ...
+
+    def put_words(self, unit: str, words: LastWords) -> None:
+        """Keep a stop's last words, in the place of the oldest where there are core.contract.WORDS_KEPT."""
+        ...
+
+    def words(self, unit: str) -> Sequence[LastWords]:
+        """The last words that are kept, the newest first."""
         ...

@@ -16,12 +16,25 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.contract import PK_UNITS, SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings, sk_event
+from core import last_words
+from core.contract import (
+    PK_UNITS,
+    SETTINGS_BODY,
+    SK_LEASE,
+    SK_SETTINGS,
+    SK_WORDS,
+    TABLE_PK,
+    TABLE_SK,
+    UnitSettings,
+    sk_event,
+    sk_words,
+)
 from core.errors import ContractError, LeaseError
+from core.last_words import LastWords
 from core.lease import Event, Lease, Write, from_item
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
-from runtime.lease_store.items import EVENT_PREFIX, event_item, read_event
+from runtime.lease_store.items import EVENT_PREFIX, event_item, newest_first, read_event
 from runtime.lease_store.table_clock import TableClock
 
 CONNECT_TIMEOUT_S = 2.0
@@ -114,14 +127,21 @@ class DynamoLeaseStore:
 
     def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
         """The history, oldest first."""
-        pages = self._pages(
+        return [event for event in map(read_event, self._starting(unit, EVENT_PREFIX)) if event.at >= since]
+
+    def words(self, unit: str) -> Sequence[LastWords]:
+        """The last words that are kept, the newest first."""
+        return newest_first(self._starting(unit, SK_WORDS))
+
+    def _starting(self, unit: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """The unit's items whose sort key starts so, in its order."""
+        return self._pages(
             "query",
             ConsistentRead=True,
             KeyConditionExpression="#pk = :pk AND begins_with(#sk, :prefix)",
             ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
-            ExpressionAttributeValues={":pk": {"S": unit}, ":prefix": {"S": EVENT_PREFIX}},
+            ExpressionAttributeValues={":pk": {"S": unit}, ":prefix": {"S": prefix}},
         )
-        return [event for event in map(read_event, pages) if event.at >= since]
 
     def _pages(self, operation: str, **request: Any) -> Iterator[dict[str, Any]]:
         start: dict[str, Any] = {}
@@ -142,6 +162,10 @@ class DynamoLeaseStore:
             except _Conflict:
                 self._sleep(CONFLICT_WAIT_S * 2**tries)
         raise StoreUnavailable(f"The lease of {write.unit} was busy {CONFLICT_TRIES} times in a row.")
+
+    def put_words(self, unit: str, words: LastWords) -> None:
+        """Keep a stop's last words."""
+        self._call("put_item", Item=self._key(unit, sk_words(words.epoch)) | encode_item(last_words.to_item(words)))
 
     def _note(self, write: Write) -> Lease | None:
         request = update_request(write) | {"Key": self._key(write.unit, SK_LEASE), "ReturnValues": "ALL_NEW"}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, UnitSettings, sk_event
+from core import last_words
+from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, SK_WORDS, UnitSettings, sk_event, sk_words
 from core.errors import ContractError, LeaseError
+from core.last_words import LastWords
 from core.lease import Event, Lease, Write, apply, from_item
 from runtime.lease_store import Reading
 
@@ -115,6 +117,22 @@ class ItemStore(ABC):
         with self._transaction() as rows:
             items = rows.starting(unit, EVENT_PREFIX)
         return [event for event in map(read_event, items) if event.at >= since]
+
+    def put_words(self, unit: str, words: LastWords) -> None:
+        """Keep a stop's last words."""
+        with self._transaction() as rows:
+            rows.put(unit, sk_words(words.epoch), last_words.to_item(words))
+
+    def words(self, unit: str) -> Sequence[LastWords]:
+        """The last words that are kept, the newest first."""
+        with self._transaction() as rows:
+            items = rows.starting(unit, SK_WORDS)
+        return newest_first(items)
+
+
+def newest_first(items: Iterable[Item]) -> Sequence[LastWords]:
+    """Last words in the order of their time: their keys go round."""
+    return sorted(map(last_words.from_item, items), key=lambda words: words.at, reverse=True)
 
 
 def event_item(event: Event, nonce: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Climb:
 
     def __init__(self, store: LeaseStore, power: Power, now: Callable[[], float], settings: UnitSettings) -> None:
         self._store, self._power, self._now = store, power, now
-        self._types = settings.instance_types
+        self._types, self._needs_gpu = settings.instance_types, settings.needs_gpu
         self._tried = self._home = self._type = ""
 
     def run(self, lease: Lease, refused: PowerRefused) -> Climbed:
@@ -59,7 +59,7 @@ class Climb:
             return Climbed(self._lease, f"{refused}; EC2 says {machine.state}: no rung is tried")
         self._type = machine.instance_type
         self._home = ladder.preferred(self._types, self._type) if self._lease.rung else self._type
-        order = ladder.order(self._types, self._type, self._lease.tried)
+        order = ladder.order(self._types, self._type, self._lease.tried, needs_gpu=self._needs_gpu)
         self._tried = ladder.tried(self._lease.tried, self._type, refused.code)
         time.sleep(random.uniform(*JITTER_S))
         for rung in order:
@@ -70,7 +70,12 @@ class Climb:
                 return ended
             if ended.capacity:
                 refused = ended
-        return self._give_up(f"no capacity: {self._tried}; EC2's last words: {refused}", Kind.CAPACITY)
+        return self._give_up(f"no capacity: {self._told()}; EC2's last words: {refused}", Kind.CAPACITY)
+
+    def _told(self) -> str:
+        """What was refused, and what was never asked for."""
+        skipped = ladder.skipped(self._types, needs_gpu=self._needs_gpu)
+        return f"{self._tried}; {skipped}" if skipped else self._tried
 
     def _try(self, rung: str) -> Climbed | PowerRefused:
         """One rung: how the walk ended, or the refusal after which the next one is tried."""
@@ -85,7 +90,7 @@ class Climb:
             self._power.start(self._lease.instance_id)
         except PowerRefused as refused:
             return self._judge(rung, refused)
-        return Climbed(self._lease, f"started as {rung}; refused before: {self._tried}")
+        return Climbed(self._lease, f"started as {rung}; refused before: {self._told()}")
 
     def _judge(self, rung: str, refused: PowerRefused) -> Climbed | PowerRefused:
         """Capacity, or a type that does not fit here: the next rung. Quota, key and the rest: over, with the fix."""

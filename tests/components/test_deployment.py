@@ -280,3 +280,30 @@ def test_look_ups_come_before_the_first_resource(build: Any, monkeypatch: pytest
     with pytest.raises(SettingsError, match="did not find"):
         build(fresh=True)
     assert made == []
+
+
+@pytest.mark.parametrize(
+    ("types", "device", "said"),
+    [
+        (["g6.xlarge", "g5.xlarge"], "gpu", []),
+        (
+            ["g6.xlarge", "g4dn.xlarge"],
+            "gpu",
+            [
+                "pilotlight:host.instanceTypes: g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24. "
+                "The capacity ladder will never use what is skipped"
+            ],
+        ),
+        (["g6.xlarge", "g4dn.xlarge"], "cpu", []),
+    ],
+)
+def test_a_rung_that_will_never_be_used_is_said_in_preview(
+    build: Any, monkeypatch: pytest.MonkeyPatch, types: list[str], device: str, said: list[str]
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lambda message, **_: warnings.append(message))
+    engine = {"model": "org/model", "maxModelLen": 2048, "device": device}
+    cloud, _ = build(fresh=True, preview=True, host={"instanceTypes": types}, engines={"a": engine, "qwen7b": engine})
+    assert warnings == said
+    body = next(i for i in cloud.of("TableItem").values() if "g6.xlarge" in str(i))
+    assert f'\\"needs_gpu\\": {str(device == "gpu").lower()}' in body["item"]

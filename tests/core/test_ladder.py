@@ -85,3 +85,54 @@ def test_a_refusal_is_listed_once() -> None:
     once = ladder.tried("", "g6.xlarge", "A")
     assert ladder.tried(once, "g6.xlarge", "A") == once == "g6.xlarge (A)"
     assert ladder.tried(once, "g5.xlarge", "A") == "g6.xlarge (A), g5.xlarge (A)"
+
+
+@pytest.mark.parametrize(
+    ("types", "rungs", "said"),
+    [
+        (("g6.xlarge", "g5.xlarge"), ("g5.xlarge",), ""),
+        (("g4dn.xlarge", "g6.xlarge"), ("g6.xlarge",), ""),
+        (
+            ("g6.xlarge", "g4dn.xlarge", "g5.xlarge"),
+            ("g5.xlarge",),
+            "g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24",
+        ),
+        (  # less of each, though more in all
+            ("g6e.xlarge", "g6.12xlarge", "p4d.24xlarge"),
+            (),
+            "g6.12xlarge skipped: 4 × 24 GiB of GPU memory; p4d.24xlarge skipped: 8 × 40 GiB of GPU memory, "
+            "g6e.xlarge has 48",
+        ),
+        (  # less in all, though more of each
+            ("g5.12xlarge", "g6e.xlarge", "g6e.12xlarge"),
+            ("g6e.12xlarge",),
+            "g6e.xlarge skipped: 48 GiB of GPU memory, g5.12xlarge has 4 × 24",
+        ),
+        (("g6.xlarge", "x9.mega"), ("x9.mega",), ""),
+        (("x9.mega", "g4dn.xlarge"), ("g4dn.xlarge",), ""),
+        ((), (), ""),
+    ],
+    ids=str,
+)
+def test_less_gpu_memory_than_the_preferred_type_is_skipped_and_said(
+    types: tuple[str, ...], rungs: tuple[str, ...], said: str
+) -> None:
+    current = types[0] if types else "g6.xlarge"
+    assert ladder.rungs(types, current) == rungs
+    assert ladder.skipped(types) == said
+    assert ladder.rungs(types, current, needs_gpu=False) == types[1:]
+    assert ladder.skipped(types, needs_gpu=False) == ""
+
+
+def test_the_preferred_type_counts_whatever_the_host_is_now() -> None:
+    types = ("g6.xlarge", "g4dn.xlarge", "g5.xlarge")
+    assert ladder.order(types, "g4dn.xlarge", "") == ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
+    assert ladder.order(types, "g5.xlarge", "") == ("g5.xlarge", "g6.xlarge")
+    assert ladder.order(types, "g5.xlarge", "", needs_gpu=False) == ("g5.xlarge", "g6.xlarge", "g4dn.xlarge")
+
+
+def test_what_was_skipped_is_said_only_after_a_refusal() -> None:
+    assert ladder.words("", "", "x skipped") == ""
+    assert ladder.words("g5.xlarge", "g6.xlarge (A)", "x skipped") == (
+        " as g5.xlarge after EC2 refused g6.xlarge (A) (x skipped)"
+    )

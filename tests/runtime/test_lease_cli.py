@@ -10,6 +10,7 @@ import pytest
 
 from core import lease as protocol
 from core.contract import EngineAddress, HostConfig
+from core.last_words import Journal, LastWords
 from core.lease import Lease, State, to_item
 from runtime.lease_cli import NOT_MET, Cli, main, read_config
 from runtime.lease_store.memory import MemoryLeaseStore
@@ -201,3 +202,16 @@ def test_show_with_settings_and_history(world: World) -> None:
     shown = world.run("show", "--history", "60")
     assert [e["after"] for e in shown["events"]] == ["NEW"]
     assert "settings" not in shown
+
+
+def test_last_words_the_newest_or_some_stops_back(world: World) -> None:
+    assert world.run("last-words") == {"kept": 0, "words": None}
+    for epoch in (5, 10):
+        journals = {"a.service": Journal((f"line {epoch}",), cut=1)}
+        world.store.put_words("demo/host", LastWords(epoch, 100.0 + epoch, "idle", "agent", "b", journals))
+    last = world.run("last-words")
+    assert (last["kept"], last["words"]["epoch"], last["words"]["reason"]) == (2, 10, "idle")
+    assert last["words"]["journals"] == {"a.service": {"lines": ["line 10"], "cut": 1}}
+    assert world.run("last-words", "--back", "1")["words"]["epoch"] == 5
+    assert world.run("last-words", "--back", "2")["words"] is None
+    assert world.run("last-words", "--back", "-1")["words"] is None

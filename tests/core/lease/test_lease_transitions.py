@@ -29,6 +29,7 @@ AT: dict[str, Any] = {"now": NOW, "nonce": "n"}
 
 Call = Callable[[Lease], Outcome]
 start: Call = lambda v: protocol.start(v, by="relay", **AT)  # noqa: E731
+wake: Call = lambda v: protocol.start(v, by="relay", wish_until=NOW + 60, **AT)  # noqa: E731
 adopt: Call = lambda v: protocol.adopt(v, **AT)  # noqa: E731
 ready: Call = lambda v: protocol.ready(v, boot_id="b-1", **AT)  # noqa: E731
 drain: Call = lambda v: protocol.drain(v, reason="idle", **AT)  # noqa: E731
@@ -47,6 +48,7 @@ SEEN = {"stopped_seen": LONG_AGO}
 ON = (State.NEW, State.STARTING, State.RUNNING, State.DRAINING)
 TABLE: tuple[tuple[str, Call, tuple[State, ...], State, dict[str, Any]], ...] = (
     ("start", start, (State.STOPPED, State.FAILED), State.STARTING, WISH),
+    ("wish and start", wake, (State.STOPPED, State.FAILED), State.STARTING, {}),
     ("adopt", adopt, (State.STOPPED, State.FAILED), State.STARTING, SEEN),
     ("ready", ready, (State.NEW, State.STARTING), State.RUNNING, {}),
     ("drain", drain, (State.RUNNING,), State.DRAINING, {}),
@@ -113,6 +115,7 @@ def test_create_makes_one_new_lease() -> None:
 REFUSED: tuple[tuple[str, Call, State, dict[str, Any], dict[str, Any], str], ...] = (
     ("nobody wants it", start, State.STOPPED, WISH, SPENT_WISH, "nobody wants"),
     ("stop order alive", start, State.STOPPED, WISH | SPENT_ORDER, WISH | LIVE_ORDER, "may still land"),
+    ("stop order alive", wake, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
     ("stop order alive", adopt, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
     ("another boot", ready, State.STARTING, {}, {"boot_id": "b-2"}, "this boot"),
     ("wanted", drain, State.RUNNING, SPENT_WISH, WISH, "wanted or held"),
@@ -165,6 +168,31 @@ def test_an_adopted_or_rebooted_machine_leaves_no_order_to_repeat() -> None:
 
 
 # ---------------------------------------------------------------- what a transition sets and clears
+def test_a_start_may_carry_its_own_wish() -> None:
+    for before in (lease(State.STOPPED), lease(State.FAILED, **SPENT_WISH)):
+        now = after(before, wake(before))
+        assert (now.state, now.reason) == (State.STARTING, "wanted by relay")
+        assert (now.wish_by, now.wish_at, now.wish_until) == ("relay", NOW, NOW + 60)
+
+
+def test_a_start_never_shortens_a_wish() -> None:
+    before = lease(State.STOPPED, **WISH | {"wish_until": NOW + 600})
+    assert after(before, wake(before)).wish_until == NOW + 600
+    assert not applies(before, wake(lease(State.STOPPED))), "one that came meanwhile"
+
+
+def test_a_wish_that_is_over_starts_nothing() -> None:
+    assert words(protocol.start(lease(State.STOPPED), by="relay", wish_until=NOW, **AT)) == "nobody wants the host"
+    standing = protocol.start(lease(State.STOPPED, **WISH), by="relay", wish_until=NOW, **AT)
+    assert after(lease(State.STOPPED, **WISH), standing).wish_until == NOW + 60
+
+
+def test_another_s_wish_that_was_refused_meanwhile_starts_nothing() -> None:
+    before = lease(State.STOPPED, **WISH)
+    refused = after(before, protocol.drop_wish(before, nonce="budget"))
+    assert not applies(refused, start(before))
+
+
 def test_start_begins_a_new_boot_with_one_order() -> None:
     before = lease(State.FAILED, failure="capacity", ready_at=LONG_AGO, busy=3, **WISH)
     now = after(before, start(before))

@@ -44,6 +44,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "relay:resume": lambda v: p.resume(v, by="relay", **words),
         "relay:fence": lambda v: p.fence(v, **at),
         "relay:start": lambda v: p.start(v, by="relay", **at),
+        "relay:wish and start": lambda v: p.start(v, by="relay", wish_until=AHEAD, **at),
         "relay:stopped": lambda v: p.stopped(v, by="relay", **at),
         "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),
         "agent:claim_boot": lambda v: p.claim_boot(v, instance_id=MACHINE, **boot),

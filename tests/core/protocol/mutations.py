@@ -96,7 +96,7 @@ def starts_over_stop_orders(ops: dict[str, Op]) -> Mapping[str, Op]:
 
         return call
 
-    starts = ("relay:start", "reaper:start", "relay:stopped", "reaper:stopped")
+    starts = ("relay:start", "relay:wish and start", "reaper:start", "relay:stopped", "reaper:stopped")
     return {**ops, **{name: start(ops[name]) for name in starts}}
 
 

@@ -78,7 +78,7 @@ def relay(m: Model, w: World) -> Steps:
     for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), fenced=known.fence_epoch is not None):
         if (done := write(m, w, op, w.relay)) is not None:
             after, lease = done
-            starts = op == "relay:start"
+            starts = op in ("relay:start", "relay:wish and start")
             yield op, NORMAL, after._replace(relay=lease, owes=after.owes or starts)
             if w.faults:
                 yield f"{op}, answer lost", FAULT, after._replace(faults=w.faults - 1)
@@ -94,8 +94,11 @@ def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, fenced: boo
             yield "relay:fence"
     if state is State.STOPPING and w.view == OFF:
         yield "relay:stopped"
-    if state in (State.STOPPED, State.FAILED) and wanted and not w.owes:
-        yield "relay:start"
+    if state in (State.STOPPED, State.FAILED) and not w.owes:
+        if wanted:
+            yield "relay:start"
+        if w.held:
+            yield "relay:wish and start"
 
 
 def _relay_orders(m: Model, w: World) -> Steps:

@@ -97,6 +97,7 @@ class World:
         self.engine, self.host = FakeEngine(), FakeHost("boot-1")
         self.connected = ""
         self.heard: list[Answer] = []
+        self.last_words: Any = None
         self.agent = self.new_agent()
 
     def new_agent(self) -> Agent:
@@ -108,6 +109,7 @@ class World:
             door=self.host,
             connections=lambda ports: self.connected,
             heard=self.heard.append,
+            last_words=self.last_words,
             clock=lambda: self.clock,
         )
         return self.agent

@@ -89,6 +89,7 @@ class FlakyStore(MemoryLeaseStore):
 
     down = False
     lose = 0
+    writes = 0
     intrude: Callable[[], None] | None = None  # runs once between the next read and its write
 
     def read(self, unit: str) -> Any:
@@ -103,6 +104,7 @@ class FlakyStore(MemoryLeaseStore):
             intrude, self.intrude = self.intrude, None
             intrude()
         after = super().write(write)
+        self.writes += 1
         if self.lose and write.event is not None:
             self.lose -= 1
             raise StoreUnavailable("the answer was lost")

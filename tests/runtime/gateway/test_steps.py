@@ -70,7 +70,10 @@ TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
     ),
     ("stopping, demand: wish first", lease(State.STOPPING), WANTED | {"machine": machine("stopped")}, Act.WISH),
     ("stopped, nobody", lease(State.STOPPED), {}, Act.WAIT),
-    ("stopped, demand: wish", lease(State.STOPPED), WANTED, Act.WISH),
+    ("stopped, demand: start with its wish", lease(State.STOPPED), WANTED, Act.START),
+    ("stopped, demand, an old wish", lease(State.STOPPED, **OLD), WANTED, Act.START),
+    ("stopped, demand, a stop order may land: wish", lease(State.STOPPED, order_until=NOW + 3), WANTED, Act.WISH),
+    ("stopped, demand, relay may not wake", lease(State.STOPPED, **OLD), WANTED | {"may_wake": False}, Act.WAIT),
     ("stopped, wished: start", lease(State.STOPPED, **FRESH), WANTED, Act.START),
     ("stopped, fab wake's wish: start", lease(State.STOPPED, **OLD), {}, Act.START),
     ("stopped, wish is over", lease(State.STOPPED, **OVER), {}, Act.WAIT),
@@ -93,6 +96,19 @@ TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
     ("failed, no capacity: the reaper's", lease(State.FAILED, **FRESH, failure="capacity"), {}, Act.WAIT),
     ("failed, machine gone", lease(State.FAILED, **FRESH, failure="gone", since=0.0), {}, Act.WAIT),
     ("failed, demand: wish", lease(State.FAILED, failure="capacity"), WANTED, Act.WISH),
+    ("failed a while ago, demand: wish before EC2 is asked", lease(State.FAILED, failure="quota"), WANTED, Act.WISH),
+    (
+        "failed a while ago, demand, off: start with its wish",
+        lease(State.FAILED, failure="quota"),
+        WANTED | {"machine": machine("stopped")},
+        Act.START,
+    ),
+    (
+        "failed a while ago, demand, still stopping: wish",
+        lease(State.FAILED, failure="quota"),
+        WANTED | {"machine": machine("stopping")},
+        Act.WISH,
+    ),
 ]
 
 

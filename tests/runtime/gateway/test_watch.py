@@ -64,8 +64,11 @@ def test_demand_while_draining_resumes_and_leaves_no_wish() -> None:
 
 def test_demand_while_stopped_wishes_starts_and_orders_in_one_round() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
     stage.look()
+    stage.hall.ask()
+    before = stage.store.writes
+    stage.look()
+    assert stage.store.writes - before == 1, "a wake is one write, then the order"
     assert stage.lease.state is State.STARTING
     assert stage.power.starts == 1
     assert stage.lease.wish_until == stage.clock() + stage.config.hold_for_s + contract.WISH_EXTRA_S
@@ -99,6 +102,52 @@ def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() ->
     stage.look(later_s=10)
     assert stage.lease.state is State.STOPPED
     assert stage.power.starts == 0
+
+
+def test_a_wake_that_another_was_faster_with_keeps_its_demand() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.hall.ask()
+    stage.store.intrude = lambda: stage.act(protocol.start, by="reaper")
+    assert stage.look() is True
+    assert stage.hall.wanted, "our wish was not written"
+    stage.look()
+    assert stage.lease.wish_until == stage.clock() + stage.config.hold_for_s + contract.WISH_EXTRA_S
+    assert (stage.lease.wish_by, stage.power.starts, stage.hall.wanted) == ("relay", 0, False)
+
+
+def test_a_wake_whose_answer_is_lost_has_wished_and_gives_its_order() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.hall.ask()
+    stage.store.lose = 1
+    stage.look()
+    assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.STARTING, True, 0)
+    stage.look()
+    assert stage.power.starts == 1
+
+
+def test_another_s_wish_that_the_budget_refuses_meanwhile_starts_nothing() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.store.intrude = lambda: drop_wish(stage)
+    assert stage.look() is True
+    stage.look()
+    assert (stage.lease.state, stage.power.starts) == (State.STOPPED, 0)
+
+
+def drop_wish(stage: Stage) -> None:
+    stage.act(lambda lease, now, nonce: protocol.drop_wish(lease, nonce=nonce))
+
+
+def test_demand_under_a_live_stop_order_is_a_wish_until_it_is_over() -> None:
+    stage = Stage().bring_to(State.FAILED)
+    stage.clock.now += 600
+    stage.act(protocol.stop_order)
+    stage.hall.ask()
+    stage.look()
+    assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.FAILED, True, 0)
+    stage.look(later_s=contract.STOP_ORDER_LIFE_S + contract.ORDER_MARGIN_S)
+    assert (stage.lease.state, stage.power.starts) == (State.STARTING, 1)
 
 
 def test_somebody_elses_wish_starts_too() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import UnitSettings, sk_event
+from core.contract import WORDS_KEPT, UnitSettings, sk_event
 from core.errors import LeaseError
+from core.last_words import Journal, LastWords
 from core.lease import After, Clause, Differs, Equals, Hold, Lease, Missing, NotAfter, State, Write, holds_true
 from runtime.lease_store import LeaseStore, Reading
 from tests.runtime.lease_store.conftest import keep_settings, put_raw
@@ -103,6 +104,16 @@ def test_the_table_checks_what_changed_after_reading(store: LeaseStore, new: Lea
     assert send(store, protocol.stop(seen, boot_id="b-1", now=T, nonce="stop")) is None
 
 
+def test_a_start_carries_its_wish_in_one_write(store: LeaseStore) -> None:
+    off = Lease(UNIT, State.STOPPED, 3, T, "idle", "agent", instance_id="i-1")
+    put_raw(store, UNIT, protocol.to_item(off))
+    shorter = protocol.start(off, by="relay", now=T, nonce="late", wish_until=T + 60)
+    wished = sent(store, protocol.wish(off, by="caller", now=T, until=T + 600, nonce="wish"))
+    assert send(store, shorter) is None, "a longer wish came meanwhile"
+    started = sent(store, protocol.start(wished, by="relay", now=T, nonce="start", wish_until=T + 60))
+    assert (started.state, started.wish_by, started.wish_until) == (State.STARTING, "relay", T + 600)
+
+
 # ---------------------------------------------------------------- retries that meet themselves
 def test_a_repeated_transition_counts_as_done(store: LeaseStore, new: Lease) -> None:
     write = protocol.drain(running(store, new), now=T, nonce="drain", reason="idle")
@@ -158,6 +169,44 @@ def test_a_clause_means_what_core_says(store: LeaseStore, new: Lease, clause: Cl
 def test_every_clause_must_hold(store: LeaseStore, new: Lease) -> None:
     clauses = (Equals("state", "NEW"), Equals("epoch", 2))
     assert store.write(Write(UNIT, "probe", clauses, {"alerted": "probe"})) is None
+
+
+# ---------------------------------------------------------------- last words
+def said(epoch: int, **changes: Any) -> LastWords:
+    journals = {"pilotlight-agent.service": Journal(("one", "", "zwei ü"), cut=3), "quiet.service": Journal(())}
+    return dataclasses.replace(LastWords(epoch, T + epoch, "idle", "agent", "b-1", journals), **changes)
+
+
+def test_last_words_come_back_as_they_were_said(store: LeaseStore) -> None:
+    assert store.words(UNIT) == []
+    words = said(5, late=True, reason="no demand for 30m")
+    store.put_words(UNIT, words)
+    assert store.words(UNIT) == [words]
+    assert store.words("other/host") == []
+
+
+def test_the_last_few_are_kept_the_newest_first(store: LeaseStore) -> None:
+    for epoch in range(5, 70, 5):  # a stop and its start take five epochs
+        store.put_words(UNIT, said(epoch))
+    assert [words.epoch for words in store.words(UNIT)] == list(range(65, 65 - 5 * WORDS_KEPT, -5))
+
+
+def test_last_words_are_neither_lease_nor_history_nor_unit(store: LeaseStore, new: Lease) -> None:
+    store.put_words(UNIT, said(1))
+    store.put_words(UNIT, said(3))
+    assert store.read(UNIT).lease == new
+    assert [event.epoch for event in store.events(UNIT)] == [1]
+    assert (store.units(), store.all_settings()) == ([], {})
+
+
+def test_as_many_lines_as_are_sent_fit_in(store: LeaseStore) -> None:
+    from core.last_words import MAX_BYTES, fit
+
+    journals = fit({f"engine-{i}": ["ü" * 2500] * 300 for i in range(16)})
+    store.put_words(UNIT, said(1, journals=journals))
+    (words,) = store.words(UNIT)
+    assert words.journals == journals
+    assert sum(len(line.encode()) for j in words.journals.values() for line in j.lines) <= MAX_BYTES
 
 
 # ---------------------------------------------------------------- many units, settings, bad items

@@ -10,6 +10,7 @@ import pytest
 
 from core import lease as protocol
 from core.lease import Lease, State, to_item
+from core.policy import Facts, decide
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
 from runtime.reaper.climb import CLIMB_FOR_S
@@ -305,3 +306,39 @@ class TestTheWayBack:
         world.zone.before = cut_in
         world.run()
         assert world.zone.calls == ["=g6.xlarge"]
+
+
+# ---------------------------------------------------------------- GPU memory
+SMALL = ("g6.xlarge", "g4dn.xlarge", "g5.xlarge")
+SKIPPED = "g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24"
+
+
+def test_a_rung_with_less_gpu_memory_is_never_tried_and_is_named(world: World) -> None:
+    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL))
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT, "g5.xlarge": NONE_LEFT}
+    world.refused_the_relay()
+    world.run()
+    assert [call for call in world.zone.calls if "g4dn" in call] == []
+    assert world.lease.state is State.FAILED
+    assert f"(InsufficientInstanceCapacity); {SKIPPED}; EC2's last words" in world.lease.reason
+    assert any(SKIPPED in reason for _, reason in world.told)
+
+
+def test_a_start_on_a_rung_names_what_was_skipped(world: World) -> None:
+    settings = dataclasses.replace(SETTINGS, instance_types=SMALL)
+    world.store.put_settings(settings)
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT}
+    world.refused_the_relay()
+    world.run()
+    assert (world.lease.state, world.lease.rung) == (State.STARTING, "g5.xlarge")
+    assert "g4dn" not in world.lease.tried, "EC2 did not refuse it"
+    decision = decide(world.lease, Facts("pending", "", {}), settings, world.now)
+    assert f"as g5.xlarge after EC2 refused g6.xlarge (InsufficientInstanceCapacity) ({SKIPPED})" in decision.reason
+
+
+def test_engines_on_the_cpu_are_not_limited(world: World) -> None:
+    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL, needs_gpu=False))
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT}
+    world.refused_the_relay()
+    world.run()
+    assert (world.lease.state, world.lease.rung) == (State.STARTING, "g4dn.xlarge")

@@ -1,0 +1,131 @@
+"""`fab wake` and `fab stop`: turn the host on or off now, and wait until it is.
+
+Both look first and only wait for what is under way, so they may be interrupted and run again. They return plain records
+(the lease, and what was done) and say what they wait for to the `progress` that is passed in.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.contract import CAPACITY_GRACE_S, DRAIN_TIMEOUT_S, STOP_BACKSTOP_AFTER_S
+from core.errors import DeployError
+from core.ladder import Kind
+from remote.progress import Progress
+from remote.verbs_lease import Front, Record
+
+OFF: Final = ("STOPPED", "FAILED")
+ON_AGAIN: Final = ("STARTING", "RUNNING")  # somebody was served, or came
+SPARE_S: Final = 60.0  # beyond what the protocol allows a step, before a wait is given up
+OFF_WITHIN_S: Final = 2 * STOP_BACKSTOP_AFTER_S + SPARE_S  # from the order to `stopped`, the backstop's included
+
+
+# ---------------------------------------------------------------- wake
+def wake(at: Front, progress: Progress) -> Record:
+    """Turn the host on and wait until it answers: the lease, with `before` and `changed`. DeployError: it did not."""
+    lease = _known(at)
+    before = lease["state"]
+    if before != "RUNNING":
+        lease = _started(at, at.desk.call("wish", "--by", "fab wake", "--start", timeout_s=60.0), progress)
+        timeout_s = at.inventory.settings.idle.start_timeout + SPARE_S
+        with progress.during(f"host     wakes from {before}: the machine boots, the engines load their models"):
+            lease = _wait(at, timeout_s, "RUNNING", "FAILED")
+    if lease["state"] != "RUNNING":
+        raise DeployError(f"The host did not wake: its lease is {lease['state']} ({lease.get('reason')}).")
+    return _record(at, lease, before)
+
+
+def _started(at: Front, lease: Record, progress: Progress) -> Record:
+    """Still FAILED after the wish: for good, or until the reaper or the relay tries again."""
+    if lease["state"] != "FAILED":
+        return lease
+    if lease["changed"] and lease.get("failure") != Kind.CAPACITY:
+        raise DeployError(f"The host did not start: {lease.get('note') or lease.get('reason')}.")
+    with progress.during(f"host     waits for the next try: {lease.get('note') or lease.get('reason')}"):
+        return _wait(at, CAPACITY_GRACE_S, "STARTING", "RUNNING")
+
+
+# ---------------------------------------------------------------- stop
+def stop(at: Front, progress: Progress, *, force: bool = False) -> Record:
+    """Turn the host off and wait until it is: the lease, with `before`, `changed`, `unpinned` and `cut`.
+
+    It stays on while anybody is served, wants or holds it: a DeployError that says who. With `force` nothing is asked,
+    and `cut` says what that ended: requests in the engines at the last heartbeat, holds, wish, pin.
+    """
+    before = _known(at)
+    lost = cut(before) if force else None
+    answer = _ask(at, before["state"], force=force)
+    if answer.get("unpinned"):
+        progress.say("The pin is over, or it would start the host again.")
+    if lost and (words := cut_words(lost)):
+        progress.say(f"cut      {words}")
+    if not answer["changed"] and answer["state"] in ("NEW", "STARTING", "RUNNING"):
+        raise DeployError(f"The host was not stopped: {_why(answer)}. `fab stop --force` asks nobody.")
+    lease = answer if answer["state"] in OFF else _off(at, answer, progress)
+    return _record(at, lease, before["state"]) | {"unpinned": answer.get("unpinned", False), "cut": lost}
+
+
+def _ask(at: Front, state: str, *, force: bool) -> Record:
+    """The order; it ends a pin in every state, and with `force` a wish, or they would start the host again."""
+    if force and state in ("NEW", "STARTING", "RUNNING", "DRAINING"):
+        return at.desk.call("force-stop", "--by", "fab stop", "--reason", "fab stop --force")
+    answer = at.desk.call("drain", "--by", "fab stop", "--reason", "fab stop")
+    if force:
+        at.desk.call("unwish")
+    return answer
+
+
+def _off(at: Front, lease: Record, progress: Progress) -> Record:
+    """From DRAINING or STOPPING to off. Who comes meanwhile is served: then it is on again, which is said."""
+    if lease["state"] == "DRAINING":
+        with progress.during("host     shuts its door and looks whether anybody is served"):
+            lease = _wait(at, DRAIN_TIMEOUT_S + SPARE_S, "STOPPING", *OFF, *ON_AGAIN)
+    if lease["state"] == "STOPPING":
+        with progress.during("host     shuts down; EC2 says `stopped` a little later"):
+            lease = _wait(at, OFF_WITHIN_S, *OFF, *ON_AGAIN)
+    if lease["state"] not in OFF:
+        raise DeployError(f"The host is {lease['state']}: {lease.get('reason')}. `fab stop --force` cuts what runs.")
+    return lease
+
+
+def cut(lease: Record) -> Record:
+    """What a forced stop of this lease ends: `requests` (a number), `holds`, `wish` and `pin` (who, or "")."""
+    now = lease["now"]
+    return {
+        "requests": lease.get("busy", 0) if lease["state"] in ("RUNNING", "DRAINING") else 0,
+        "holds": [f"{hold['who']} ({hold['why']})" for hold in lease.get("holds", ()) if hold["until"] > now],
+        "wish": lease["wish_by"] if lease.get("wanted") else "",
+        "pin": lease["pin_who"] if (lease.get("pin_until") or 0.0) > now else "",
+    }
+
+
+def cut_words(lost: Record) -> str:
+    """`2 requests in the engines, the hold of ann (fab deploy)`; "" where nothing was cut."""
+    requests = lost["requests"]
+    words = [f"{requests} request{'s' if requests > 1 else ''} in the engines"] if requests else []
+    words += [f"the hold of {who}" for who in lost["holds"]]
+    words += [f"the {what} of {lost[what]}" for what in ("wish", "pin") if lost[what]]
+    return ", ".join(words)
+
+
+def _why(lease: Record) -> str:
+    """Why a drain was refused, with names."""
+    who = cut_words(cut(lease) | {"requests": 0, "pin": ""})
+    return f"{lease['note']}: {who}" if who else str(lease["note"])
+
+
+# ---------------------------------------------------------------- both
+def _known(at: Front) -> Record:
+    lease = at.desk.show()
+    if lease["state"] is None:
+        raise DeployError("There is no lease yet. Run `fab deploy`.")
+    return lease
+
+
+def _wait(at: Front, timeout_s: float, *states: str) -> Record:
+    return at.desk.call("wait", "--until", *states, "--timeout", str(timeout_s), timeout_s=timeout_s + 30)
+
+
+def _record(at: Front, lease: Record, before: str) -> Record:
+    base = {"stack": at.inventory.stack, "api_url": at.inventory.api_url, "before": before}
+    return base | {k: v for k, v in lease.items() if k != "met"} | {"changed": lease["state"] != before}
