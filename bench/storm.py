@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from bench.storm_callers import ANSWER, SEATS, Tally, plan, send_all
+from bench.storm_callers import SEATS, Request, Tally, plan, send_all
 from bench.storm_faults import FAULTS, Ground
 from core.errors import CloudError, PilotlightError
 from local.cloud import client
@@ -31,6 +31,7 @@ from local.demo.story import Story
 STOP_AFTER: Final = "5s"
 REAP_EVERY_S: Final = 3.0
 DRAIN_S: Final = 300.0
+SETTLE_S: Final = 420.0
 ROUNDS: Final = 8  # a cycle without a stop after so many drains is an error of the bench, or of the product
 SETTLED: Final = ("RUNNING", "STOPPED", "FAILED")
 Say = Callable[[str], None]
@@ -70,14 +71,17 @@ def left_running(ground: Ground) -> int:
 
 
 def settle(ground: Ground, tally: Tally, fault: str) -> None:
-    """Awake, and no stop under way: one that began in the round may end only after its last request was answered."""
-    while True:
-        tally.add("sent")
-        right = ANSWER in ground.caller.ask(max_tokens=12).text
-        tally.add("answered" if right else "lost", "" if right else f"{fault}: the answer after the round")
+    """Awake, and no stop under way: one that began in the round may end only after its last request was answered.
+
+    After a fault of capacity callers are refused until the ladder tries again, five minutes later.
+    """
+
+    def awake() -> bool:
+        send_all(ground, tally, [Request(0.0, streamed=False)], fault)
         wait_for(lambda: ground.watch.lease()["state"] in SETTLED, DRAIN_S, ground.watch.words)
-        if ground.watch.lease()["state"] == "RUNNING":
-            return
+        return bool(ground.watch.lease()["state"] == "RUNNING")
+
+    wait_for(awake, SETTLE_S, ground.watch.words, every_s=REAP_EVERY_S)
 
 
 def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:
