@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from core import moments
@@ -43,7 +44,7 @@ def logs(inventory: Inventory, *, lines: int, last: bool = False, back: int = 0)
     for machine, units in machines.items():
         if machine.role == "host" and (last or (machine is not front and _try(problems, lambda: _off(front)))):
             continue
-        found[machine.role] = _try(problems, lambda m=machine, u=units: journal.read(m, u, lines))
+        found[machine.role] = _try(problems, partial(journal.read, machine, units, lines))
     if found["host"] is None:
         found["last_words"] = _try(problems, lambda: last_words(_desk(front), back=back, lines=lines))
     return found
