@@ -18,12 +18,13 @@ from typing import Final
 from core import lease as protocol
 from core.contract import SILENT_AFTER_S, WISH_EXTRA_S, UnitSettings
 from core.lease import Lease, Outcome, Refused, State
+from core.moments import next_month
 from core.policy import RULES, Action, Case, Decision, Facts
 
 STEP_S: Final = 60.0  # the reaper's own interval
 START_GUESS_S: Final = 180.0  # of a host that has never started
 ROUNDS: Final = 3  # the reaper goes on at once after these
-GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN})
+GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.MARK, Action.UNMARK})
 _BOOT: Final = "forecast"
 _DURATIONS: Final = re.compile(r"\d+[dhms]( \d+[dhms])?")
 
@@ -218,6 +219,8 @@ _DO: Final[Mapping[Action, Callable[[Lease, Decision, float], Outcome]]] = {
     Action.FAIL: _fail,
     Action.FAIL_STOP: _fail,
     Action.RESUME: _resume,
+    Action.MARK: lambda v, _, now: protocol.spent(v, until=next_month(now), nonce=_BOOT),
+    Action.UNMARK: lambda v, _, __: protocol.spent(v, until=None, nonce=_BOOT),
     Action.REFUSE: lambda v, _, __: protocol.drop_wish(v, nonce=_BOOT),
     Action.DRAIN: lambda v, d, now: protocol.drain(v, now=now, nonce=_BOOT, reason=d.reason),
     Action.FORCE: lambda v, d, now: protocol.force(v, by="reaper", now=now, nonce=_BOOT, reason=d.reason),

@@ -52,6 +52,11 @@ def first_of_month(moment: float) -> float:
     return datetime.fromtimestamp(midnight(moment, "UTC"), UTC).replace(day=1).timestamp()
 
 
+def next_month(moment: float) -> float:
+    """When the month after the one of `moment` begins in UTC."""
+    return first_of_month(first_of_month(moment) + 32 * 86400.0)
+
+
 def show(moment: float, zone: str) -> str:
     """`Mon 23 Nov 09:00`, on a clock in `zone`."""
     return f"{day(moment, zone)} {clock(moment, zone)}"

@@ -192,6 +192,8 @@ class Deployment:
     def _start(self) -> None:
         """Wish for the host and wait until it is on its way; DeployError with the cloud's words where it is refused."""
         lease = self.desk.call("wish", "--by", "fab deploy", "--start")
+        if lease["state"] in DOWN and lease.get("spent_until") and lease["spent_until"] > lease["now"]:
+            raise DeployError(f"The host is off and was not started: {lease.get('note')}. Nothing was changed on it.")
         if lease["state"] != "FAILED":
             wait = ("wait", "--until", "STARTING", "RUNNING", "FAILED", "--timeout", str(WAKE_S))
             lease = self.desk.call(*wait, timeout_s=WAKE_S + 30)

@@ -37,6 +37,8 @@ def wake(at: Front, progress: Progress) -> Record:
 
 def _started(at: Front, lease: Record, progress: Progress) -> Record:
     """Still FAILED after the wish: for good, or until the reaper or the relay tries again."""
+    if lease["state"] in OFF and not lease["changed"] and (lease.get("spent_until") or 0.0) > lease["now"]:
+        raise DeployError(f"The host did not start: {lease['note']}.")
     if lease["state"] != "FAILED":
         return lease
     if lease["changed"] and lease.get("failure") != Kind.CAPACITY:

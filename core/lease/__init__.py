@@ -12,6 +12,7 @@ To add a transition: a row in design.md section 6, a function in `transitions.py
 
 from __future__ import annotations
 
+from core.lease.money import spent
 from core.lease.notes import (
     agent_beat,
     alert_sent,
@@ -102,6 +103,7 @@ __all__ = [
     "restored",
     "resume",
     "seen_stopped",
+    "spent",
     "start",
     "stop",
     "stop_order",

@@ -59,6 +59,7 @@ def wished(lease: Lease, *, by: str, now: float, until: float) -> tuple[Clause, 
     return NotAfter("wish_until", longest), {"wish_by": by, "wish_at": now, "wish_until": longest}
 
 
+OVER_BUDGET: Final = "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it"
 CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_PIN, CLEAR_WISH, as_read, mine, must, no_order, no_start, note, wished
+from core.lease.guards import CLEAR_PIN, CLEAR_WISH, OVER_BUDGET, as_read, mine, must, no_order, no_start, note, wished
 from core.lease.record import Hold, Lease, State, Value
 from core.lease.writes import Differs, Equals, Outcome, Refused, Write
 
@@ -12,6 +12,8 @@ def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outc
     """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wish."""
     if lease.state is State.RUNNING:
         return Refused("the host is running: nothing to wish for")
+    if lease.unpaid(now):
+        return Refused(OVER_BUDGET)
     none_longer, fields = wished(lease, by=by, now=now, until=until)
     here = (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value), none_longer)
     return note(lease, nonce, here, **fields)

@@ -82,6 +82,7 @@ class Lease:
     pin_until: float | None = None  # kept on, and started where it is off, until then
     pin_who: str = ""
     pin_why: str = ""
+    spent_until: float | None = None  # the month's budget is spent: no start is paid for before then
 
     def wanted(self, now: float) -> bool:
         """A fresh wish exists."""
@@ -95,6 +96,14 @@ class Lease:
     def pinned(self, now: float) -> bool:
         """Somebody wants the host on until `pin_until`, whether anybody asks or not."""
         return self.pin_until is not None and self.pin_until > now
+
+    def spent(self, now: float) -> bool:
+        """The month's budget is spent: what is off stays off."""
+        return self.spent_until is not None and self.spent_until > now
+
+    def unpaid(self, now: float) -> bool:
+        """Off or going off, and nobody pays for a start."""
+        return self.spent(now) and self.state in (State.STOPPED, State.STOPPING, State.FAILED)
 
     def order_alive(self, now: float) -> bool:
         """A stop order from outside may still land."""

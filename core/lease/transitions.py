@@ -13,6 +13,7 @@ from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YO
 from core.lease.guards import (
     CLEAR_PIN,
     CLEAR_WISH,
+    OVER_BUDGET,
     as_read,
     mine,
     must,
@@ -45,6 +46,8 @@ def start(
     """
     if wrong := must(lease, State.STOPPED, State.FAILED):
         return wrong
+    if lease.spent(now):
+        return Refused(OVER_BUDGET)
     if not lease.wanted(now) and (wish_until is None or wish_until <= now):
         return Refused("nobody wants the host")
     if lease.order_alive(now):
@@ -61,7 +64,7 @@ def start(
         reason=reason or f"wanted by {whose}",
         now=now,
         nonce=nonce,
-        clauses=(clause, no_order(now)),
+        clauses=(clause, no_order(now), NotAfter("spent_until", now)),
         **wish,
         order_at=now,
         attempts=1,

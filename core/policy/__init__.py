@@ -14,7 +14,7 @@ from typing import Final
 
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
-from core.policy import machine, off, on
+from core.policy import budget, machine, off, on
 from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
 from core.schedule import is_on, next_on
 
@@ -26,6 +26,7 @@ RULES: Final[tuple[Rule, ...]] = (
     machine.starting,
     machine.stopped_without_us,
     machine.up_without_us,
+    budget.mark,
     on.hard_cap,
     on.draining,
     on.held,

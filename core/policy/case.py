@@ -36,6 +36,8 @@ class Action(StrEnum):
     RESTORE = "restore"  # the preferred type again, after the ladder
     START = "start"
     PRE_WARM = "pre-warm"  # a wish of the schedule's own, then a start
+    MARK = "mark"  # the lease is to say that the budget is spent
+    UNMARK = "unmark"  # and that it no longer is
     REFUSE = "refuse"  # the budget deletes the wish
     DRAIN = "drain"
     FORCE = "force"

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from core import durations
 from core.contract import RETRY_AFTER_S
+
+BUDGET_SPENT: Final = "insufficient_quota"
 
 
 class Refusal(Exception):
@@ -104,6 +108,16 @@ def queue_full(limit: int) -> Refusal:
 def no_capacity(words: str) -> Refusal:
     """503 without Retry-After: the cloud has no such machine now, and nothing says when."""
     return Refusal(503, "no_capacity", f"The cloud has no capacity for this host: {words}", should_retry=False)
+
+
+def budget_spent(until: float, now: float) -> Refusal:
+    """429 as OpenAI says it: no money, so no retry; the reset is the budget's, not a limit of rate."""
+    when = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+    message = (
+        f"The budget of this month is spent, so the host is not started. It resets at {when} "
+        f"(in {durations.show(until - now)})."
+    )
+    return Refusal(429, BUDGET_SPENT, message, type_="insufficient_quota", should_retry=False)
 
 
 def host_failed(words: str) -> Refusal:

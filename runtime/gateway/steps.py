@@ -93,7 +93,7 @@ def _draining(lease: Lease, now: float, s: Situation) -> Act:
 
 
 def _stopping(lease: Lease, now: float, s: Situation) -> Act:
-    if wish_due(lease, now, s):
+    if wish_due(lease, now, s) and not lease.unpaid(now):
         return Act.WISH
     if s.machine is None:
         return Act.LOOK
@@ -105,7 +105,7 @@ def _off(lease: Lease, now: float, s: Situation) -> Act:
     its own, so that it outlives the caller.
     """
     due = wish_due(lease, now, s)
-    if not s.may_wake or not (due or lease.wanted(now)):
+    if lease.unpaid(now) or not s.may_wake or not (due or lease.wanted(now)):
         return Act.WAIT
     act = _start_if_possible(lease, now, s)
     return Act.WISH if due and act is not Act.START else act

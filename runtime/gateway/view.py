@@ -117,6 +117,8 @@ class View:
             if self.read_once:
                 raise errors.not_deployed(self.unit)
             return
+        if lease.unpaid(self.now()):
+            raise errors.budget_spent(lease.spent_until or 0.0, self.now())
         if lease.state is State.FAILED:
             self._refuse_failed(lease)
         if not wakes and lease.state in (State.STOPPED, State.STOPPING, State.FAILED):

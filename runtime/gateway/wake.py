@@ -106,10 +106,10 @@ class Waker:
         return ours and self._view.now() >= self._order_after
 
     def _settle_demand(self, lease: Lease, act: Act) -> None:
-        """Demand of callers who left is settled by RUNNING, or by a wish in the lease."""
+        """Demand of callers who left is settled by RUNNING, by a wish in the lease, or by a budget that is spent."""
         running = self._view.awake and not self._view.doubted
         wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.START, Act.RESUME)
-        if running or wished:
+        if running or wished or lease.unpaid(self._view.now()):
             self._hall.demand = False
 
     async def _settle_routes(self) -> None:

@@ -17,6 +17,7 @@ from core import lease as protocol
 from core.contract import STOP_ORDER_LIFE_S, WISH_EXTRA_S, UnitSettings
 from core.lease import Lease, Refused
 from core.lease import Outcome as LeaseOutcome
+from core.moments import next_month
 from core.policy import Action, Decision
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
@@ -81,6 +82,12 @@ class Actor:
             lease, by="reaper", now=self._now(), nonce=_nonce(), reason=decision.reason, demand=False
         )
         return self._write(lease, outcome)
+
+    def mark(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._write(lease, protocol.spent(lease, until=next_month(self._now()), nonce=_nonce()))
+
+    def unmark(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
+        return self._write(lease, protocol.spent(lease, until=None, nonce=_nonce()))
 
     def refuse(self, lease: Lease, _: Decision, __: UnitSettings) -> Done:
         return self._write(lease, protocol.drop_wish(lease, nonce=_nonce()))
@@ -209,6 +216,8 @@ _DO: Final[Mapping[Action, Callable[[Actor, Lease, Decision, UnitSettings], Done
     Action.RESTORE: Actor.restore,
     Action.START: Actor.start,
     Action.PRE_WARM: Actor.pre_warm,
+    Action.MARK: Actor.mark,
+    Action.UNMARK: Actor.unmark,
     Action.REFUSE: Actor.refuse,
     Action.DRAIN: Actor.drain,
     Action.FORCE: Actor.force,

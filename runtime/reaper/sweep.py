@@ -26,8 +26,8 @@ from runtime.reaper.spending import Histories, spending
 
 log = logging.getLogger("pilotlight.reaper")
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
-ROUNDS: Final = 3  # STOPPED, then START: one pass may take a unit several steps
-GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RESTORE})
+ROUNDS: Final = 4  # STOPPED, then START: one pass may take a unit several steps
+GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RESTORE, Action.MARK, Action.UNMARK})
 
 
 class FleetPower(Power, Protocol):

@@ -18,6 +18,7 @@ SETTINGS = unit_settings()
 PIN = {"pin_until": NOW + 600, "pin_who": "ann", "pin_why": "demo"}
 IDLE = {"demand_at": NOW - 3600, "ready_at": NOW - 3600, "agent_at": NOW - 5, "boot_id": "b"}
 SPENT = {"spent_usd": 10.0}
+MARKED = {"spent_until": NOW + 86400}
 
 
 def decided(state: State, machine: str = "running", facts: dict[str, Any] | None = None, **fields: Any) -> Decision:
@@ -70,11 +71,11 @@ def test_a_pin_comes_before_schedule_and_budget() -> None:
     hours = {"schedule_on": "0 9 * * *", "schedule_off": "0 18 * * *"}
     assert decided(State.RUNNING, **IDLE, **PIN, **hours).reason.startswith("pinned by ann")
     assert decided(State.STOPPED, "stopped", **PIN, **hours).reason.startswith("pinned by ann")
-    assert decided(State.RUNNING, facts=SPENT, monthly_budget_usd=10.0, **IDLE, **PIN).action is Action.KEEP
+    assert decided(State.RUNNING, facts=SPENT, monthly_budget_usd=10.0, **IDLE, **PIN, **MARKED).action is Action.KEEP
 
 
 def test_a_pin_does_not_start_a_host_over_its_budget() -> None:
-    decision = decided(State.STOPPED, "stopped", facts=SPENT, monthly_budget_usd=10.0, **PIN)
+    decision = decided(State.STOPPED, "stopped", facts=SPENT, monthly_budget_usd=10.0, **PIN, **MARKED)
     assert (decision.action, decision.alert) == (Action.KEEP, "budget")
     assert "although pinned by ann; budget: 10.00 of 10.00 USD" in decision.reason
 

@@ -37,6 +37,7 @@ ALL: dict[str, Outcome] = {
     "repeat": protocol.repeat_start(lease(State.STARTING, attempts=1), **AT),
     "stop order": protocol.stop_order(lease(State.STOPPING), **AT),
     "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
+    "spent": protocol.spent(lease(State.RUNNING), until=NOW + 60, nonce="n"),
     "alert": protocol.alert_sent(lease(State.RUNNING), reason="late", nonce="n"),
 }
 
@@ -47,6 +48,21 @@ def test_a_note_leaves_state_epoch_and_history_alone(outcome: Outcome) -> None:
     assert write.event is None
     assert not {"state", "epoch", "since", "reason", "by"} & set(write.sets)
     assert write.clauses, "an unconditional update would make an item out of nothing"
+
+
+# ---------------------------------------------------------------- the budget
+@pytest.mark.parametrize("state", State)
+def test_the_budgets_end_is_written_in_every_state_and_taken_back(state: State) -> None:
+    marked = after(before := lease(state), protocol.spent(before, until=NOW + 60, nonce="n"))
+    assert (marked.spent(NOW), marked.spent(NOW + 60)) == (True, False)
+    assert not after(marked, protocol.spent(marked, until=None, nonce="n")).spent(NOW)
+    assert not applies(marked, protocol.spent(before, until=NOW + 90, nonce="n")), "two reapers, one month"
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.RUNNING])
+def test_nobody_wishes_for_what_is_off_and_unpaid(state: State) -> None:
+    outcome = wish(lease(state, spent_until=NOW + 1))
+    assert isinstance(outcome, Refused) is (state in (State.STOPPED, State.FAILED, State.STOPPING))
 
 
 # ---------------------------------------------------------------- wishes

@@ -117,6 +117,8 @@ REFUSED: tuple[tuple[str, Call, State, dict[str, Any], dict[str, Any], str], ...
     ("stop order alive", start, State.STOPPED, WISH | SPENT_ORDER, WISH | LIVE_ORDER, "may still land"),
     ("stop order alive", wake, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
     ("stop order alive", adopt, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
+    ("budget spent", start, State.STOPPED, WISH | {"spent_until": NOW}, WISH | {"spent_until": NOW + 1}, "budget"),
+    ("budget spent", wake, State.FAILED, {"spent_until": NOW}, {"spent_until": NOW + 1}, "budget"),
     ("another boot", ready, State.STARTING, {}, {"boot_id": "b-2"}, "this boot"),
     ("wanted", drain, State.RUNNING, SPENT_WISH, WISH, "wanted or held"),
     ("held", drain, State.RUNNING, {}, HOLD, "wanted or held"),

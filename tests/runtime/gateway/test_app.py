@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -352,6 +353,53 @@ def test_no_capacity_has_no_retry_after_and_is_decided_before_the_200() -> None:
         assert stage.hall.demand
 
     play(scene, State.FAILED, failure="capacity")
+
+
+NEW_YEAR = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+
+
+async def spend(stage: Stage) -> None:
+    """The reaper has found the month's budget spent, and the relay reads it."""
+    stage.act(lambda lease, now, nonce: protocol.spent(lease, until=NEW_YEAR, nonce=nonce))
+    await stage.watch.look()
+
+
+@pytest.mark.parametrize("state", [State.STOPPING, State.STOPPED, State.FAILED])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_spent_budget_is_429_at_once_and_wakes_nothing(state: State, stream: bool) -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        await spend(stage)
+        before = stage.lease
+        status, headers, text = await raw(url, BODY | {"stream": stream})
+        error = json.loads(text)["error"]
+        assert (status, error["code"], error["type"]) == (429, "insufficient_quota", "insufficient_quota")
+        assert "2100-01-01 00:00 UTC" in error["message"]
+        assert headers["x-should-retry"] == "false"
+        await stage.watch.look()
+        assert (stage.hall.demand, stage.power.starts) == (False, 0)
+        assert (stage.lease.epoch, stage.lease.wish_until) == (before.epoch, before.wish_until)
+
+    play(scene, state)
+
+
+def test_who_waits_when_the_budget_ends_is_told() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        task = asyncio.create_task(raw(url, BODY))
+        await stage.waiting()
+        await spend(stage)
+        assert (await task)[0] == 429
+        await stage.watch.look()
+        assert (stage.hall.wanted, stage.power.starts) == (False, 0)
+
+    play(scene, State.STOPPING)
+
+
+def test_a_host_that_is_on_serves_beyond_its_budget() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        await spend(stage)
+        assert (await raw(url, BODY))[0] == 200
+
+    play(scene, State.RUNNING)
 
 
 def test_failure_while_waiting_ends_the_stream_with_an_error() -> None:

@@ -76,6 +76,7 @@ def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
     lease = leases.read("demo/host").lease
     assert lease is not None
     assert not lease.wanted(now)
+    assert lease.spent_until == datetime(2026, 12, 1, tzinfo=UTC).timestamp()  # the relay refuses by it
 
 
 def test_a_history_is_read_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,17 @@
+"""The rule that writes the budget's end into the lease: the relay refuses starts by it, without knowing any money."""
+
+from __future__ import annotations
+
+from core.policy.case import Action, Case, Decision
+
+
+def mark(case: Case) -> Decision | None:
+    """Spent and not marked, or marked and no longer spent (a higher budget, none): the lease is to say what is."""
+    settings, marked = case.settings, case.lease.spent(case.now)
+    if settings.monthly_budget_usd is None:
+        return Decision(Action.UNMARK, "there is no budget any more") if marked else None
+    if case.facts.spent_usd is None or case.over_budget == marked:
+        return None
+    if marked:
+        return Decision(Action.UNMARK, f"within its {case.budget_words}")
+    return Decision(Action.MARK, case.budget_words)
