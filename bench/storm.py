@@ -32,6 +32,7 @@ STOP_AFTER: Final = "5s"
 REAP_EVERY_S: Final = 3.0
 DRAIN_S: Final = 300.0
 SETTLE_S: Final = 420.0
+SETTLE_EVERY_S: Final = 20.0
 ROUNDS: Final = 8  # a cycle without a stop after so many drains is an error of the bench, or of the product
 SETTLED: Final = ("RUNNING", "STOPPED", "FAILED")
 Say = Callable[[str], None]
@@ -81,7 +82,7 @@ def settle(ground: Ground, tally: Tally, fault: str) -> None:
         wait_for(lambda: ground.watch.lease()["state"] in SETTLED, DRAIN_S, ground.watch.words)
         return bool(ground.watch.lease()["state"] == "RUNNING")
 
-    wait_for(awake, SETTLE_S, ground.watch.words, every_s=REAP_EVERY_S)
+    wait_for(awake, SETTLE_S, ground.watch.words, every_s=SETTLE_EVERY_S)
 
 
 def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:

@@ -65,6 +65,7 @@ def _summary(changes: list[str], lease: str, api_url: str, *, dry_run: bool) -> 
 
 
 WATCH_S: Final = 2.0
+WIDE: Final = 160  # characters
 STACKS: Final = {"stack": "one stack, or several with commas between (default: all)"}
 
 
@@ -92,7 +93,8 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
 def _console(*, clear: bool = False) -> Any:
     from rich.console import Console
 
-    console = Console(soft_wrap=False, highlight=False)
+    width = None if sys.stdout.isatty() else WIDE  # into a file or a pipe: rows stay rows
+    console = Console(soft_wrap=False, highlight=False, width=width)
     if clear:
         console.clear()
     return console
