@@ -16,7 +16,7 @@ from pydantic import AnyUrl, ValidationError
 WEBHOOKS_MAX: Final = 5  # each is a queue that Lambda polls, and its polls are billed
 SLACK_HOST: Final = "hooks.slack.com"
 HIDDEN: Final = "the value (not shown: it may be a secret)"
-LONGEST_URL: Final = 2000
+LONGEST_URL: Final = 500  # characters: all five, with their queues' ARNs, fit into a parameter's 4 KiB
 _SEALED_KEY: Final = "secure"
 _NEAR: Final = tuple(
     ipaddress.ip_network(n)
@@ -42,6 +42,8 @@ def checked_url(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise ValueError("must be text, e.g. https://example.org/hook")
+    if len(value) > LONGEST_URL:
+        raise ValueError(f"is longer than {LONGEST_URL} characters")
     url = _parsed(value)
     if url is None or not url.host:
         raise ValueError("is not a URL; write e.g. https://example.org/hook")
@@ -93,7 +95,7 @@ def veiled(value: Any) -> str:
 
 def _parsed(text: str) -> AnyUrl | None:
     """The URL; None where it is none. What a URL parser would drop or escape unasked is refused here."""
-    if len(text) > LONGEST_URL or not _FORM.fullmatch(text):
+    if not _FORM.fullmatch(text):
         return None
     try:
         return AnyUrl(text)

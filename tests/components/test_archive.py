@@ -62,3 +62,23 @@ def test_time_zones_come_from_the_archive(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("Europe/Berlin False\n", "")
+
+
+def test_what_is_in_the_notifiers(tmp_path: Path) -> None:
+    for name in (
+        "core/__init__.py", "core/lease/record.py", "core/settings/model.py", "runtime/__init__.py", "runtime/aws.py",
+        "runtime/logs.py", "runtime/lease_cli.py", "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
+        "runtime/reaper/__init__.py", "runtime/notifier/__pycache__/x.pyc",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert list(archive.notifier_files(tmp_path)) == [
+        "core/__init__.py", "core/lease/record.py", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py",
+        "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
+    ]  # fmt: skip
+    assert not [name for name in archive.files(tmp_path) if name.startswith("runtime/notifier")]
+
+
+def test_a_checkout_without_a_notifier_is_not_whole(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="the checkout is not whole"):
+        archive.notifier_files(tmp_path)
