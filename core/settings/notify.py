@@ -48,7 +48,7 @@ def checked_url(value: Any) -> str | None:
     if url is None or not url.host:
         raise ValueError("is not a URL; write e.g. https://example.org/hook")
     if url.username is not None or url.password is not None:
-        raise ValueError("has a user or password in it; every call is signed instead (docs/notifications.md)")
+        raise ValueError("has a user or password in it; every call is signed instead")
     if url.fragment is not None:
         raise ValueError("has a # in it, and what follows is never sent; leave it out")
     if url.scheme != "https" and not (url.scheme == "http" and _is_near(url.host)):

@@ -193,7 +193,8 @@ class EventSources:
 
 def mappings() -> Iterator[EventSourceMapping]:
     """Every mapping of an SQS queue, in every region."""
-    for _, _, backend in lambda_backends.iter_backends():
+    backends: list[Any] = [backend for _, _, backend in lambda_backends.iter_backends()]
+    for backend in backends:
         for mapping in backend.list_event_source_mappings("", ""):
             if mapping.event_source_arn.split(":")[2] == "sqs":
                 yield mapping

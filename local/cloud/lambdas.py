@@ -248,11 +248,12 @@ class RunnerBackend(LambdaBackend):
         function = self.get_function(mapping.function_arn)
         for queue in sqs_backends[ACCOUNT][self.region_name].queues.values():
             queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
-            if queue.queue_arn == mapping.event_source_arn and queue.visibility_timeout < function.timeout:
+            hidden_s = int(queue.attributes["VisibilityTimeout"])
+            if queue.queue_arn == mapping.event_source_arn and hidden_s < function.timeout:
                 self.delete_event_source_mapping(mapping.uuid)
                 raise JsonRESTError(
                     "InvalidParameterValueException",
-                    f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
+                    f"Queue visibility timeout: {hidden_s} seconds is less than Function timeout: "
                     f"{function.timeout} seconds",
                 )
         return mapping
