@@ -1,4 +1,4 @@
-"""The reaper's archive: what is in it, that it is the same every time, and that it can be imported alone."""
+"""The Lambdas' archives: what is in them, that they are the same every time, and that they can be imported alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from components import archive
+from core.contract import NOTIFIER_HANDLER
 
 
 def test_what_is_in_it() -> None:
@@ -82,3 +83,20 @@ def test_what_is_in_the_notifiers(tmp_path: Path) -> None:
 def test_a_checkout_without_a_notifier_is_not_whole(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="the checkout is not whole"):
         archive.notifier_files(tmp_path)
+
+
+@pytest.mark.skipif(not (archive.ROOT / "runtime" / "notifier").is_dir(), reason="no notifier in this checkout")
+def test_the_notifiers_archive_can_be_imported_alone(tmp_path: Path) -> None:
+    """In a clean interpreter that sees the archive only, so without the packages that the reaper takes along."""
+    for name, source in archive.notifier_files().items():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    module, _, function = NOTIFIER_HANDLER.rpartition(".")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import {module}\n"
+        f"print(callable({module}.{function}), 'pydantic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("True False\n", "")

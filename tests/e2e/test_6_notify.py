@@ -1,10 +1,13 @@
 """Notices on the embedded cloud: topic → queue → mapping → function → a receiver on this computer; no host is deployed.
 
-The function here is a small one of the test's own: what is tried is the way to it, its retries and its end.
+First with a small function of the test's own: what is tried is the way to it, its retries and its end. Then with a
+stack that Pulumi made, whose webhook's URL is a secret, and the notifier itself.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
 import itertools
 import json
@@ -13,6 +16,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,18 +48,34 @@ def handler(event, context):
 """
 
 
+@dataclass(frozen=True)
+class Call:
+    """One POST; `at` on the monotonic clock."""
+
+    path: str
+    headers: dict[str, str]
+    body: str
+    at: float
+
+    @property
+    def count(self) -> int:
+        """How often SQS had handed the message out, as HANDLER says."""
+        return int(self.headers["x-count"])
+
+
 class Receiver:
-    """A webhook on this computer. `refusing` answers 500; `got` has (body, count of receives, when)."""
+    """A webhook on this computer. `refusing` answers 500."""
 
     def __init__(self) -> None:
         self.refusing = False
-        self.got: list[tuple[str, int, float]] = []
+        self.got: list[Call] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                receiver.got.append((body, int(self.headers.get("x-count", "0")), time.monotonic()))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.got.append(Call(self.path, headers, body, time.monotonic()))
                 self.send_response(500 if receiver.refusing else 204)
                 self.end_headers()
 
@@ -67,7 +87,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
 
     def bodies(self) -> list[str]:
-        return [body for body, _, _ in self.got]
+        return [call.body for call in self.got]
 
     def close(self) -> None:
         self._server.shutdown()
@@ -156,7 +176,7 @@ def test_what_is_published_reaches_the_receiver_once_and_as_it_was_sent(way: Way
     until(lambda: len(way.receiver.got) >= 6)
     until(lambda: way.report()["deleted"] == 6)
     assert sorted(way.receiver.bodies()) == sorted([parts["sqs"], *(f"plain {n}" for n in range(5))])
-    assert {count for _, count, _ in way.receiver.got} == {1}
+    assert {call.count for call in way.receiver.got} == {1}
     calls = way.cloud.calls()["by_source"][f"poller:{way.name}"]
     assert calls["sqs:DeleteMessageBatch"] == 6
     assert calls["sqs:ReceiveMessage"] < 20  # an idle queue is not asked
@@ -167,8 +187,8 @@ def test_a_receiver_that_refuses_is_asked_again_and_then_it_is_a_dead_letter(way
     way.sns.publish(TopicArn=way.topic, Message="refused")
     received = until(lambda: way.sqs.receive_message(QueueUrl=way.dead).get("Messages"))
     assert [message["Body"] for message in received] == ["refused"]
-    assert [(body, count) for body, count, _ in way.receiver.got] == [("refused", n + 1) for n in range(RECEIVES)]
-    times = [at for _, _, at in way.receiver.got]
+    assert [(call.body, call.count) for call in way.receiver.got] == [("refused", n + 1) for n in range(RECEIVES)]
+    times = [call.at for call in way.receiver.got]
     assert all(after - before >= VISIBILITY_S * 0.9 for before, after in itertools.pairwise(times))
     assert (way.report()["deleted"], way.report()["left"]) == (0, RECEIVES)
 
@@ -179,7 +199,7 @@ def test_a_receiver_that_comes_back_gets_it(way: Way) -> None:
     until(way.receiver.bodies)
     way.receiver.refusing = False
     until(lambda: way.report()["deleted"] == 1)
-    assert [count for _, count, _ in way.receiver.got] == [1, 2]
+    assert [call.count for call in way.receiver.got] == [1, 2]
 
 
 def test_queues_that_refuse_for_a_while_lose_nothing(way: Way) -> None:
@@ -194,16 +214,27 @@ def test_queues_that_refuse_for_a_while_lose_nothing(way: Way) -> None:
 
 
 STACK = "notify"
-SECRET = f"http://127.0.0.1:9/{uuid.uuid4().hex}"
+SECRET = uuid.uuid4().hex  # in the webhook's URL
+needs_notifier = pytest.mark.skipif(
+    not (CHECKOUT / "runtime" / "notifier").is_dir(), reason="no notifier in this checkout"
+)
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: Cloud) -> Iterator[dict[str, Any]]:
-    """A stack with one webhook whose URL is a secret in the file; its outputs."""
+def hook() -> Iterator[Receiver]:
+    """The stack's one webhook."""
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def stack(cloud: Cloud, hook: Receiver) -> Iterator[dict[str, Any]]:
+    """A stack with one webhook, whose URL is a secret in the file; its outputs, and what `up` said."""
     cloud.render_stack(STACK, overrides={"notify": {"email": ["ops@example.org"]}})
     cloud.pulumi(["stack", "select", "--create", STACK])
     path = ["--path", "pilotlight:notify.webhooks[0].url", "--secret"]
-    cloud.pulumi(["config", "set", "-s", STACK, *path, SECRET])
+    cloud.pulumi(["config", "set", "-s", STACK, *path, f"{hook.url}?token={SECRET}"])
     said = cloud.pulumi(["up", "--yes", "--diff", "-s", STACK]).stdout
     found = json.loads(cloud.pulumi(["stack", "output", "--json", "-s", STACK]).stdout)
     yield {**found, "said": said}
@@ -211,29 +242,54 @@ def stack(cloud: Cloud) -> Iterator[dict[str, Any]]:
     cloud.pulumi(["stack", "rm", "--yes", STACK])
 
 
-@pytest.mark.skipif(not (CHECKOUT / "runtime" / "notifier").is_dir(), reason="no notifier in this checkout")
-def test_a_secret_url_reaches_the_notifier_and_nobody_else(cloud: Cloud, stack: dict[str, Any]) -> None:
+def key_of(cloud: Cloud) -> str:
+    """What an owner of the stack reads, to check signatures with."""
+    return cloud.pulumi(["stack", "output", Outputs.WEBHOOK_KEY, "--show-secrets", "-s", STACK]).stdout.strip()
+
+
+@needs_notifier
+def test_a_secret_url_reaches_the_notifier_and_nobody_else(cloud: Cloud, stack: dict[str, Any], hook: Receiver) -> None:
     """In the file, on the screen and in the state it is encrypted; `up` again, and after a refresh, changes nothing."""
-    secret = SECRET.rpartition("/")[2]
     ssm = cloud.client("ssm")
     names = [p["Name"] for p in ssm.describe_parameters()["Parameters"] if p["Name"].startswith(f"{STACK}-")]
     assert len(names) == 1
     parameter = ssm.get_parameter(Name=names[0], WithDecryption=True)["Parameter"]
     document = json.loads(parameter["Value"])
     ((arn, webhook),) = document["webhooks"].items()
-    assert webhook == {"url": SECRET, "format": "json"}
+    assert webhook == {"url": f"{hook.url}?token={SECRET}", "format": "json"}
     assert parameter["Type"] == "SecureString"
     assert [s["queue"] for s in cloud.status()["event_sources"]] == [arn]
-    shown = cloud.pulumi(["stack", "output", Outputs.WEBHOOK_KEY, "--show-secrets", "-s", STACK]).stdout.strip()
-    assert shown == document["key"]
-    assert stack[Outputs.WEBHOOK_KEY] == "[secret]"
+    assert (key_of(cloud), stack[Outputs.WEBHOOK_KEY]) == (document["key"], "[secret]")
     backend = Path(cloud.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
-    written = [
-        f.read_text() for f in [*backend.rglob(f"{STACK}*.json"), Path(cloud.project, "stacks", f"Pulumi.{STACK}.yaml")]
-    ]
+    files = [Path(cloud.project, "stacks", f"Pulumi.{STACK}.yaml"), *backend.rglob(f"{STACK}*.json")]
+    written = [file.read_text() for file in files]
     assert len(written) > 1
     for text in [stack["said"], *written]:
-        assert secret not in text
+        assert SECRET not in text
         assert document["key"] not in text
     for verb in ("refresh", "up"):
         cloud.pulumi([verb, "--yes", "--skip-preview", "--expect-no-changes", "-s", STACK])
+
+
+@needs_notifier
+def test_the_notifier_delivers_signed_what_comes_to_the_topic_and_keeps_what_is_refused(
+    cloud: Cloud, stack: dict[str, Any], hook: Receiver
+) -> None:
+    """The signature as docs/notifications.md has it: HMAC-SHA256 of `<timestamp>.<body>`."""
+    sns = cloud.client("sns")
+    sns.publish(TopicArn=stack[Outputs.ALERTS_TOPIC], Message="somebody said this by hand")
+    (call,) = until(lambda: list(hook.got))
+    assert call.path == f"/hook?token={SECRET}"
+    assert "somebody said this by hand" in call.body
+    signed = f"{call.headers['x-pilotlight-timestamp']}.{call.body}".encode()
+    right = hmac.new(bytes.fromhex(key_of(cloud)), signed, hashlib.sha256).hexdigest()
+    assert call.headers["x-pilotlight-signature"] == f"v1={right}"
+    until(lambda: cloud.status()["event_sources"][0]["deleted"] == 1)
+    hook.refusing = True
+    sns.publish(TopicArn=stack[Outputs.ALERTS_TOPIC], Message="refused")
+    until(lambda: cloud.status()["event_sources"][0]["left"] == 1)
+    notifier = next(f for f in cloud.status()["lambdas"] if f["name"].startswith(f"{STACK}-notifier-"))
+    assert (notifier["invocations"], notifier["errors"]) == (2, 0)
+    assert SECRET not in Path(notifier["log"]).read_text()
+    caller = cloud.calls()["by_source"][f"lambda:{notifier['name']}"]
+    assert caller["sqs:ChangeMessageVisibility"] == 1
