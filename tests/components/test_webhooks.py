@@ -150,6 +150,19 @@ def test_the_exported_key_is_a_secret(build: Any, monkeypatch: pytest.MonkeyPatc
     assert secret == {Outputs.WEBHOOK_KEY: True, Outputs.ALERTS_TOPIC: False}
 
 
+def test_every_url_is_a_secret_before_anything_is_made_of_it(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, and not only because it stands beside the key in the parameter."""
+    made, wrapped = pulumi.Output.secret, []
+
+    def noted(value: Any) -> Any:
+        wrapped.append(value)
+        return made(value)
+
+    monkeypatch.setattr(pulumi.Output, "secret", staticmethod(noted))
+    build(notify=HOOKS, fresh=True)
+    assert [value for value in wrapped if isinstance(value, str)] == [PLAIN, SLACK]
+
+
 def test_the_dead_letters_are_an_alarm_that_does_not_speak_of_its_end(build: Any) -> None:
     cloud, outputs = build(notify=HOOKS)
     alarm = cloud.of("MetricAlarm")["qwen7b-webhooks-undelivered"]
