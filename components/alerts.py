@@ -1,10 +1,12 @@
-"""Where alerts go: one SNS topic. Subscriptions (mail, webhooks) come with `pilotlight:notify`, a later release.
+"""Where alerts go: one SNS topic, and who gets them by mail. Webhooks have queues of their own (`webhooks.py`).
 
 The topic is not encrypted with the account's SNS key, because CloudWatch alarms may not use that key.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,9 +19,10 @@ ROLE = "alerts"
 
 @dataclass(frozen=True)
 class AlertsArgs:
-    """Whose topic it is."""
+    """Whose topic it is. AWS asks each address of `email` to confirm; until then it gets nothing."""
 
     identity: Identity
+    email: Sequence[str] = ()
 
 
 class Alerts(pulumi.ComponentResource):
@@ -32,4 +35,13 @@ class Alerts(pulumi.ComponentResource):
         self.topic = aws.sns.Topic(
             f"{name}-topic", tags=args.identity.tags(ROLE, f"{name}-topic"), opts=pulumi.ResourceOptions(parent=self)
         )
+        for address in args.email:
+            # By a digest of the address and not by its place, or who stands behind a removed one had to confirm again
+            aws.sns.TopicSubscription(
+                f"{name}-email-{hashlib.sha256(address.encode()).hexdigest()[:8]}",
+                topic=self.topic.arn,
+                protocol="email",
+                endpoint=address,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({"topicArn": self.topic.arn})

@@ -1,4 +1,4 @@
-"""What the reaper's Lambda consists of: our modules and two pure packages, file by file, in a fixed order.
+"""What our Lambdas consist of: our modules, and for the reaper two pure packages, file by file, in a fixed order.
 
 File by file, because a folder would take __pycache__ along and its hash would change from run to run. Nothing is
 imported from runtime/: it is shipped by path. pydantic is not in Lambda, so core/settings stays at home.
@@ -7,6 +7,7 @@ imported from runtime/: it is shipped by path. pydantic is not in Lambda, so cor
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +15,42 @@ import pulumi
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VENDORED: Final = ("cronsim", "tzdata")  # pure Python; boto3 is part of Lambda's runtime
-_NOT_SHIPPED: Final = ("core/settings/", "runtime/agent/", "runtime/gateway/", "runtime/lease_cli.py")
+_NOTIFIER: Final = "runtime/notifier/"
+_NOT_SHIPPED: Final = ("core/settings/", "runtime/agent/", "runtime/gateway/", _NOTIFIER, "runtime/lease_cli.py")
+_NOTIFIER_PARTS: Final = ("core/", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py", _NOTIFIER)
 
 
 def files(root: Path = ROOT) -> dict[str, Path]:
-    """Path in the archive → file, sorted."""
-    modules = [path for top in ("core", "runtime") for path in (root / top).rglob("*.py")]
-    found = {path.relative_to(root).as_posix(): path for path in modules}
-    ours = {name: path for name, path in found.items() if not name.startswith(_NOT_SHIPPED)}
+    """The reaper's: path in the archive → file, sorted."""
+    ours = {name: path for name, path in _modules(root).items() if not name.startswith(_NOT_SHIPPED)}
     return dict(sorted((ours | _vendored()).items()))
 
 
+def notifier_files(root: Path = ROOT) -> dict[str, Path]:
+    """The notifier's: path in the archive → file, sorted. FileNotFoundError where there is no notifier."""
+    ours = {name: path for name, path in _modules(root).items() if name.startswith(_NOTIFIER_PARTS)}
+    if not any(name.startswith(_NOTIFIER) for name in ours):
+        raise FileNotFoundError(f"{root / _NOTIFIER} has no modules; the checkout is not whole")
+    return {name: ours[name] for name in sorted(ours) if not name.startswith("core/settings/")}
+
+
 def reaper() -> pulumi.AssetArchive:
-    """The archive as Pulumi takes it."""
-    return pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in files().items()})
+    """The reaper's archive as Pulumi takes it."""
+    return _archive(files())
+
+
+def notifier() -> pulumi.AssetArchive:
+    """The notifier's archive as Pulumi takes it."""
+    return _archive(notifier_files())
+
+
+def _archive(members: Mapping[str, Path]) -> pulumi.AssetArchive:
+    return pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in members.items()})
+
+
+def _modules(root: Path) -> dict[str, Path]:
+    modules = [path for top in ("core", "runtime") for path in (root / top).rglob("*.py")]
+    return {path.relative_to(root).as_posix(): path for path in modules}
 
 
 def _vendored() -> dict[str, Path]:

@@ -1,8 +1,8 @@
 """The table, and the reaper that runs every minute over it.
 
 No retries of old events, in both places where AWS would: a late order is worse than a missed minute. No reserved
-concurrency (new accounts refuse it): overlap is made safe by the lease. Two alarms watch the watcher: no call at all
-counts as bad, and so does a pass that fails.
+concurrency (new accounts refuse it): overlap is made safe by the lease. One alarm watches the watcher: ten minutes
+without one pass that succeeded.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ TIMEOUT_S: Final = 50  # a pass ends before the next one begins
 MEMORY_MIB: Final = 256
 OLDEST_EVENT_S: Final = 60
 ALARM_PERIOD_S: Final = 300
+ALARM_PERIODS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Control(pulumi.ComponentResource):
         self.table = self._table()
         self.reaper = self._reaper()
         self._schedule()
-        self._alarms()
+        self._alarm()
         self.register_outputs({"table": self.table.name, "reaperFunction": self.reaper.name})
 
     def _tags(self) -> dict[str, pulumi.Input[str]]:
@@ -155,25 +156,43 @@ class Control(pulumi.ComponentResource):
             opts=self._opts,
         )
 
-    def _alarms(self) -> None:
-        self._alarm("silent", "Invocations", "LessThanThreshold", "breaching", "the reaper has not run for 10 minutes")
-        self._alarm("failing", "Errors", "GreaterThanOrEqualToThreshold", "notBreaching", "the reaper's passes fail")
+    def _alarm(self) -> None:
+        """Passes that succeeded, in each of two periods. FILL, because Lambda reports no metric where nothing ran.
 
-    def _alarm(self, of: str, metric: str, comparison: str, missing: str, description: str) -> None:
+        A pass that Lambda throttles is in neither metric (it has one of its own, Throttles): no success, as it should
+        be. Where there is no data at all, FILL has nothing to fill, and the missing value counts as breaching.
+        """
         aws.cloudwatch.MetricAlarm(
-            f"{self._name}-{of}",
-            alarm_description=description,
-            namespace="AWS/Lambda",
-            metric_name=metric,
-            dimensions={"FunctionName": self.reaper.name},
-            statistic="Sum",
-            period=ALARM_PERIOD_S,
-            evaluation_periods=2,
+            f"{self._name}-silent",
+            alarm_description="the reaper has not succeeded for 10 minutes",
+            metric_queries=[
+                self._metric("invocations", "Invocations"),
+                self._metric("errors", "Errors"),
+                aws.cloudwatch.MetricAlarmMetricQueryArgs(
+                    id="succeeded",
+                    expression="FILL(invocations, 0) - FILL(errors, 0)",
+                    label="passes that succeeded",
+                    return_data=True,
+                ),
+            ],
+            evaluation_periods=ALARM_PERIODS,
             threshold=1,
-            comparison_operator=comparison,
-            treat_missing_data=missing,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching",
             alarm_actions=[self._args.topic_arn],
             ok_actions=[self._args.topic_arn],
             tags=self._tags(),
             opts=self._opts,
+        )
+
+    def _metric(self, name: str, metric: str) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
+        return aws.cloudwatch.MetricAlarmMetricQueryArgs(
+            id=name,
+            metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
+                namespace="AWS/Lambda",
+                metric_name=metric,
+                dimensions={"FunctionName": self.reaper.name},
+                stat="Sum",
+                period=ALARM_PERIOD_S,
+            ),
         )

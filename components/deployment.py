@@ -18,6 +18,7 @@ from components.gateway_host import GatewayHost, GatewayHostArgs
 from components.gpu_host import GpuHost, GpuHostArgs
 from components.tags import Identity
 from components.unit import Unit, UnitArgs
+from components.webhooks import Webhooks, WebhooksArgs
 from core.contract import API_PORT, Outputs
 from core.errors import SettingsError
 from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
@@ -46,13 +47,15 @@ def build(settings: StackSettings) -> dict[str, Any]:
     """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
     key, where = _public_key(settings), network.find(settings)  # what can fail, before anything is made
     identity = _identity(settings)
-    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity))
+    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity, settings.notify.email))
+    webhooks = _webhooks(settings, identity, alerts)
     control = _control(settings, identity, alerts)
     site = _site(settings, Base(identity, control, where), key)
     host = _host(settings, site)
     gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
     _unit(settings, site, alerts, host)
-    return _outputs(settings, site, host, gateway) | {Outputs.ALERTS_TOPIC: alerts.topic.arn}
+    told = {Outputs.WEBHOOK_KEY: webhooks.key} if webhooks else {}
+    return _outputs(settings, site, host, gateway) | {Outputs.ALERTS_TOPIC: alerts.topic.arn} | told
 
 
 def _identity(settings: StackSettings) -> Identity:
@@ -63,6 +66,19 @@ def _identity(settings: StackSettings) -> Identity:
         opts=pulumi.ResourceOptions(protect=settings.host.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
     )
     return Identity(settings.stack, drawn.hex)
+
+
+def _webhooks(settings: StackSettings, identity: Identity, alerts: Alerts) -> Webhooks | None:
+    """None without a webhook: a queue that Lambda polls costs money while nothing happens."""
+    if not settings.notify.webhooks:
+        return None
+    args = WebhooksArgs(
+        identity=identity,
+        topic_arn=alerts.topic.arn,
+        webhooks=settings.notify.webhooks,
+        log_retention_days=settings.control.log_retention_days,
+    )
+    return Webhooks(f"{settings.stack}-webhooks", args)
 
 
 def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Control:

@@ -76,6 +76,27 @@ def schedule(*, reaper_arn: str) -> Policy:
     return policy(_allow(["lambda:InvokeFunction"], reaper_arn))
 
 
+def notifier(*, queue_arns: Sequence[str], parameter_arn: str, log_group_arn: str) -> Policy:
+    """The notifier, and Lambda's poller in its name: its queues, its parameter, its log.
+
+    ChangeMessageVisibility is its back-off. No statement for KMS: the parameter has the account's default key
+    (`aws/ssm`), whose own policy lets every principal of the account decrypt by way of SSM (SSM user guide,
+    "Restricting access to parameters using IAM policies").
+    """
+    verbs = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes")
+    return policy(
+        *(_allow([f"sqs:{verb}" for verb in verbs], arn) for arn in queue_arns),
+        _allow(["ssm:GetParameter"], parameter_arn),
+        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+    )
+
+
+def queue(*, queue_arn: str, topic_arn: str) -> Policy:
+    """A webhook's queue: SNS may send to it, for this one topic and no other."""
+    statement = _allow(["sqs:SendMessage"], queue_arn, {"ArnEquals": {"aws:SourceArn": topic_arn}})
+    return policy(statement | {"Principal": {"Service": "sns.amazonaws.com"}})
+
+
 # GetItem and Query read; a transition is one transaction of UpdateItem (the lease) and PutItem (its event)
 _ITEM_VERBS = ("GetItem", "Query", "UpdateItem", "PutItem")
 

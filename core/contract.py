@@ -88,6 +88,7 @@ class Outputs:
     TABLE: Final = "table"
     REAPER: Final = "reaperFunction"  # Lambda function name
     ALERTS_TOPIC: Final = "alertsTopicArn"
+    WEBHOOK_KEY: Final = "webhookKey"  # a secret: what notices are signed with; only where the stack has webhooks
     HOST_INSTANCE_ID: Final = "hostInstanceId"
     HOST_PRIVATE_IP: Final = "hostPrivateIp"  # stays the same over stop and start
     GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none

@@ -133,13 +133,17 @@ def on_since(events: Sequence[Event], state: State, *, since: float, now: float)
     return intervals([*began, *recent], now=now)
 
 
-def reaper_month(region: str, *, seconds_a_pass: float, mib: int, reads: int, writes: int, alarms: int = 2) -> float:
-    """$ a month of the reaper: one pass a minute, its Lambda time, table requests and alarms; the free tier left out.
+def reaper_month(
+    region: str, *, seconds_a_pass: float, mib: int, reads: int, writes: int, alarm_metrics: int = 2
+) -> float:
+    """$ a month of the reaper: one pass a minute, its Lambda time, table requests and alarm; the free tier left out.
 
-    EventBridge Scheduler's 43,800 calls a month are within its 14 million free ones.
+    `alarm_metrics` are the metrics that alarms watch: CloudWatch bills an alarm on an expression for each metric in
+    it, and the reaper's one alarm has two. EventBridge Scheduler's 43,800 calls a month are within its 14 million free
+    ones.
     """
     known = prices.of(region)
     passes = HOURS_A_MONTH * 60
     compute = seconds_a_pass * mib / 1024 * known.lambda_gib_s + known.lambda_call
     table = reads * known.table_read + writes * known.table_write
-    return passes * (compute + table) + alarms * known.alarm_month
+    return passes * (compute + table) + alarm_metrics * known.alarm_month

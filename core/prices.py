@@ -40,7 +40,7 @@ class Prices:
     lambda_call: float
     table_read: float  # one strongly consistent read of up to 4 KiB
     table_write: float  # one write of up to 1 KiB
-    alarm_month: float
+    alarm_month: float  # an alarm on one metric; one on an expression is billed for each metric in it
 
 
 GP3_FREE_MIBPS: Final = 125

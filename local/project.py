@@ -65,9 +65,16 @@ def merge(
     """
     config = _deep(template.get("config") or {}, {_key(name): value for name, value in overrides.items()})
     config = _deep(config, {"pilotlight:cloud": "embedded", "pilotlight:host": {"sshPublicKey": ssh_public_key}})
-    secrets = {k: v for k, v in (before.get("config") or {}).items() if isinstance(v, Mapping) and "secure" in v}
+    secrets = {k: v for k, v in (before.get("config") or {}).items() if _holds_a_secret(v)}
     kept = {name: before[name] for name in _KEPT if name in before}
     return {**{k: v for k, v in template.items() if k != "config"}, **kept, "config": {**config, **secrets}}
+
+
+def _holds_a_secret(value: Any) -> bool:
+    """Whether `pulumi config set --secret` wrote it, or a part of it (`--path`)."""
+    if isinstance(value, Mapping):
+        return "secure" in value or any(_holds_a_secret(v) for v in value.values())
+    return isinstance(value, list) and any(_holds_a_secret(v) for v in value)
 
 
 def _key(name: str) -> str:

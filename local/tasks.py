@@ -133,6 +133,7 @@ def _show(report: dict[str, Any]) -> None:
     _table(console, "Machines", report["machines"], columns)
     _table(console, "Functions", report["lambdas"], ("name", "environments", "invocations", "errors"))
     _table(console, "Schedules", report["schedules"], ("name", "state", "expression"))
+    _table(console, "Event sources", report["event_sources"], ("queue", "enabled", "received", "deleted", "left"))
 
 
 def _table(console: Any, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@
 
     checks.py    the kinds of values (durations, CIDRs, keys, …), each with the message for a wrong one
     model.py     the sections and their keys: defaults, units, checks. A new key goes here.
+    notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
     resolve.py   profile + settings → UnitSettings, the document that the reaper reads
     schema.py    JSON Schema for editors (`python -m components.schema` writes stacks/schema.json)
@@ -15,8 +16,13 @@ Only this package of core may import pydantic; run time (`runtime/`) never impor
 from __future__ import annotations
 
 from core.settings.load import load, stack_file
+<<<<<<< HEAD
 from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Service, StackSettings
 from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
+=======
+from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Notify, Service, StackSettings, Webhook
+from core.settings.resolve import schedule, shape, stop_after_s, unit_settings
+>>>>>>> b-notify-cloud
 
 __all__ = [
     "Access",
@@ -25,8 +31,10 @@ __all__ = [
     "Gateway",
     "Host",
     "Idle",
+    "Notify",
     "Service",
     "StackSettings",
+    "Webhook",
     "load",
     "needs_gpu",
     "schedule",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.errors import SettingsError
-from core.settings import messages
+from core.settings import messages, notify
 from core.settings.checks import KEYGEN
 from core.settings.model import Service, StackSettings
 from core.settings.suggest import closest
@@ -40,8 +40,8 @@ def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> S
     """
     if not _STACK.fullmatch(stack):
         raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
-    raw = {key.removeprefix(_PREFIX): _plain(value) for key, value in mapping.items() if key.startswith(_PREFIX)}
-    raw = {key: value for key, value in raw.items() if value is not _SECRET}
+    ours = {key.removeprefix(_PREFIX): value for key, value in mapping.items() if key.startswith(_PREFIX)}
+    raw = {key: _plain(value, keep=key in _SEALED) for key, value in ours.items() if not notify.is_sealed(value)}
     if region := mapping.get("aws:region"):
         raw["region"] = region
     try:
@@ -56,22 +56,21 @@ def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> S
     return settings.model_copy(update={"services": services})
 
 
-_SECRET: Final = object()
+_SEALED: Final = frozenset({"notify"})  # sections whose own checks know encrypted values, and say what they become
 
 
-def _plain(value: Any) -> Any:
-    """JSON text becomes what it says; encrypted values are left out, at any depth."""
+def _plain(value: Any, *, keep: bool) -> Any:
+    """JSON text becomes what it says; encrypted values are left out, at any depth, unless `keep`."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
-            return _plain(json.loads(value))
+            return _plain(json.loads(value), keep=keep)
         except ValueError:
             return value  # text that only begins like JSON: the section's own check names it
     if isinstance(value, Mapping):
-        if set(value) == {"secure"}:
-            return _SECRET
-        inner = {key: _plain(v) for key, v in value.items()}
-        return {key: v for key, v in inner.items() if v is not _SECRET}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
+        return {key: _plain(v, keep=keep) for key, v in value.items() if keep or not notify.is_sealed(v)}
+    if isinstance(value, list):
+        return [_plain(v, keep=keep) for v in value if keep or not notify.is_sealed(v)]
+    return value
 
 
 def _wrong(stack: str, problems: list[str]) -> SettingsError:
@@ -92,7 +91,17 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
-    return problems + (_to_set(settings) if to_deploy and settings.cloud == "aws" else [])
+    return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
+
+
+def _on_aws(settings: StackSettings) -> list[str]:
+    """What only a stack on AWS must set, or cannot have."""
+    return _to_set(settings) + [
+        f"{_PREFIX}notify.webhooks[{index}].url: {notify.veiled(webhook.url)} is http, which works in the embedded "
+        "cloud only: on AWS the notifier is outside your network. Use https"
+        for index, webhook in enumerate(settings.notify.webhooks)
+        if notify.is_http(webhook.url)
+    ]
 
 
 def _to_set(settings: StackSettings) -> list[str]:

@@ -10,9 +10,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from core.settings import notify
 from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
+_VEILED: Final = ("notify", "webhooks")  # a webhook's URL is a key
 _LONGEST: Final = 60  # of a value that is shown; a pasted key would fill the screen
 _HINTS: Final = {
     "model_type": "must be a section with keys of its own",
@@ -48,7 +50,8 @@ def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{where} is not a setting{hint}; allowed here: {', '.join(sorted(known))}"
     if kind == "missing":
         return f"{where} is not set, and has no default"
-    return f"{where}: {show(value)} {_allowed(kind, value, context, found['msg'])}"
+    shown = notify.veiled(value) if found["loc"][:2] == _VEILED else show(value)
+    return f"{where}: {shown} {_allowed(kind, value, context, found['msg'])}"
 
 
 def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) -> str:

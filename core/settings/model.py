@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from core import contract, instance_types
 from core.profiles import PROFILES, Schedule
 from core.settings import flags as flag_rules
+from core.settings import notify as notify_rules
 from core.settings.checks import (
     Cidr,
     Cron,
@@ -198,6 +199,51 @@ class Budget(Section):
     monthly_usd: Dollars = Field(description="US dollars a calendar month (UTC).")
 
 
+def _distinct_urls(webhooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+    notify_rules.distinct_urls([w.url for w in webhooks])
+    return webhooks
+
+
+_SEALED_SCHEMA: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}, "required": ["secure"]}
+_URL_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "string", "format": "uri"}, _SEALED_SCHEMA]}
+Url = Annotated[str | None, BeforeValidator(notify_rules.checked_url), WithJsonSchema(_URL_SCHEMA)]
+
+
+class Webhook(Section):
+    """One receiver of notices. `url` is None where the file has it encrypted, and is a secret in any case."""
+
+    url: Url = Field(repr=False, description="https; a secret: `pulumi config set --secret`.")
+    format: Literal["json", "slack"] | None = Field(
+        default=None, description="Body of a call. Default: slack for https://hooks.slack.com, else json."
+    )
+
+    @property
+    def body(self) -> str:
+        """`json` or `slack`, whether the file says so or not."""
+        return self.format or notify_rules.default_format(self.url)
+
+
+WebhookOrUrl = Annotated[
+    Webhook,
+    BeforeValidator(notify_rules.as_section),
+    WithJsonSchema({"anyOf": [*_URL_SCHEMA["anyOf"], Webhook.model_json_schema()]}),
+]
+Email = Annotated[str, AfterValidator(notify_rules.checked_email)]
+
+
+class Notify(Section):
+    """Who is told of starts, stops and failures."""
+
+    webhooks: Annotated[tuple[WebhookOrUrl, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct_urls)] = Field(
+        default=(),
+        max_length=notify_rules.WEBHOOKS_MAX,
+        description="URLs, or {url, format}. Each costs about $0.25 a month when nothing happens (ADR 8).",
+    )
+    email: Annotated[tuple[Email, ...], BeforeValidator(notify_rules.without_sealed), AfterValidator(_distinct)] = (
+        Field(default=(), description="E-mail addresses; AWS asks each of them to confirm.")
+    )
+
+
 class Control(Section):
     """The table and the reaper."""
 
@@ -240,6 +286,7 @@ class StackSettings(Section):
     )
     idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
     budget: Budget | None = Field(default=None, description="Default: no limit.")
+    notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
     control: Control = Field(default_factory=Control, description=Control.__doc__)
 
     @property

@@ -58,7 +58,7 @@ class Daemon:
     def __init__(self, site: Site) -> None:
         import docker
 
-        from local.cloud import ec2, lambdas, provider_process, scheduler, server
+        from local.cloud import ec2, event_sources, lambdas, provider_process, scheduler, server
         from local.cloud.faults import FaultBoard
         from local.cloud.machines import Machines
 
@@ -69,10 +69,12 @@ class Daemon:
         self._plant = ec2.Plant(site, self._machines, self._board)
         self._runner = lambdas.Runner(site)
         self._scheduler = scheduler.Scheduler(self._runner)
+        self._event_sources = event_sources.EventSources(self._runner, event_sources.clients_of(site))
         self._provider = provider_process.Provider(site)
         ec2.install(self._plant)
         lambdas.install(self._runner)
         scheduler.install(self._scheduler)
+        event_sources.install()
         self._front = server.Front(self._board, self.status, self._lookup, self._runner.crash)
 
     def start(self) -> None:
@@ -85,6 +87,7 @@ class Daemon:
         self._servants = threading.Thread(target=self._watch, name="docker-events", daemon=True)
         self._servants.start()
         self._scheduler.start()
+        self._event_sources.start()
         self._provider.start()
         self._write_cloud_file()
         log.info("cloud %s is up at %s", self._site.name, self._site.endpoint)
@@ -93,6 +96,7 @@ class Daemon:
         """End what we started; machines are `down`'s."""
         self._closing.set()
         self._scheduler.close()
+        self._event_sources.close()
         self._provider.close()
         self._runner.close()
         self._plant.close()
@@ -107,6 +111,7 @@ class Daemon:
             "machines": self._machine_report(),
             "lambdas": self._runner.report(),
             "schedules": self._scheduler.report(),
+            "event_sources": self._event_sources.report(),
             "provider": self._provider.report(),
             "faults": self._board.waiting(),
         }

@@ -3,8 +3,8 @@
 A fault names a call (`ec2:StartInstances`; `*` matches within it, as in `dynamodb:*`) or the machine event `stopping`
 (with `delay_s`: the container is down, EC2 still says `stopping`). `count` is how many calls it hits (None: every one),
 `seconds` is how long it lives. `applied` lets the call happen and then answers with the error: a write that was lost on
-the way back. `source` is who calls: a machine's address or `lambda:<function>`; `crash` kills that function in the
-middle of its run instead of answering it. `skip` lets so many calls that match go through first.
+the way back. `source` is who calls: a machine's address, `lambda:<function>` or `poller:<function>`; `crash` kills that
+function in the middle of its run instead of answering it. `skip` lets so many calls that match go through first.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from moto.awslambda import urls
-from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.awslambda.models import EventSourceMapping, LambdaBackend, LambdaFunction, lambda_backends
 from moto.core.exceptions import JsonRESTError
+from moto.sqs.models import sqs_backends
 
 from local.cloud.runtime_api import Environment, Function, Invoked
 from local.cloud.site import ACCOUNT, MARK, REGION, Site, aws_environment
@@ -237,6 +238,25 @@ class RunnerBackend(LambdaBackend):
         if result.error:
             response_headers["x-amz-function-error"] = result.error
         return result.payload
+
+    def create_event_source_mapping(self, spec: dict[str, Any]) -> EventSourceMapping:
+        """As on AWS, which refuses a queue whose messages would come again while the function still has them.
+
+        moto's queues call the function themselves for a mapping that they know; `event_sources.py` polls instead.
+        """
+        mapping: EventSourceMapping = super().create_event_source_mapping(spec)
+        function = self.get_function(mapping.function_arn)
+        for queue in sqs_backends[ACCOUNT][self.region_name].queues.values():
+            queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
+            hidden_s = int(queue.attributes["VisibilityTimeout"])
+            if queue.queue_arn == mapping.event_source_arn and hidden_s < function.timeout:
+                self.delete_event_source_mapping(mapping.uuid)
+                raise JsonRESTError(
+                    "InvalidParameterValueException",
+                    f"Queue visibility timeout: {hidden_s} seconds is less than Function timeout: "
+                    f"{function.timeout} seconds",
+                )
+        return mapping
 
     def delete_function(self, function_name: str, qualifier: str | None = None) -> None:
         """As on AWS, and its processes end."""

@@ -23,6 +23,7 @@ from local.cloud import faults, wire
 from local.cloud.faults import Call, FaultBoard
 
 CONTROL: Final = "/_pilotlight/"
+_TOGETHER: Final = {"sns": "sqs"}  # served as one: SNS puts messages into queues, within its own calls
 _JSON: Final = [("Content-Type", "application/json")]
 Start = Callable[..., Any]
 
@@ -106,7 +107,7 @@ class Front:
     def _serve(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         if call.name == "lambda:Invoke":
             return list(self._moto.get_application(environ)(environ, start))
-        with self._locks[call.service]:
+        with self._locks[_TOGETHER.get(call.service, call.service)]:
             return list(self._moto.get_application(environ)(environ, start))
 
     def _control(self, environ: dict[str, Any]) -> wire.Answer:

@@ -19,6 +19,7 @@ LABEL: Final = "pilotlight.cloud"
 MARK: Final = "PILOTLIGHT_DAEMON_OF"  # environment of the daemon and of all that it starts: how `down` finds them
 KEY: Final = "test"  # access key id and secret of everybody but the functions
 LAMBDA_KEY: Final = "lambda-"  # a function's access key id is this and its name, so that its calls can be told apart
+POLLER_KEY: Final = "poller-"  # the same for what receives messages for a function, in its role on AWS
 
 
 @dataclass(frozen=True)

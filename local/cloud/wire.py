@@ -1,7 +1,7 @@
 """AWS's wire formats as far as faults and counters need them: which call a request is, and how each service says no.
 
-EC2 and the other query services put `Action` into a form, DynamoDB and its kin name it in `X-Amz-Target`, REST services
-(Lambda, Scheduler) by method and path. Sources: AWS "query protocol", "JSON protocol", botocore's parsers.
+EC2 and the other query services put `Action` into a form, DynamoDB, SQS and their kin name it in `X-Amz-Target`, REST
+services (Lambda, Scheduler) by method and path. Sources: AWS "query protocol", "JSON protocol", botocore's parsers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from local.cloud.faults import Call, Fault
-from local.cloud.site import LAMBDA_KEY
+from local.cloud.site import LAMBDA_KEY, POLLER_KEY
 
 Lookup = Callable[[Iterable[str]], tuple[frozenset[str], frozenset[str]]]  # instance ids → their types, their zones
 Answer = tuple[str, list[tuple[str, str]], bytes]  # status line, headers, body
@@ -27,6 +27,10 @@ _REST: Final = (
     ("PUT", r"/\d{4}-\d\d-\d\d/functions/[^/]+/configuration", "UpdateFunctionConfiguration"),
     ("GET", r"/\d{4}-\d\d-\d\d/functions/[^/]+", "GetFunction"),
     ("DELETE", r"/\d{4}-\d\d-\d\d/functions/[^/]+", "DeleteFunction"),
+    ("POST", r"/\d{4}-\d\d-\d\d/event-source-mappings/?", "CreateEventSourceMapping"),
+    ("PUT", r"/\d{4}-\d\d-\d\d/event-source-mappings/[^/]+", "UpdateEventSourceMapping"),
+    ("GET", r"/\d{4}-\d\d-\d\d/event-source-mappings/[^/]+", "GetEventSourceMapping"),
+    ("DELETE", r"/\d{4}-\d\d-\d\d/event-source-mappings/[^/]+", "DeleteEventSourceMapping"),
     ("POST", r"/schedules/[^/]+", "CreateSchedule"),
     ("PUT", r"/schedules/[^/]+", "UpdateSchedule"),
     ("GET", r"/schedules/[^/]+", "GetSchedule"),
@@ -65,9 +69,9 @@ def _service(authorization: str) -> str:
 
 
 def _source(environ: Mapping[str, Any]) -> str:
-    """Who calls: `lambda:<function>` by the key that the function was given, anybody else by address."""
-    match = re.search(rf"Credential={LAMBDA_KEY}([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    return f"lambda:{match[1]}" if match else str(environ.get("REMOTE_ADDR", ""))
+    """Who calls: `lambda:<function>` and `poller:<function>` by their keys, anybody else by address."""
+    match = re.search(rf"Credential=({LAMBDA_KEY}|{POLLER_KEY})([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return f"{match[1][:-1]}:{match[2]}" if match else str(environ.get("REMOTE_ADDR", ""))
 
 
 def _body(environ: dict[str, Any]) -> bytes:
@@ -96,7 +100,7 @@ def refusal(call: Call, fault: Fault, request_id: str) -> Answer:
     """The error in the service's own format."""
     status = _STATUS.get(fault.error, 400)
     line = f"{status} {_PHRASE[status]}"
-    if call.service in {"ec2", "iam", "sts", "sns", "sqs"} and call.action != "?":
+    if call.service in {"ec2", "iam", "sts", "sns"} and call.action != "?":
         body = _ec2_xml(fault, request_id) if call.service == "ec2" else _query_xml(fault, request_id, status)
         return line, [("Content-Type", "text/xml")], body.encode()
     document = json.dumps({"__type": fault.error, "message": fault.message, "Message": fault.message}).encode()

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from local.provider.behaviour_queues import EVENT_SOURCE_MAPPING, PARAMETER, QUEUE, QUEUE_POLICY
 from local.provider.inline_rules import flatten
-from local.provider.properties import Change, Prop, Props, archive, document, policy
-
-UPDATE, RESTART, REPLACE = Change.UPDATE, Change.RESTART, Change.REPLACE
-
-_NEVER: Final = "AWS cannot change it on a resource that exists"
-TAGS: Final = Prop()
-NAME: Final = Prop(REPLACE, computed=True, uneditable=_NEVER)
-FIXED: Final = Prop(REPLACE, uneditable=_NEVER)
-FIXED_COMPUTED: Final = Prop(REPLACE, computed=True, uneditable=_NEVER)
-ARGUMENT: Final = "an argument to the provider, not a property of the resource"
-# pulumi-aws 7: every regional resource takes `region`. provider/interceptors: ForceNew
-REGION: Final = Prop(REPLACE, computed=True, uneditable="a resource cannot move")
-FALSE: Final = Prop(default=False)
-CHOSEN: Final = Prop(computed=True)
+from local.provider.properties import Prop, Props, archive, document, policy
+from local.provider.shorthands import (
+    ARGUMENT,
+    CHOSEN,
+    FALSE,
+    FIXED,
+    FIXED_COMPUTED,
+    NAME,
+    NEVER,
+    REGION,
+    REPLACE,
+    RESTART,
+    TAGS,
+)
 
 # ec2/ec2_instance.go: schema of root_block_device, metadata_options
 _ROOT: Props = {
@@ -70,7 +71,7 @@ INSTANCE: Props = {
 # ec2/vpc_security_group.go: resourceSecurityGroup(); a group made by the provider has no default egress rule
 SECURITY_GROUP: Props = {
     "name": NAME,
-    "description": Prop(REPLACE, fill="Managed by Pulumi", uneditable=_NEVER),
+    "description": Prop(REPLACE, fill="Managed by Pulumi", uneditable=NEVER),
     "egress": Prop(computed=True, normal=flatten),
     "ingress": Prop(computed=True, normal=flatten),
     "region": REGION,
@@ -88,7 +89,7 @@ SECURITY_GROUP_RULE: Props = {
     "ipProtocol": Prop(required=True),
     "referencedSecurityGroupId": Prop(),
     "region": REGION,
-    "securityGroupId": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "securityGroupId": Prop(REPLACE, required=True, uneditable=NEVER),
     "tags": TAGS,
     "toPort": Prop(),
 }
@@ -125,7 +126,7 @@ ROLE: Props = {
     "forceDetachPolicies": Prop(fill=False, unread=ARGUMENT),
     "maxSessionDuration": Prop(fill=3600),
     "name": NAME,
-    "path": Prop(REPLACE, fill="/", uneditable=_NEVER),
+    "path": Prop(REPLACE, fill="/", uneditable=NEVER),
     "permissionsBoundary": Prop(),
     "tags": TAGS,
 }
@@ -134,7 +135,7 @@ ROLE: Props = {
 ROLE_POLICY: Props = {
     "name": NAME,
     "policy": Prop(required=True, normal=policy),
-    "role": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "role": Prop(REPLACE, required=True, uneditable=NEVER),
 }
 
 # iam/role_policy_attachment.go
@@ -142,14 +143,14 @@ ROLE_POLICY_ATTACHMENT: Props = {
     "policyArn": Prop(
         REPLACE, required=True, uneditable="it is attached or it is not: another one is another resource"
     ),
-    "role": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "role": Prop(REPLACE, required=True, uneditable=NEVER),
 }
 
 # iam/policy.go
 POLICY: Props = {
     "description": FIXED,
     "name": NAME,
-    "path": Prop(REPLACE, fill="/", uneditable=_NEVER),
+    "path": Prop(REPLACE, fill="/", uneditable=NEVER),
     "policy": Prop(required=True, normal=policy),
     "tags": TAGS,
 }
@@ -157,7 +158,7 @@ POLICY: Props = {
 # iam/instance_profile.go
 INSTANCE_PROFILE: Props = {
     "name": NAME,
-    "path": Prop(REPLACE, fill="/", uneditable=_NEVER),
+    "path": Prop(REPLACE, fill="/", uneditable=NEVER),
     "role": Prop(),
     "tags": TAGS,
 }
@@ -180,11 +181,11 @@ TABLE_PROPS: Props = {
 
 # dynamodb/table_item.go
 TABLE_ITEM: Props = {
-    "hashKey": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "hashKey": Prop(REPLACE, required=True, uneditable=NEVER),
     "item": Prop(required=True, normal=document),
     "rangeKey": FIXED,
     "region": REGION,
-    "tableName": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "tableName": Prop(REPLACE, required=True, uneditable=NEVER),
 }
 
 # lambda/function.go
@@ -208,7 +209,7 @@ FUNCTION: Props = {
 
 # lambda/function_event_invoke_config.go
 FUNCTION_EVENT_INVOKE_CONFIG: Props = {
-    "functionName": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "functionName": Prop(REPLACE, required=True, uneditable=NEVER),
     "maximumEventAgeInSeconds": Prop(),
     "maximumRetryAttempts": Prop(fill=2),
     "region": REGION,
@@ -255,13 +256,13 @@ TOPIC: Props = {
 
 # sns/topic_subscription.go
 TOPIC_SUBSCRIPTION: Props = {
-    "endpoint": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "endpoint": Prop(REPLACE, required=True, uneditable=NEVER),
     "endpointAutoConfirms": Prop(fill=False, unread=ARGUMENT),
     "filterPolicy": Prop(normal=document),
-    "protocol": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "protocol": Prop(REPLACE, required=True, uneditable=NEVER),
     "rawMessageDelivery": Prop(fill=False),
     "region": REGION,
-    "topic": Prop(REPLACE, required=True, uneditable=_NEVER),
+    "topic": Prop(REPLACE, required=True, uneditable=NEVER),
 }
 
 # logs/group.go
@@ -285,6 +286,26 @@ METRIC_ALARM: Props = {
     "extendedStatistic": Prop(),
     "insufficientDataActions": Prop(is_set=True),
     "metricName": Prop(),
+    "metricQueries": Prop(
+        is_set=True,
+        fields={
+            "expression": Prop(),
+            "id": Prop(),
+            "label": Prop(),
+            "metric": Prop(
+                fields={
+                    "dimensions": Prop(),
+                    "metricName": Prop(),
+                    "namespace": Prop(),
+                    "period": Prop(),
+                    "stat": Prop(),
+                    "unit": Prop(),
+                }
+            ),
+            "period": Prop(),
+            "returnData": FALSE,
+        },
+    ),
     "name": NAME,
     "namespace": Prop(),
     "okActions": Prop(is_set=True),
@@ -297,8 +318,12 @@ METRIC_ALARM: Props = {
     "unit": Prop(),
 }
 
-# pulumi-terraform-provider-random: resource_id.go
+# pulumi-terraform-provider-random: resource_id.go, resource_bytes.go
 _DRAWN: Final = Prop(REPLACE, unread="a random number exists in Pulumi's state only")
+RANDOM_BYTES: Props = {
+    "keepers": _DRAWN,
+    "length": Prop(REPLACE, required=True, unread=_DRAWN.unread),
+}
 RANDOM_ID: Props = {
     "byteLength": Prop(REPLACE, required=True, unread=_DRAWN.unread),
     "keepers": _DRAWN,
@@ -320,12 +345,17 @@ TABLE: Final[dict[str, Props]] = {
     "aws:iam/role:Role": ROLE,
     "aws:iam/rolePolicy:RolePolicy": ROLE_POLICY,
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ROLE_POLICY_ATTACHMENT,
+    "aws:lambda/eventSourceMapping:EventSourceMapping": EVENT_SOURCE_MAPPING,
     "aws:lambda/function:Function": FUNCTION,
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": FUNCTION_EVENT_INVOKE_CONFIG,
     "aws:scheduler/schedule:Schedule": SCHEDULE,
     "aws:sns/topic:Topic": TOPIC,
     "aws:sns/topicSubscription:TopicSubscription": TOPIC_SUBSCRIPTION,
+    "aws:sqs/queue:Queue": QUEUE,
+    "aws:sqs/queuePolicy:QueuePolicy": QUEUE_POLICY,
+    "aws:ssm/parameter:Parameter": PARAMETER,
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": SECURITY_GROUP_RULE,
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": SECURITY_GROUP_RULE,
+    "random:index/randomBytes:RandomBytes": RANDOM_BYTES,
     "random:index/randomId:RandomId": RANDOM_ID,
 }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from local.provider.addresses import Eip, EipAssociation, KeyPair
+from local.provider.event_sources import EventSourceMapping
 from local.provider.functions import Function, FunctionEventInvokeConfig
 from local.provider.instances import Instance
 from local.provider.kind import Kind
-from local.provider.random_ids import RandomId
+from local.provider.parameters import Parameter
+from local.provider.queues import Queue, QueuePolicy
+from local.provider.random_ids import RandomBytes, RandomId
 from local.provider.roles import InstanceProfile, Policy, Role, RolePolicy, RolePolicyAttachment
 from local.provider.schedules import Schedule
 from local.provider.security_groups import EgressRule, IngressRule, SecurityGroup
@@ -20,6 +23,7 @@ ALL: Final[tuple[type[Kind], ...]] = (
     EgressRule,
     Eip,
     EipAssociation,
+    EventSourceMapping,
     Function,
     FunctionEventInvokeConfig,
     IngressRule,
@@ -28,7 +32,11 @@ ALL: Final[tuple[type[Kind], ...]] = (
     KeyPair,
     LogGroup,
     MetricAlarm,
+    Parameter,
     Policy,
+    Queue,
+    QueuePolicy,
+    RandomBytes,
     RandomId,
     Role,
     RolePolicy,

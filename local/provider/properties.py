@@ -114,6 +114,11 @@ def archive(value: Any) -> Any:
     return value.get("hash") if is_archive(value) else value
 
 
+def last_of_arn(value: Any) -> Any:
+    """Normal form of what may be named by name or by ARN: the name."""
+    return value.rpartition(":")[2] if isinstance(value, str) else value
+
+
 def differences(props: Props, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """What must change to bring `old` inputs to `new` ones, leaf by leaf, in the order of the names."""
     return [d for name in sorted(props) for d in _differ(props[name], (name,), old.get(name), new.get(name))]

@@ -1,4 +1,6 @@
-"""random.RandomId: drawn once, kept in Pulumi's state, known to no cloud."""
+"""random.RandomId and random.RandomBytes: drawn once, kept in Pulumi's state, known to no cloud."""
+
+# ruff: noqa: ARG002 (a protocol names the arguments)
 
 from __future__ import annotations
 
@@ -31,6 +33,26 @@ class RandomId(Kind):
             "dec": prefix + str(int.from_bytes(data, "big")),
             "hex": prefix + data.hex(),
         }
+
+    def delete(self, ident: str, state: Mapping[str, Any]) -> None:
+        """Nothing to do: it exists in the state only."""
+
+
+class RandomBytes(Kind):
+    """Random bytes that are a secret: the id says nothing, and the SDK marks both spellings as secret outputs."""
+
+    token = "random:index/randomBytes:RandomBytes"
+    computed = ("base64", "hex")
+
+    def create(self, want: Values) -> str:
+        """Draw the bytes; they go the way of the outputs, for there is no cloud to ask afterwards."""
+        want["base64"] = base64.b64encode(secrets.token_bytes(want["length"])).decode()
+        return "none"  # the real provider's word
+
+    def look(self, ident: str, hint: Mapping[str, Any]) -> Values | None:
+        """The spellings of what the state has."""
+        data = base64.b64decode(hint["base64"])
+        return {"base64": hint["base64"], "hex": data.hex(), "length": len(data)}
 
     def delete(self, ident: str, state: Mapping[str, Any]) -> None:
         """Nothing to do: it exists in the state only."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local.provider.kind import Kind, Values, changed, tag_changes, tag_list, tag_map
+from local.provider.kind import Kind, Values, changed, given, tag_changes, tag_list, tag_map
 from local.provider.properties import Difference
 
 ALARM = {
@@ -87,7 +87,7 @@ class LogGroup(Kind):
 
 
 class MetricAlarm(Kind):
-    """An alarm on one metric. The id is its name."""
+    """An alarm on one metric, or on an expression over several. The id is its name."""
 
     token = "aws:cloudwatch/metricAlarm:MetricAlarm"
     name_property = "name"
@@ -109,7 +109,9 @@ class MetricAlarm(Kind):
         tags = tag_map(client.list_tags_for_resource(ResourceARN=seen["AlarmArn"])["Tags"])
         dimensions = {d["Name"]: d["Value"] for d in seen.get("Dimensions") or ()}
         values = {name: seen.get(key) for name, key in ALARM.items()}
-        return values | {"arn": seen["AlarmArn"], "dimensions": dimensions, "tags": tags, "tagsAll": tags}
+        queries = [_query_seen(query) for query in seen.get("Metrics") or ()]
+        more = {"arn": seen["AlarmArn"], "dimensions": dimensions, "metricQueries": queries}
+        return values | more | {"tags": tags, "tagsAll": tags}
 
     def update(self, ident: str, old: Values, new: Values, changes: list[Difference]) -> None:
         """PutMetricAlarm replaces the whole alarm but its tags."""
@@ -128,5 +130,49 @@ class MetricAlarm(Kind):
 
     def _put(self, want: Values, extra: Values) -> None:
         values = {key: want[name] for name, key in ALARM.items() if want.get(name) is not None}
-        dimensions = tag_list(want.get("dimensions"), "Name")
-        self.aws.client("cloudwatch").put_metric_alarm(**values, Dimensions=dimensions, **extra)
+        if queries := want.get("metricQueries"):
+            values["Metrics"] = [_query(query) for query in queries]
+        else:
+            values["Dimensions"] = tag_list(want.get("dimensions"), "Name")
+        self.aws.client("cloudwatch").put_metric_alarm(**values, **extra)
+
+
+def _query(want: Values) -> Values:
+    """A `metricQueries` entry as PutMetricAlarm takes it: an expression, or a metric with its statistic."""
+    metric = want.get("metric")
+    return given(
+        Id=want["id"],
+        Expression=want.get("expression"),
+        Label=want.get("label"),
+        Period=want.get("period"),
+        ReturnData=bool(want.get("returnData")),
+        MetricStat=_stat(metric) if metric else None,
+    )
+
+
+def _stat(metric: Values) -> Values:
+    dimensions = tag_list(metric.get("dimensions"), "Name")
+    about = given(MetricName=metric["metricName"], Namespace=metric.get("namespace"), Dimensions=dimensions)
+    return given(Metric=about, Period=metric["period"], Stat=metric["stat"], Unit=metric.get("unit"))
+
+
+def _query_seen(seen: Values) -> Values:
+    """The same, the other way round."""
+    found = {
+        "expression": seen.get("Expression"),
+        "id": seen["Id"],
+        "label": seen.get("Label"),
+        "period": seen.get("Period"),
+        "returnData": bool(seen.get("ReturnData")),
+    }
+    if stat := seen.get("MetricStat"):
+        about = stat["Metric"]
+        found["metric"] = {
+            "dimensions": {d["Name"]: d["Value"] for d in about.get("Dimensions") or ()},
+            "metricName": about["MetricName"],
+            "namespace": about.get("Namespace"),
+            "period": stat["Period"],
+            "stat": stat["Stat"],
+            "unit": stat.get("Unit"),
+        }
+    return found

@@ -19,6 +19,7 @@ from core.settings import load
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF test"
 DEPLOYMENT = "0123456789abcdef"
+SIGNING_KEY = "5e" * 32
 ARN = "arn:aws:test:us-east-1:123456789012"
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -43,6 +44,10 @@ class Cloud(pulumi.runtime.Mocks):
         match args.typ:
             case "random:index/randomId:RandomId":
                 computed = {"hex": DEPLOYMENT}
+            case "random:index/randomBytes:RandomBytes":
+                computed = {"hex": SIGNING_KEY}
+            case "aws:sqs/queue:Queue":
+                computed |= {"url": f"https://sqs.test/{args.name}"}
             case "aws:ec2/instance:Instance":
                 computed |= {"privateIp": "10.0.0.7"}
             case "aws:ec2/eip:Eip":

@@ -2,7 +2,7 @@
 
 moto has no policy simulator with conditions. The rules are those of "IAM JSON policy evaluation logic": an action
 is allowed by a statement whose action, resource and every condition match; a key that a request does not have fails
-`StringEquals` and `Bool`, and passes `ForAllValues`.
+`StringEquals`, `ArnEquals` and `Bool`, and passes `ForAllValues`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def _condition(operator: str, key: str, wanted: str | Sequence[str], context: Co
     match operator:
         case "StringEquals" | "Bool":
             return values is not None and len(values) == 1 and values[0] in allowed
+        case "ArnEquals":
+            return values is not None and len(values) == 1 and any(fnmatchcase(values[0], a) for a in allowed)
         case "ForAllValues:StringEquals":
             return values is None or all(v in allowed for v in values)
         case "Null":

@@ -1,4 +1,4 @@
-"""The reaper's archive: what is in it, that it is the same every time, and that it can be imported alone."""
+"""The Lambdas' archives: what is in them, that they are the same every time, and that they can be imported alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from components import archive
+from core.contract import NOTIFIER_HANDLER
 
 
 def test_what_is_in_it() -> None:
@@ -62,3 +63,40 @@ def test_time_zones_come_from_the_archive(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("Europe/Berlin False\n", "")
+
+
+def test_what_is_in_the_notifiers(tmp_path: Path) -> None:
+    for name in (
+        "core/__init__.py", "core/lease/record.py", "core/settings/model.py", "runtime/__init__.py", "runtime/aws.py",
+        "runtime/logs.py", "runtime/lease_cli.py", "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
+        "runtime/reaper/__init__.py", "runtime/notifier/__pycache__/x.pyc",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert list(archive.notifier_files(tmp_path)) == [
+        "core/__init__.py", "core/lease/record.py", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py",
+        "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
+    ]  # fmt: skip
+    assert not [name for name in archive.files(tmp_path) if name.startswith("runtime/notifier")]
+
+
+def test_a_checkout_without_a_notifier_is_not_whole(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="the checkout is not whole"):
+        archive.notifier_files(tmp_path)
+
+
+@pytest.mark.skipif(not (archive.ROOT / "runtime" / "notifier").is_dir(), reason="no notifier in this checkout")
+def test_the_notifiers_archive_can_be_imported_alone(tmp_path: Path) -> None:
+    """In a clean interpreter that sees the archive only, so without the packages that the reaper takes along."""
+    for name, source in archive.notifier_files().items():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    module, _, function = NOTIFIER_HANDLER.rpartition(".")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import {module}\n"
+        f"print(callable({module}.{function}), 'pydantic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("True False\n", "")

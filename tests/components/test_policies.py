@@ -21,6 +21,12 @@ OTHER_TABLE = "arn:aws:dynamodb:us-east-1:1:table/u"
 TOPIC = "arn:aws:sns:us-east-1:1:alerts"
 LOG = "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/r"
 REAPER = "arn:aws:lambda:us-east-1:1:function:r"
+QUEUE = "arn:aws:sqs:us-east-1:1:hooks-0"
+SECOND_QUEUE = "arn:aws:sqs:us-east-1:1:hooks-1"
+OTHER_QUEUE = "arn:aws:sqs:us-east-1:1:hooks-2"
+DEAD = "arn:aws:sqs:us-east-1:1:dead"
+PARAMETER = "arn:aws:ssm:us-east-1:1:parameter/hooks"
+NOTIFIER_LOG = "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/n"
 KEY = "arn:aws:kms:us-east-1:1:key/k"
 HOST = "arn:aws:ec2:us-east-1:1:instance/i-1"
 MINE = {"aws:ResourceTag/pilotlight:deployment": "d1", "aws:ResourceTag/pilotlight:role": "host"}
@@ -47,6 +53,9 @@ def kinds(kms: str | None = None) -> dict[str, dict[str, Any]]:
             deployment_id="d1", table_arn=TABLE, unit="lab/host", reaper_arn=REAPER, kms_key_arn=kms
         ),
         "schedule": policies.schedule(reaper_arn=REAPER),
+        "notifier": policies.notifier(
+            queue_arns=[QUEUE, SECOND_QUEUE], parameter_arn=PARAMETER, log_group_arn=NOTIFIER_LOG
+        ),
     }
 
 
@@ -89,6 +98,19 @@ ROWS = [
     ("sns:Publish", TOPIC + "2", {}, set()),
     ("logs:PutLogEvents", f"{LOG}:log-stream:x", {}, {"reaper"}),
     ("logs:PutLogEvents", f"{LOG}2:log-stream:x", {}, set()),
+    ("logs:PutLogEvents", f"{NOTIFIER_LOG}:log-stream:x", {}, {"notifier"}),
+    ("sqs:ReceiveMessage", QUEUE, {}, {"notifier"}),
+    ("sqs:ReceiveMessage", SECOND_QUEUE, {}, {"notifier"}),
+    ("sqs:DeleteMessage", QUEUE, {}, {"notifier"}),
+    ("sqs:ChangeMessageVisibility", QUEUE, {}, {"notifier"}),
+    ("sqs:GetQueueAttributes", QUEUE, {}, {"notifier"}),
+    ("sqs:SendMessage", QUEUE, {}, set()),
+    ("sqs:PurgeQueue", QUEUE, {}, set()),
+    ("sqs:ReceiveMessage", OTHER_QUEUE, {}, set()),
+    ("sqs:ReceiveMessage", DEAD, {}, set()),  # SQS moves messages there by itself; people read them
+    ("ssm:GetParameter", PARAMETER, {}, {"notifier"}),
+    ("ssm:GetParameter", PARAMETER + "2", {}, set()),
+    ("ssm:PutParameter", PARAMETER, {}, set()),
     ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "true"}, set()),
     ("iam:PassRole", "*", {}, set()),
 ]
@@ -119,6 +141,22 @@ def test_no_statement_is_wider_than_it_says(policy: dict[str, Any]) -> None:
         assert all("*" not in action for action in statement["Action"])
         if statement["Resource"] == "*":
             assert statement["Action"] == ["ec2:DescribeInstances"]
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context", "may"),
+    [
+        ("sqs:SendMessage", QUEUE, {"aws:SourceArn": TOPIC}, True),
+        ("sqs:SendMessage", QUEUE, {"aws:SourceArn": TOPIC + "2"}, False),
+        ("sqs:SendMessage", QUEUE, {}, False),
+        ("sqs:SendMessage", OTHER_QUEUE, {"aws:SourceArn": TOPIC}, False),
+        ("sqs:ReceiveMessage", QUEUE, {"aws:SourceArn": TOPIC}, False),
+    ],
+)
+def test_one_topic_may_send_to_a_webhooks_queue(action: str, resource: str, context: Any, may: bool) -> None:
+    policy = policies.queue(queue_arn=QUEUE, topic_arn=TOPIC)
+    assert evaluator.allows(policy, action, resource, context) is may
+    assert [s["Principal"] for s in policy["Statement"]] == [{"Service": "sns.amazonaws.com"}]
 
 
 def test_trust_names_one_service() -> None:

@@ -1,6 +1,7 @@
 """One embedded cloud for every end-to-end test, brought up by the demo itself and taken down at the end.
 
-Its name is `pilotlight-test`, so that a developer's own demo is left alone. What the computer lacks is said and
+Its name is `pilotlight-test` (PILOTLIGHT_TEST_CLOUD: another, for two runs at once), so that a developer's own demo is
+left alone. What the computer lacks is said and
 skipped, but not with CI=true: there a missing part is a failure.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-CLOUD = "pilotlight-test"
+CLOUD = os.environ.get("PILOTLIGHT_TEST_CLOUD", "pilotlight-test")
 os.environ["PILOTLIGHT_CLOUD"] = CLOUD
 
 from core.contract import Outputs  # noqa: E402

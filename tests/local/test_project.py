@@ -33,13 +33,19 @@ def test_none_takes_a_key_away():
 
 
 def test_what_pulumi_wrote_is_kept_and_the_rest_is_rendered_anew():
+    hooks = {"webhooks": [{"url": {"secure": "v1:y"}}]}
     before = {
         "encryptionsalt": "v1:salt",
-        "config": {"pilotlight:token": {"secure": "v1:x"}, "pilotlight:idle": {"stopAfter": "1h"}},
+        "config": {
+            "pilotlight:token": {"secure": "v1:x"},
+            "pilotlight:notify": hooks,
+            "pilotlight:idle": {"stopAfter": "1h"},
+        },
     }
     after = project.merge(TEMPLATE, before, "KEY", {})
     assert after["encryptionsalt"] == "v1:salt"
     assert after["config"]["pilotlight:token"] == {"secure": "v1:x"}
+    assert after["config"]["pilotlight:notify"] == hooks
     assert after["config"]["pilotlight:idle"]["stopAfter"] == "20s"
 
 

@@ -42,6 +42,8 @@ def test_a_function_s_calls_are_told_apart_from_the_computer_s():
     assert wire.read_call(environ, lookup).source == "10.77.0.5"
     environ["HTTP_AUTHORIZATION"] = environ["HTTP_AUTHORIZATION"].replace("=test/", "=lambda-demo-reaper-1/")
     assert wire.read_call(environ, lookup).source == "lambda:demo-reaper-1"
+    environ["HTTP_AUTHORIZATION"] = environ["HTTP_AUTHORIZATION"].replace("=lambda-", "=poller-")
+    assert wire.read_call(environ, lookup).source == "poller:demo-reaper-1"
 
 
 def test_run_instances_is_known_by_what_it_asks_for():
@@ -58,6 +60,13 @@ def test_run_instances_is_known_by_what_it_asks_for():
         (request("lambda", path="/2015-03-31/functions/reaper/invocations"), "lambda:Invoke"),
         (request("lambda", path="/2015-03-31/functions/reaper", method="GET"), "lambda:GetFunction"),
         (request("scheduler", path="/schedules/minute"), "scheduler:CreateSchedule"),
+        (request("lambda", path="/2015-03-31/event-source-mappings"), "lambda:CreateEventSourceMapping"),
+        (
+            request("lambda", path="/2015-03-31/event-source-mappings/a-b", method="PUT"),
+            "lambda:UpdateEventSourceMapping",
+        ),
+        (request("sqs", HTTP_X_AMZ_TARGET="AmazonSQS.ReceiveMessage"), "sqs:ReceiveMessage"),
+        (request("ssm", HTTP_X_AMZ_TARGET="AmazonSSM.GetParameter"), "ssm:GetParameter"),
         (request("s3", path="/bucket", method="PUT"), "s3:PUT /bucket"),
     ],
 )
@@ -76,6 +85,8 @@ def test_json_and_rest_calls_are_named(environ, name):
         ("lambda", "Invoke", "TooManyRequestsException", 400),
         ("scheduler", "CreateSchedule", "ThrottlingException", 400),
         ("sns", "Publish", "Throttling", 400),
+        ("sqs", "ReceiveMessage", "ServiceUnavailable", 503),
+        ("ssm", "GetParameter", "ThrottlingException", 400),
         ("iam", "CreateRole", "ServiceUnavailable", 503),
     ],
 )

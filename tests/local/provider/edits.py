@@ -25,6 +25,7 @@ from tests.local.provider.edits_ec2 import (
     tag_ec2,
     tag_key,
 )
+from tests.local.provider.edits_queues import CASES as QUEUE_CASES
 from tests.local.provider.ground import KEY, Ground, allow, code, table, trust, zipped
 
 
@@ -363,6 +364,7 @@ CASES: list[tuple[str, Make, dict[str, Edit]]] = [
     ),
     ("aws:cloudwatch/logGroup:LogGroup", lambda _: {"retentionInDays": 1, "tags": TAGS}, LOG_GROUP),
     ("aws:cloudwatch/metricAlarm:MetricAlarm", _alarm_inputs, _ALARM),
+    *QUEUE_CASES,
 ]  # fmt: skip
 
 _RULES = "moto's ModifySecurityGroupRules takes IPv4 sources only"

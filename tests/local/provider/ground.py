@@ -87,6 +87,14 @@ class Ground:
     def topic(self) -> str:
         return self.driver.create("aws:sns/topic:Topic", {}, name="ground-topic").ident
 
+    @cached_property
+    def queue_url(self) -> str:
+        return self.driver.create("aws:sqs/queue:Queue", {}, name="ground-queue").ident
+
+    @cached_property
+    def dead_letters(self) -> str:
+        return str(self.driver.create("aws:sqs/queue:Queue", {}, name="ground-dead").outputs["arn"])
+
     def instance(self, name: str = "ground-machine") -> str:
         inputs = {"ami": self.image, "instanceType": "g6.xlarge"}
         return self.driver.create("aws:ec2/instance:Instance", inputs, name=name).ident

@@ -15,7 +15,7 @@ from local.provider.behaviour import TABLE
 from local.provider.properties import Change
 from local.provider.structs import to_plain, to_struct
 from tests.local.provider.driver import Driver, Made, Refused
-from tests.local.provider.ground import Ground, code, trust
+from tests.local.provider.ground import Ground, allow, code, trust
 
 INSTANCE = "aws:ec2/instance:Instance"
 ROLE = "aws:iam/role:Role"
@@ -195,3 +195,38 @@ def test_a_random_id_has_its_spellings(driver: Driver) -> None:
     assert len(bytes.fromhex(made.outputs["hex"])) == 8
     assert int(made.outputs["dec"]) == int(made.outputs["hex"], 16)
     assert made.outputs["b64Url"] == made.ident
+
+
+def test_random_bytes_say_nothing_by_their_id_and_stay(driver: Driver) -> None:
+    made = driver.create("random:index/randomBytes:RandomBytes", {"length": 32})
+    other = driver.create("random:index/randomBytes:RandomBytes", {"length": 32})
+    assert made.ident == other.ident == "none"
+    assert len(bytes.fromhex(made.outputs["hex"])) == 32
+    assert made.outputs["hex"] != other.outputs["hex"]
+    seen = driver.refresh(made)
+    assert seen is not None
+    assert seen.outputs == made.outputs
+
+
+def test_a_parameter_comes_down_from_the_advanced_tier_by_a_new_one(driver: Driver) -> None:
+    wanted = {"type": "String", "value": "a"}
+    made = driver.create("aws:ssm/parameter:Parameter", {**wanted, "tier": "Advanced"})
+    assert list(driver.diff(made, {**made.inputs, "tier": "Standard"}).replaces) == ["tier"]
+    made = driver.create("aws:ssm/parameter:Parameter", {**wanted, "tier": "Standard"}, name="other")
+    assert not driver.diff(made, {**made.inputs, "tier": "Advanced"}).replaces
+
+
+def test_a_queue_without_a_policy_has_lost_its_policy(driver: Driver, ground: Ground) -> None:
+    token = "aws:sqs/queuePolicy:QueuePolicy"
+    made = driver.create(token, {"queueUrl": ground.queue_url, "policy": allow("sqs:SendMessage")})
+    ground.sqs.set_queue_attributes(QueueUrl=ground.queue_url, Attributes={"Policy": ""})
+    assert driver.refresh(made) is None
+
+
+def test_a_changed_queue_keeps_the_policy_that_another_resource_gave_it(driver: Driver, ground: Ground) -> None:
+    queue = driver.create("aws:sqs/queue:Queue", {}, name="kept")
+    policy = driver.create("aws:sqs/queuePolicy:QueuePolicy", {"queueUrl": queue.ident, "policy": allow("sqs:A")})
+    driver.update(queue, {**queue.inputs, "visibilityTimeoutSeconds": 99})
+    seen = driver.refresh(policy)
+    assert seen is not None
+    assert seen.inputs == policy.inputs
