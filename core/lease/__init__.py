@@ -15,9 +15,11 @@ from __future__ import annotations
 from core.lease.notes import (
     agent_beat,
     alert_sent,
+    budgeted,
     drop_wish,
     fence,
     hold,
+    noticed,
     pin,
     relay_beat,
     release,
@@ -25,6 +27,7 @@ from core.lease.notes import (
     seen_stopped,
     stop_order,
     unpin,
+    warned,
     wish,
 )
 from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
@@ -80,6 +83,7 @@ __all__ = [
     "agent_beat",
     "alert_sent",
     "apply",
+    "budgeted",
     "claim_boot",
     "climb",
     "create",
@@ -93,6 +97,7 @@ __all__ = [
     "holds_true",
     "lost",
     "new_machine",
+    "noticed",
     "pin",
     "ready",
     "relay_beat",
@@ -108,5 +113,6 @@ __all__ = [
     "stopped",
     "to_item",
     "unpin",
+    "warned",
     "wish",
 ]

@@ -21,7 +21,7 @@ from core.errors import ContractError, LeaseError
 from core.lease import Event, Lease, Write, from_item
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
-from runtime.lease_store.items import EVENT_PREFIX, event_item, read_event
+from runtime.lease_store.items import event_item, read_event
 from runtime.lease_store.table_clock import TableClock
 
 CONNECT_TIMEOUT_S = 2.0
@@ -31,6 +31,7 @@ CONFLICT_TRIES = 5  # of a write that met somebody else's transaction
 CONFLICT_WAIT_S = 0.05
 BATCH = 100  # keys a BatchGetItem takes
 BATCH_TRIES = 8
+LAST_EPOCH = 999_999_999_999  # what `sk_event` has digits for
 CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 FAILED_CONDITIONS = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 Answer = Mapping[str, Any]
@@ -112,14 +113,18 @@ class DynamoLeaseStore:
         item = answer.get("Item")
         return None if item is None else UnitSettings.from_json(decode_item(item)[SETTINGS_BODY])
 
-    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first."""
+        asked = range(LAST_EPOCH + 1) if epochs is None else epochs
+        if not asked:
+            return []
+        first, last = sk_event(max(0, asked[0])), sk_event(asked[-1])
         pages = self._pages(
             "query",
             ConsistentRead=True,
-            KeyConditionExpression="#pk = :pk AND begins_with(#sk, :prefix)",
+            KeyConditionExpression="#pk = :pk AND #sk BETWEEN :first AND :last",
             ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
-            ExpressionAttributeValues={":pk": {"S": unit}, ":prefix": {"S": EVENT_PREFIX}},
+            ExpressionAttributeValues={":pk": {"S": unit}, ":first": {"S": first}, ":last": {"S": last}},
         )
         return [event for event in map(read_event, pages) if event.at >= since]
 
