@@ -1,4 +1,4 @@
-"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, fence, orders, what people were told)."""
+"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, orders, what people were told)."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class DynamoLeaseStore:
     def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first."""
         asked = range(LAST_EPOCH + 1) if epochs is None else epochs
-        if not asked:
+        if not asked or asked[-1] < 0:
             return []
         first, last = sk_event(max(0, asked[0])), sk_event(asked[-1])
         pages = self._pages(
