@@ -77,7 +77,7 @@ class Notice:
         """Read a notice; fields that this version does not know are left out. ContractError says what is wrong."""
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ContractError(f"A notice is not JSON: {error}.") from error
         if not isinstance(raw, dict):
             raise ContractError(f"A notice is a JSON object, not {type(raw).__name__}.")
