@@ -93,24 +93,25 @@ class _Story:
 
     def stopped(self, event: Event, _: bool) -> Notice | None:
         unexpected = event.before != State.STOPPING
-        facts: dict[str, Fact] = {"by": event.by, "forced": self.forced, "unexpected": unexpected} | self._on(event)
-        stretch = f" after {show(event.at - self.on_since)}" if self.on_since is not None else ""
+        facts: dict[str, Fact] = {"by": event.by, "forced": self.forced, "unexpected": unexpected}
+        stretch = ""
+        if self.on_since is not None:
+            facts["on_s"] = round(event.at - self.on_since, 1)
+            stretch = f" after {show(event.at - self.on_since)}"
         self._off()
         return self._notice(Kind.STOPPED, event, f"stopped{stretch}: {event.reason}", facts)
 
     def failed(self, event: Event, last: bool) -> Notice | None:
         code = str(event.facts.get("failure") or event.reason)
         again, self.failed_at = self.retry and code == self.failure, event.at
-        facts: dict[str, Fact] = {"by": event.by, "failure": code} | self._on(event)
+        facts: dict[str, Fact] = {"by": event.by, "failure": code}
+        facts |= {} if self.began is None else {"tried_s": round(event.at - self.began.at, 1)}
         self._off()
         climbs = event.by == "relay" and code == Failure.CAPACITY and not last
         if again or climbs:
             return None
         self.failure = code
         return self._notice(Kind.FAILED, event, f"failed to start ({code}): {event.reason}", facts)
-
-    def _on(self, event: Event) -> dict[str, Fact]:
-        return {} if self.on_since is None else {"on_s": round(event.at - self.on_since, 1)}
 
     def _off(self) -> None:
         self.on_since, self.began, self.forced = None, None, False
