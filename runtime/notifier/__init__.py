@@ -6,9 +6,9 @@ again after an exponentially growing time (`retries.py`). After the queue's `max
 it to the dead-letter queue. A webhook that refuses for good (404, 401) goes the same way: a person mends it, and until
 the tries are used up the message still arrives; giving up at once would lose it, and a queue's tries are bounded.
 
-`messages.py` reads what is in a queue, `webhooks.py` knows where it goes, `deliver.py` signs and posts. Environment:
+`messages.py` reads what is in a queue, `webhooks.py` knows where it goes, `delivery.py` signs and posts. Environment:
 WEBHOOKS_PARAMETER, AWS_REGION. No log line holds a URL (it may hold a token) or the key: a host's name at most.
-To add a format: a line in `deliver.FORMATS`.
+To add a format: a line in `webhooks.FORMATS`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Final
 from core.contract import NOTIFIER_ENV_WEBHOOKS
 from core.errors import ContractError
 from runtime import logs
-from runtime.notifier.deliver import DELIVERY_S, Undelivered, deliver
+from runtime.notifier.delivery import DELIVERY_S, Undelivered, deliver
 from runtime.notifier.messages import read
 from runtime.notifier.retries import Retries
 from runtime.notifier.webhooks import Webhooks

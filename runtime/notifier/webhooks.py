@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from core.errors import ContractError
+from core.notices import Notice, slack
 
 AGAIN_S: Final = 60.0  # it is read again at most this often
-FORMATS: Final = ("json", "slack")
+FORMATS: Final[Mapping[str, Callable[[Notice], str]]] = {"json": Notice.to_json, "slack": slack}
 
 log = logging.getLogger("pilotlight.notifier")
 

@@ -11,16 +11,15 @@ import hmac
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from core.notices import Notice, slack
-from runtime.notifier.webhooks import Webhook
+from core.notices import Notice
+from runtime.notifier.webhooks import FORMATS, Webhook
 
 CONNECT_S: Final = 3.0
 READ_S: Final = 7.0
 DELIVERY_S: Final = CONNECT_S + READ_S
-FORMATS: Final[Mapping[str, Callable[[Notice], str]]] = {"json": Notice.to_json, "slack": slack}
 
 
 class Undelivered(Exception):
