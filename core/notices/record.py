@@ -83,12 +83,12 @@ class Notice:
             raise ContractError(f"A notice is a JSON object, not {type(raw).__name__}.")
         if (version := raw.get("schema_version")) != NOTICE_VERSION:
             raise ContractError(f"A notice has schema_version {version!r}; this program reads {NOTICE_VERSION}.")
-        texts = {name: raw.get(name) for name in _TEXTS}
+        texts: dict[str, Any] = {name: raw.get(name) for name in _TEXTS}
         if wrong := sorted(name for name, value in texts.items() if not isinstance(value, str)):
             raise ContractError(f"A notice lacks {', '.join(wrong)}, or has no text there.")
         if not _ID.fullmatch(str(raw["id"])):
             raise ContractError(f"A notice's id {raw['id']!r} is not printable ASCII without spaces.")
-        return cls(**{**texts, "kind": _kind(raw["kind"]), "facts": _facts(raw.get("facts"))})
+        return cls(**texts | {"kind": _kind(raw["kind"]), "facts": _facts(raw.get("facts"))})
 
 
 _TEXTS: Final = ("id", "kind", "stack", "unit", "at", "summary", "reason")

@@ -20,7 +20,7 @@ log = logging.getLogger("pilotlight.notifier")
 
 def wait_s(receives: int, jitter: float = 1.0) -> int:
     """Seconds until the next try after so many."""
-    doubled = FIRST_S * 2 ** min(max(0, receives - 1), 10)
+    doubled = FIRST_S * (1 << min(max(0, receives - 1), 10))
     return round(min(LONGEST_S, doubled * jitter))
 
 

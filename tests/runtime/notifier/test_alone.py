@@ -1,4 +1,4 @@
-"""The notifier imports with nothing but the standard library: neither schedules (cronsim) nor the reaper are with it."""
+"""The notifier imports with nothing but the standard library: its archive has neither cronsim nor the reaper."""
 
 from __future__ import annotations
 
