@@ -59,6 +59,7 @@ def announced(state: State = State.RUNNING, machine: str = "running", **given: A
         (LONG_IDLE | HALF_A_DAY | PINNED, "maxLease"),  # a pin does not
         (LONG_IDLE | HALF_A_DAY | OFFICE, "maxLease"),
         (LONG_IDLE | HALF_A_DAY | {"busy": 1}, None),
+        (LONG_IDLE | HALF_A_DAY | {"machine": "stopped", "stopped_seen": NOON - 1}, None),
         ({"ready_at": NOON - 6300, "hard_cap_s": 7200.0}, "hardCap"),
         ({"ready_at": NOON - 6300, "hard_cap_s": 7200.0} | HELD, "hardCap"),
         ({"ready_at": NOON - 6300, "hard_cap_s": 7200.0} | PINNED | {"busy": 1}, "hardCap"),

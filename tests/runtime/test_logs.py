@@ -56,3 +56,14 @@ def test_libraries_are_not_ours(lines: Callable[[], list[str]]) -> None:
     logs.to_stdout()
     logging.getLogger("botocore").warning("not ours")
     assert lines() == []
+
+
+def test_lambdas_own_handler_does_not_say_it_again(lines: Callable[[], list[str]]) -> None:
+    logs.to_stdout()
+    root, said = logging.getLogger(), list[str]()
+    lambdas = logging.Handler()
+    lambdas.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    root.addHandler(lambdas)
+    logging.getLogger("pilotlight.notifier").warning("once")
+    root.removeHandler(lambdas)
+    assert (said, len(lines())) == ([], 1)

@@ -42,7 +42,7 @@ def running() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             if receiver.hang:
-                receiver.over.wait(30)
+                receiver.over.wait(5)
                 return
             self.send_response(receiver.status)
             if 300 <= receiver.status < 400:

@@ -177,12 +177,17 @@ def test_a_refusal_is_put_off_and_reported(queue: Queue, status: int) -> None:
     assert 24 <= queue.put_off[0] <= 36
 
 
-def test_a_receiver_that_says_nothing_is_a_time_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_says_nothing_is_a_time_out(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(delivery, "CONNECT_S", 60.0)  # which does not count once it is connected
     monkeypatch.setattr(delivery, "READ_S", 0.1)
     queue.receiver.hang = True
     event = queue.batch(EXAMPLES[Kind.READY].to_json())
-    assert run(event) == names(event)
+    with caplog.at_level("WARNING", logger="pilotlight.notifier"):
+        assert run(event) == names(event)
     assert len(queue.put_off) == 1
+    assert [r.__dict__["facts"]["why"] for r in caplog.records] == ["127.0.0.1 did not answer: TimeoutError"]
 
 
 def test_nobody_listens(queue: Queue) -> None:
@@ -324,7 +329,7 @@ def test_a_missing_variable_is_named(queue: Queue, monkeypatch: pytest.MonkeyPat
 # ---------------------------------------------------------------- secrets, times, names
 @pytest.mark.parametrize("trouble", ["", "500", "refused", "invalid"])
 def test_no_log_holds_the_url_or_the_key(queue: Queue, trouble: str, caplog: pytest.LogCaptureFixture) -> None:
-    url = {"invalid": "http://127.0.0.1:1/s3cr3t path", "refused": "http://127.0.0.1:1/s3cr3t"}.get(trouble)
+    url = {"invalid": queue.receiver.url("/s3cr3t path"), "refused": "http://127.0.0.1:1/s3cr3t"}.get(trouble)
     queue.goes_to(url or queue.receiver.url(SECRET_PATH))
     queue.receiver.status = 500 if trouble else 204
     with caplog.at_level("DEBUG", logger="pilotlight.notifier"):

@@ -146,7 +146,7 @@ def test_a_reaper_that_ends_between_sending_and_noting_tells_twice(
 
 def test_two_reapers_may_tell_twice_with_one_id_and_note_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.add(State.STOPPED, "stopped", noticed=3)
-    world.store.write(_lost(world))
+    world.store.write(_woken(world))
     old = world.store.read_many([UNIT])
     world.run()
     after = world.lease()
@@ -156,7 +156,20 @@ def test_two_reapers_may_tell_twice_with_one_id_and_note_once(world: World, monk
     assert world.lease().noticed == after.noticed == 4
 
 
-def _lost(world: World) -> Write:
+def test_who_was_not_first_leaves_the_telling(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(State.STOPPED, "stopped", noticed=2, wish_by="ann", wish_at=world.now, wish_until=world.now + 600)
+    event = Event(3, world.now, State.STOPPING, State.STOPPED, "reaper", "idle")
+    world.store.write(Write(UNIT, "stopped", (), {"epoch": 3}, event))
+    old = world.store.read_many([UNIT])
+    world.run()
+    assert kinds(world) == ["stopped", "waking"]
+    monkeypatch.setattr(world.store, "read_many", lambda _: old)
+    world.power.states["i-demo/host"] = "stopped"
+    world.run()
+    assert kinds(world) == []
+
+
+def _woken(world: World) -> Write:
     lease = dataclasses.replace(world.lease(), state=State.STARTING, epoch=4)
     event = Event(4, world.now, State.STOPPED, State.STARTING, "relay", "wanted")
     return Write(UNIT, "start", (), to_item(lease) | {"order_at": world.now, "boot_id": None}, event)
