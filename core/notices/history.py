@@ -73,7 +73,6 @@ class _Story:
     def running(self, event: Event, _: bool) -> Notice | None:
         if event.before not in (State.STARTING, State.NEW):
             return None  # a drain that was given up
-        self.failure, self.failed_at, self.retry = "", None, False
         facts: dict[str, Fact] = {"instance_type": self.instance_type} if self.instance_type else {}
         facts |= {"instance_type": event.facts["rung"]} if "rung" in event.facts else {}
         facts |= dict(event.facts)
