@@ -96,18 +96,18 @@ def alert(lease: Lease, key: str, *, stack: str, reason: str, now: float) -> Not
     )
 
 
-def broken(unit: str, *, stack: str, reason: str, now: float) -> Notice:
-    """A unit whose settings or lease cannot be read; the same reason has the same id."""
+def trouble(about: str, key: str, *, stack: str, reason: str, now: float) -> Notice:
+    """An alert about what has no lease that can be read; the same reason has the same id."""
     digest = hashlib.sha256(reason.encode()).hexdigest()[:12]
     return Notice(
-        id=f"{unit}:{Kind.ALERT}:broken:{digest}",
+        id=f"{about}:{Kind.ALERT}:{key}:{digest}",
         kind=Kind.ALERT,
         stack=stack,
-        unit=unit,
+        unit=about,
         at=iso(now),
-        summary=line(f"{name_of(stack, unit)} broken: {reason}"),
+        summary=line(f"{name_of(stack, about)} {key}: {reason}"),
         reason=reason[:REASON_MAX],
-        facts={"alert": "broken", "cleared": False},
+        facts={"alert": key, "cleared": False},
     )
 
 

@@ -153,7 +153,7 @@ class Teller:
             if self._told.get(unit) == reason or time.monotonic() > until:
                 continue
             stack = unit.partition("/")[0]
-            if self._send(topic, standing.broken(unit, stack=stack, reason=reason, now=time.time())):
+            if self._send(topic, standing.trouble(unit, "broken", stack=stack, reason=reason, now=time.time())):
                 self._told[unit] = reason
 
     def _send_then(self, news: News, notice: Notice, outcome: Outcome) -> None:

@@ -62,7 +62,11 @@ def test_an_alert_and_its_end() -> None:
 
 
 def test_the_same_trouble_has_the_same_id() -> None:
-    ids = {standing.broken("a/host", stack="a", reason=r, now=n).id for r in ("x", "y") for n in (NOVEMBER, DECEMBER)}
+    ids = {
+        standing.trouble("a/host", "broken", stack="a", reason=r, now=n).id
+        for r in ("x", "y")
+        for n in (NOVEMBER, DECEMBER)
+    }
     assert len(ids) == 2
 
 
