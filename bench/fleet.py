@@ -8,6 +8,7 @@ has a schedule, one in ten a budget, three in ten are on. To simulate another ca
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import json
 import time
@@ -129,6 +130,7 @@ class Fleet:
         on = _is_on(n)
         state = State.RUNNING if on else State.STOPPED
         lease = Lease(unit, state, 41, at - 600, "idle", "agent", instance_id=_instance(n), boot_id="b" if on else "")
+        lease = dataclasses.replace(lease, noticed=lease.epoch)
         item = to_item(lease) | ({"agent_at": at, "relay_at": at, "ready_at": at - 500, "demand_at": at} if on else {})
         return encode_item({TABLE_PK: unit, TABLE_SK: SK_LEASE, "nonce": "0" * 32, **item})
 

@@ -1,6 +1,7 @@
 """The checkout's own code on machines: core/ and runtime/, replaced as a whole when any file differs.
 
-core.settings stays here (it needs pydantic, and runtime never imports it); so does the reaper, which lives in Lambda.
+core.settings stays here (it needs pydantic, and runtime never imports it); so do reaper and notifier, which live in
+Lambda.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from core.errors import DeployError
 from remote.items.files import Tree
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
-_LEFT_OUT: Final = ("core/settings", "runtime/reaper")
+_LEFT_OUT: Final = ("core/settings", "runtime/reaper", "runtime/notifier")
 
 
 @cache

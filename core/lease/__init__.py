@@ -16,9 +16,11 @@ from core.lease.money import spent
 from core.lease.notes import (
     agent_beat,
     alert_sent,
+    budgeted,
     drop_wish,
     fence,
     hold,
+    noticed,
     pin,
     relay_beat,
     release,
@@ -26,6 +28,7 @@ from core.lease.notes import (
     seen_stopped,
     stop_order,
     unpin,
+    warned,
     wish,
 )
 from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
@@ -81,6 +84,7 @@ __all__ = [
     "agent_beat",
     "alert_sent",
     "apply",
+    "budgeted",
     "claim_boot",
     "climb",
     "create",
@@ -94,6 +98,7 @@ __all__ = [
     "holds_true",
     "lost",
     "new_machine",
+    "noticed",
     "pin",
     "ready",
     "relay_beat",
@@ -110,5 +115,6 @@ __all__ = [
     "stopped",
     "to_item",
     "unpin",
+    "warned",
     "wish",
 ]

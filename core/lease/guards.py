@@ -34,6 +34,8 @@ def transition(
         "fence_epoch": None,
         "stopped_seen": None,
     }
+    if lease.noticed is None:  # a lease from before there were notices: what it did until now is no news
+        base["noticed"] = lease.epoch
     guard = (Equals("state", lease.state.value), Equals("epoch", lease.epoch))
     return Write(lease.unit, nonce, guard + clauses, base | sets, event)
 

@@ -1,4 +1,4 @@
-"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, fence, orders, alerts)."""
+"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, orders, what people were told)."""
 
 from __future__ import annotations
 
@@ -123,3 +123,20 @@ def seen_stopped(lease: Lease, *, at: float | None, nonce: str) -> Outcome:
 def alert_sent(lease: Lease, *, reason: str, nonce: str) -> Outcome:
     """An alert for `reason` went out: one a change of reason, not one a minute, and not one a reaper."""
     return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "alerted")), alerted=reason or None)
+
+
+def noticed(lease: Lease, *, epoch: int, nonce: str) -> Outcome:
+    """People were told of the events up to `epoch`; never back, and only by who read what was told before."""
+    if lease.noticed is None or epoch <= lease.noticed:
+        return Refused("nothing new was told")
+    return note(lease, nonce, (Equals("noticed", lease.noticed),), noticed=epoch)
+
+
+def warned(lease: Lease, *, stop: str, nonce: str) -> Outcome:
+    """The stop named `stop` was announced: once, not once a minute until it comes."""
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "warned")), warned=stop)
+
+
+def budgeted(lease: Lease, *, part: str, nonce: str) -> Outcome:
+    """People were told of this part of a month's budget, in any state: "2026-11:80"."""
+    return note(lease, nonce, (Equals("unit", lease.unit), *as_read(lease, "budgeted")), budgeted=part)

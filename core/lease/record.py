@@ -79,6 +79,9 @@ class Lease:
     tried: str = ""  # what EC2 refused in this start: "g6.xlarge (InsufficientInstanceCapacity), …"
     type_at: float | None = None  # somebody sets the type back since then; nobody else does meanwhile
     alerted: str = ""  # the reason last sent as an alert
+    noticed: int | None = None  # people were told of the events up to this epoch; None: of none, and need not be
+    warned: str = ""  # the stop that was announced last, by its bound and when that began to count
+    budgeted: str = ""  # the part of a month's budget that was told last: "2026-11:80"
     pin_until: float | None = None  # kept on, and started where it is off, until then
     pin_who: str = ""
     pin_why: str = ""

@@ -30,7 +30,7 @@ from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, O
 
 def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
     """(none) → NEW, by `fab deploy` or the agent, only where no item is."""
-    lease = Lease(unit, State.NEW, 1, now, "first deployment", by, instance_id=instance_id)
+    lease = Lease(unit, State.NEW, 1, now, "first deployment", by, instance_id=instance_id, noticed=1)
     event = Event(1, now, "", State.NEW, by, lease.reason)
     sets = {k: v for k, v in to_item(lease).items() if k != "unit"}
     return Write(unit, nonce, (Missing("unit"),), sets | {"unit": unit}, event)
@@ -237,7 +237,16 @@ def fail(lease: Lease, *, by: str, now: float, nonce: str, reason: str, failure:
         return Refused(f"held by {held.who}")
     clauses = (no_start(now), NotAfter("hold_until", now)) if order else ()
     return transition(
-        lease, State.FAILED, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, failure=failure, **sets
+        lease,
+        State.FAILED,
+        by=by,
+        reason=reason,
+        now=now,
+        nonce=nonce,
+        clauses=clauses,
+        facts={"failure": failure},
+        failure=failure,
+        **sets,
     )
 
 

@@ -14,11 +14,11 @@ from typing import Final
 
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
-from core.policy import budget, machine, off, on
-from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
+from core.policy import budget, machine, near, off, on
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule, Soon
 from core.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "Soon", "asks_past", "decide"]
 
 RULES: Final[tuple[Rule, ...]] = (
     machine.gone,
@@ -49,17 +49,20 @@ def decide(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> De
     """The first rule's opinion; every host gets one, in words. `now` is the table's time, s."""
     case = Case(lease, facts, settings, now)
     decision = next(d for d in (rule(case) for rule in RULES) if d is not None)
+    announced = near.soon(case, decision)
+    decision = dataclasses.replace(decision, soon=announced) if announced else decision
     return decision if decision.alert else _with_standing_alert(case, decision)
 
 
 def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> bool:
-    """Past wakes could change the decision: the host was idle long enough, or its schedule's hour is near.
+    """Past wakes could change the decision: the host was idle for nearly long enough, or its schedule's hour is near.
 
     Reading a history costs a call a host; without this a pass over many hosts would pay it for each, every minute.
     """
     case = Case(lease, facts, settings, now)
     limit, schedule = case.limits.stop_after_s, case.limits.schedule
-    if lease.state is State.RUNNING and limit is not None and not lease.busy and case.idle >= limit:
+    idle = lease.state is State.RUNNING and not lease.busy
+    if idle and limit is not None and case.idle >= limit - near.lead_s(limit):
         return True
     if schedule is None or is_on(schedule, now):
         return False

@@ -17,6 +17,7 @@ UP: Final = frozenset({"pending", "running"})
 GONE: Final = frozenset({"shutting-down", "terminated", "missing"})
 PRE_WARM_EXTRA_S: Final = 60.0  # the reaper's own minute
 FLAP_FACTOR: Final = 2.0  # a host that flaps may idle so much longer
+IDLE: Final = "idle"
 
 
 class Action(StrEnum):
@@ -56,10 +57,33 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Soon:
+    """A stop that is near. `bound` brings it (idle, maxLease, hardCap) `at` a table time, s, when it has counted up to
+    `limit_s` from `since`; forced unless it is for being idle.
+    """
+
+    bound: str
+    at: float
+    since: float
+    limit_s: float
+
+    @property
+    def forced(self) -> bool:
+        """It comes whether or not the host could say no."""
+        return self.bound != IDLE
+
+    @property
+    def key(self) -> str:
+        """The same for the same stop, whenever it is looked at: it is announced once."""
+        return f"{self.bound}:{self.since:.0f}+{self.limit_s:.0f}"
+
+
+@dataclass(frozen=True)
 class Decision:
     """`reason` is for people, and for the lease's history where something is done. `look_again_at`: table time, s.
 
     `alert` is a stable key, sent once until it changes. `also` says what is wrong all the time, if that is the alert.
+    `stops_at`: when it is asked to stop for being idle if nobody asks meanwhile. `soon`: a stop to be announced now.
     """
 
     action: Action
@@ -67,6 +91,8 @@ class Decision:
     look_again_at: float | None = None
     alert: str = ""
     also: str = ""
+    stops_at: float | None = None
+    soon: Soon | None = None
 
     @property
     def words(self) -> str:

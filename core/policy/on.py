@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from core import contract
 from core.durations import show
 from core.lease import State
-from core.policy.case import Action, Case, Decision, keep
+from core.policy.case import Action, Case, Decision, Soon, keep
 from core.schedule import is_on, next_change
 
 BOUNDED: Final = frozenset({State.NEW, State.RUNNING, State.DRAINING})  # STARTING has its own time-out
 WARN_BEFORE_S: Final = 900.0  # a forced stop is announced this long before (or a quarter of its limit)
+HARD_CAP: Final = "hardCap"
+MAX_LEASE: Final = "maxLease"
+WARNINGS: Final[Mapping[str, str]] = {HARD_CAP: "hard-cap-soon", MAX_LEASE: "max-lease-soon"}  # alert keys
 BUDGET_IDLE_S: Final = 60.0  # with the budget spent a host stops this soon after its last demand
 
 
@@ -54,15 +58,22 @@ def max_lease(case: Case) -> Decision | None:
 
 def warning(case: Case) -> tuple[str, str]:
     """A forced stop that is near, as alert key and words; two empty strings where none is."""
-    if case.lease.state not in BOUNDED:
+    near = next(iter(forced_soon(case)), None)
+    if near is None:
         return "", ""
-    bounds = [("hardCap", "hard-cap-soon", case.settings.hard_cap_s, case.age(case.lease.ready_at))]
+    return WARNINGS[near.bound], f"{near.bound} stops it in {show(near.at - case.now)}"
+
+
+def forced_soon(case: Case) -> Iterator[Soon]:
+    """The forced stops that are near, the one that bounds everything first."""
+    if case.lease.state not in BOUNDED:
+        return
+    bounds = [(HARD_CAP, case.settings.hard_cap_s, case.age(case.lease.ready_at))]
     if not case.lease.busy:
-        bounds.append(("maxLease", "max-lease-soon", case.limits.max_lease_s, case.without_demand))
-    for name, alert, limit, so_far in bounds:
+        bounds.append((MAX_LEASE, case.limits.max_lease_s, case.without_demand))
+    for name, limit, so_far in bounds:
         if limit and so_far >= limit - min(WARN_BEFORE_S, limit / 4):
-            return alert, f"{name} stops it in {show(limit - so_far)}"
-    return "", ""
+            yield Soon(name, case.now + limit - so_far, case.now - so_far, limit)
 
 
 def new(case: Case) -> Decision | None:
@@ -156,4 +167,5 @@ def running(case: Case) -> Decision:
     if stop_after is None:
         return keep(f"last demand {show(idle)} ago; never stopped for being idle")
     left = stop_after - idle
-    return keep(f"last demand {show(idle)} ago; stops in {show(left)}{_flap_words(case)}", case.now + left)
+    words = f"last demand {show(idle)} ago; stops in {show(left)}{_flap_words(case)}"
+    return Decision(Action.KEEP, words, case.now + left, stops_at=case.now + left)

@@ -16,13 +16,8 @@ Only this package of core may import pydantic; run time (`runtime/`) never impor
 from __future__ import annotations
 
 from core.settings.load import load, stack_file
-<<<<<<< HEAD
-from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Service, StackSettings
-from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
-=======
 from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Notify, Service, StackSettings, Webhook
-from core.settings.resolve import schedule, shape, stop_after_s, unit_settings
->>>>>>> b-notify-cloud
+from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
 
 __all__ = [
     "Access",

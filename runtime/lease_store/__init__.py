@@ -62,8 +62,8 @@ class LeaseStore(Protocol):
         """What `pulumi up` wrote for the unit; core.errors.ContractError where it cannot be read."""
         ...
 
-    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
-        """The history, oldest first, from `since` (table time, s)."""
+    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
+        """The history, oldest first, from `since` (table time, s); of `epochs` only, so that little is read."""
         ...
 
     def put_words(self, unit: str, words: LastWords) -> None:

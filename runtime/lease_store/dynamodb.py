@@ -34,7 +34,7 @@ from core.last_words import LastWords
 from core.lease import Event, Lease, Write, from_item
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
-from runtime.lease_store.items import EVENT_PREFIX, event_item, newest_first, read_event
+from runtime.lease_store.items import event_item, newest_first, read_event
 from runtime.lease_store.table_clock import TableClock
 
 CONNECT_TIMEOUT_S = 2.0
@@ -44,6 +44,7 @@ CONFLICT_TRIES = 5  # of a write that met somebody else's transaction
 CONFLICT_WAIT_S = 0.05
 BATCH = 100  # keys a BatchGetItem takes
 BATCH_TRIES = 8
+LAST_EPOCH = 999_999_999_999  # what `sk_event` has digits for
 CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 FAILED_CONDITIONS = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 Answer = Mapping[str, Any]
@@ -125,22 +126,27 @@ class DynamoLeaseStore:
         item = answer.get("Item")
         return None if item is None else UnitSettings.from_json(decode_item(item)[SETTINGS_BODY])
 
-    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first."""
-        return [event for event in map(read_event, self._starting(unit, EVENT_PREFIX)) if event.at >= since]
+        asked = range(LAST_EPOCH + 1) if epochs is None else epochs
+        if not asked or asked[-1] < 0:
+            return []
+        first, last = sk_event(max(0, asked[0])), sk_event(asked[-1])
+        items = self._some(unit, "#sk BETWEEN :first AND :last", first=first, last=last)
+        return [event for event in map(read_event, items) if event.at >= since]
 
     def words(self, unit: str) -> Sequence[LastWords]:
         """The last words that are kept, the newest first."""
-        return newest_first(self._starting(unit, SK_WORDS))
+        return newest_first(self._some(unit, "begins_with(#sk, :prefix)", prefix=SK_WORDS))
 
-    def _starting(self, unit: str, prefix: str) -> Iterator[dict[str, Any]]:
-        """The unit's items whose sort key starts so, in its order."""
+    def _some(self, unit: str, which: str, **texts: str) -> Iterator[dict[str, Any]]:
+        """The unit's items whose sort key fits, in its order."""
         return self._pages(
             "query",
             ConsistentRead=True,
-            KeyConditionExpression="#pk = :pk AND begins_with(#sk, :prefix)",
+            KeyConditionExpression=f"#pk = :pk AND {which}",
             ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
-            ExpressionAttributeValues={":pk": {"S": unit}, ":prefix": {"S": prefix}},
+            ExpressionAttributeValues={":pk": {"S": unit}} | {f":{name}": {"S": text} for name, text in texts.items()},
         )
 
     def _pages(self, operation: str, **request: Any) -> Iterator[dict[str, Any]]:

@@ -112,11 +112,12 @@ class ItemStore(ABC):
         with self._transaction() as rows:
             rows.put(settings.unit, SK_SETTINGS, {SETTINGS_BODY: settings.to_json()})
 
-    def events(self, unit: str, *, since: float = 0.0) -> Sequence[Event]:
+    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first."""
         with self._transaction() as rows:
             items = rows.starting(unit, EVENT_PREFIX)
-        return [event for event in map(read_event, items) if event.at >= since]
+        found = [event for event in map(read_event, items) if event.at >= since]
+        return found if epochs is None else [event for event in found if event.epoch in epochs]
 
     def put_words(self, unit: str, words: LastWords) -> None:
         """Keep a stop's last words."""

@@ -7,16 +7,14 @@
 
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
 Environment: TABLE, AWS_REGION. The decisions are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one
-decision, `alerts.py` tells people. To add an action: a member of `core.policy.Action` and a function in `act.py`.
+decision, `tell.py` tells people. To add an action: a member of `core.policy.Action` and a function in `act.py`.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +22,7 @@ from typing import Any, Final
 
 from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S, REAPER_ENV_TABLE
 from core.errors import ContractError
+from runtime import logs
 from runtime.reaper.sweep import Report, Sweep
 
 LINGER_S: Final = 12.0  # a relay's invocation waits for a retry that is this near
@@ -36,7 +35,7 @@ _sweep: Sweep | None = None
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """One pass. Returns a summary; raises only where the pass could not do its work, so that the alarm sees it."""
-    _log_as_json()
+    logs.to_stdout()
     late = _lateness(event, time.time())
     if late > LATE_EVENT_S:
         log.warning("ignored an event that is %.0f s late", late)
@@ -88,22 +87,3 @@ def _lateness(event: Mapping[str, Any], now: float) -> float:
     """Seconds since the event was due; 0 for one that does not say."""
     due = event.get(EVENT_SCHEDULED_AT)
     return 0.0 if due is None else now - datetime.fromisoformat(str(due)).timestamp()
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"level": record.levelname, "message": record.getMessage()}
-        line |= getattr(record, "facts", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
-
-
-def _log_as_json() -> None:
-    if log.handlers:
-        return
-    out = logging.StreamHandler(sys.stdout)
-    out.setFormatter(_JsonLines())
-    log.addHandler(out)
-    log.setLevel(logging.INFO)
-    log.propagate = False

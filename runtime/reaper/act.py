@@ -48,12 +48,6 @@ class Actor:
         """Do it; an action that the lease refuses, or that somebody else was first with, changes nothing."""
         return _DO[decision.action](self, lease, decision, settings)
 
-    @staticmethod
-    def note_alert(store: LeaseStore, lease: Lease, alert: str) -> Lease:
-        """Remember which alert was sent last."""
-        outcome = protocol.alert_sent(lease, reason=alert, nonce=_nonce())
-        return lease if isinstance(outcome, Refused) else store.write(outcome) or lease
-
     def _write(self, lease: Lease, outcome: LeaseOutcome) -> Done:
         if isinstance(outcome, Refused):
             return Done(lease, f"not done: {outcome.reason}", lost_race=True)

@@ -1,43 +1,48 @@
-"""Telling people. SNS now; `Alerts` is the protocol, so that webhooks join as another class, not another branch."""
+"""Where notices go: a stack's SNS topic, which has queues (webhooks) and mail addresses behind it."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Protocol
+from typing import Final, Protocol
+
+from core.notices import Notice, email, subject
 
 log = logging.getLogger("pilotlight.reaper")
+READ_TIMEOUT_S: Final = 3.0
+ATTEMPTS: Final = 2  # what fails is sent again by the next pass
 
 
 class Alerts(Protocol):
-    """Where alerts go. A failed alert is logged, never a reason to stop driving leases."""
+    """Where notices go. What cannot be sent is never a reason to stop driving leases."""
 
-    def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
+    def send(self, topic: str, notice: Notice) -> bool:
         """Send one; False where it could not be sent and should be tried again."""
         ...
 
 
 class SnsAlerts:
-    """Alerts to a stack's SNS topic, as JSON with the keys unit, alert, reason."""
+    """Notices to a stack's SNS topic: JSON for queues and programs, readable text for mail."""
 
     def __init__(self, region: str) -> None:
         self._region = region
 
-    def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
-        """Publish; an alert of a unit without a topic is in the log only."""
-        log.warning("alert %s for %s: %s", alert, unit, reason)
+    def send(self, topic: str, notice: Notice) -> bool:
+        """Publish; a notice of a unit without a topic is in the log only."""
+        facts = {"kind": notice.kind.value, "unit": notice.unit, "id": notice.id}
+        log.info("notice: %s", notice.summary, extra={"facts": facts})
         if not topic:
             return True
         from botocore.exceptions import BotoCoreError, ClientError
 
         from runtime.aws import client
 
-        message = json.dumps({"unit": unit, "alert": alert, "reason": reason}, sort_keys=True)
+        body = notice.to_json()
+        message = json.dumps({"default": body, "sqs": body, "email": email(notice)})
+        sns = client("sns", self._region, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
         try:
-            client("sns", self._region).publish(
-                TopicArn=topic, Subject=f"pilotlight {unit}: {alert}"[:100], Message=message
-            )
+            sns.publish(TopicArn=topic, Subject=subject(notice), MessageStructure="json", Message=message)
         except (BotoCoreError, ClientError) as error:
-            log.error("could not publish alert %s of %s to %s: %s", alert, unit, topic, error)
+            log.error("could not publish %s to %s: %s", notice.id, topic, error, extra={"facts": facts})
             return False
         return True

@@ -23,6 +23,7 @@ from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
 from runtime.reaper.spending import Histories, spending
+from runtime.reaper.tell import News, Teller
 
 log = logging.getLogger("pilotlight.reaper")
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
@@ -64,7 +65,7 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """For the Lambda's answer and its log."""
         acted = {u: f"{o.action}: {o.reason}" for u, o in self.outcomes.items() if o.action != Action.KEEP}
-        return {"units": len(self.outcomes) + len(self.broken), "acted": acted, "broken": self.broken}
+        return {"units": len(self.outcomes.keys() | self.broken.keys()), "acted": acted, "broken": self.broken}
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ class Sweep:
     """
 
     def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
-        self._store, self._power, self._alerts = store, power, alerts
+        self._store, self._power = store, power
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
-        self._told: dict[str, str] = {}
+        self._teller = Teller(store, alerts)
         self._histories = Histories(store)
         self._say_kept = True
 
@@ -108,8 +109,7 @@ class Sweep:
                 report.outcomes[name] = self._one(unit, machines[unit.lease.instance_id])
             except (PilotlightError, StoreUnavailable, PowerUnanswered, LookupError, ValueError) as error:
                 self._broken(report, name, unit.settings.alerts_topic_arn, error)
-        for name in report.outcomes:
-            self._told.pop(name, None)
+        report.broken |= self._teller.tell(report.outcomes)
         return report
 
     def _settings(self, unit: str) -> UnitSettings | ContractError | None:
@@ -160,12 +160,13 @@ class Sweep:
             if self._say_kept or decision.action is not Action.KEEP or decision.alert:
                 _say(lease, decision, done.note)
             lease = done.lease
-            if done.lost_race:
-                break  # whoever was first tells
-            lease = self._tell(unit.settings, lease, done.alert or decision.alert, done.note or decision.words)
-            if decision.action not in GOES_ON:
+            if done.lost_race or decision.action not in GOES_ON:
                 break
-        return Outcome(decision.action, done.note or decision.words, _due(decision, lease, unit))
+        words = done.note or decision.words
+        if not done.lost_race:  # whoever was first tells
+            alert, now = done.alert or decision.alert, unit.table_now()
+            self._teller.hear(News(unit.settings, lease, decision, alert, words, now, spent, machine.instance_type))
+        return Outcome(decision.action, words, _due(decision, lease, unit))
 
     def _wakes(self, lease: Lease) -> tuple[Wake, ...]:
         epoch, past = self._past.get(lease.unit, (-1, ()))
@@ -174,21 +175,12 @@ class Sweep:
             self._past[lease.unit] = (lease.epoch, past)
         return past
 
-    def _tell(self, settings: UnitSettings, lease: Lease, alert: str, reason: str) -> Lease:
-        """An alert once per change of its key; the lease remembers which was sent."""
-        if alert == lease.alerted:
-            return lease
-        if alert and not self._alerts.send(settings.alerts_topic_arn, lease.unit, alert, reason):
-            return lease
-        return Actor.note_alert(self._store, lease, alert)
-
     def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
         """A unit that cannot be handled is an alert, once while its reason stays the same."""
         reason = str(error)
         report.broken[name] = reason
         log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
-        if self._told.get(name) != reason and self._alerts.send(topic, name, "broken", reason):
-            self._told[name] = reason
+        self._teller.hear_broken(name, topic, reason)
 
 
 def _due(decision: Decision, lease: Lease, unit: _Unit) -> float | None:

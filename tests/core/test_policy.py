@@ -459,7 +459,8 @@ class TestPreWarm:
     ("state", "fields", "settings", "now", "asks"),
     [
         (State.RUNNING, IDLE, {}, NOON, True),
-        (State.RUNNING, {"demand_at": NOON - 1799}, {}, NOON, False),
+        (State.RUNNING, {"demand_at": NOON - 1500}, {}, NOON, True),  # its stop is announced from here on
+        (State.RUNNING, {"demand_at": NOON - 1499}, {}, NOON, False),
         (State.RUNNING, IDLE | {"busy": 1}, {}, NOON, False),
         (State.RUNNING, IDLE, {"stop_after_s": None}, NOON, False),
         (State.STOPPED, {}, {}, NOON, False),

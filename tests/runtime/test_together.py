@@ -15,6 +15,7 @@ import pytest
 from core import lease as protocol
 from core.contract import EngineAddress, HostConfig
 from core.lease import Lease, Refused, State, Write
+from core.notices import Notice
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Counters, Engine, Unreadable
 from runtime.lease_store import Reading, StoreUnavailable
@@ -130,7 +131,7 @@ class Simulation:
         if self.power in ("running", "pending"):
             self.power_off("StopInstances", idle_engines=())
 
-    def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
+    def send(self, topic: str, notice: Notice) -> bool:
         return True
 
     # ------------------------------------------------------------ steps

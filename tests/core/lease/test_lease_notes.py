@@ -39,6 +39,9 @@ ALL: dict[str, Outcome] = {
     "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
     "spent": protocol.spent(lease(State.RUNNING), until=NOW + 60, nonce="n"),
     "alert": protocol.alert_sent(lease(State.RUNNING), reason="late", nonce="n"),
+    "noticed": protocol.noticed(lease(State.RUNNING, noticed=5), epoch=7, nonce="n"),
+    "warned": protocol.warned(lease(State.RUNNING), stop="idle:1+2", nonce="n"),
+    "budgeted": protocol.budgeted(lease(State.STOPPED), part="2026-11:80", nonce="n"),
 }
 
 
@@ -228,6 +231,51 @@ def test_one_alert_a_change_of_reason() -> None:
     assert sent.alerted == "late"
     assert not applies(sent, protocol.alert_sent(before, reason="late", nonce="m")), "two reapers, one alert"
     assert after(sent, protocol.alert_sent(sent, reason="", nonce="n")).alerted == ""
+
+
+# ---------------------------------------------------------------- what people were told
+def test_what_was_noticed_never_goes_back_and_is_one_reapers() -> None:
+    before = lease(State.RUNNING, noticed=5)
+    outcome = protocol.noticed(before, epoch=7, nonce="n")
+    noticed = after(before, outcome)
+    assert noticed.noticed == 7
+    assert not applies(noticed, protocol.noticed(before, epoch=6, nonce="m")), "a slower reaper"
+    assert isinstance(protocol.noticed(noticed, epoch=7, nonce="n"), Refused)
+    assert applies(replace(before, epoch=8), outcome), "a transition meanwhile is still to be told"
+
+
+def test_a_lease_from_before_there_were_notices_begins_with_its_next_event() -> None:
+    old = lease(State.RUNNING)
+    assert old.noticed is None
+    assert isinstance(protocol.noticed(old, epoch=7, nonce="n"), Refused)
+    draining = after(old, protocol.drain(old, reason="idle", **AT))
+    assert (draining.epoch, draining.noticed) == (8, 7)
+    again = after(draining, protocol.resume(draining, by="agent", reason="veto", **AT))
+    assert (again.epoch, again.noticed) == (9, 7)
+
+
+def test_a_new_lease_is_no_news() -> None:
+    item = protocol.apply(None, protocol.create("demo/host", "i-1", by="deploy", **AT))
+    assert item is not None
+    made = protocol.from_item(item)
+    assert made.noticed == made.epoch
+
+
+def test_a_stop_is_announced_by_one_reaper_and_once() -> None:
+    before = lease(State.RUNNING)
+    outcome = protocol.warned(before, stop="idle:1+2", nonce="n")
+    warned = after(before, outcome)
+    assert warned.warned == "idle:1+2"
+    assert not applies(warned, protocol.warned(before, stop="idle:1+2", nonce="m"))
+    assert not applies(replace(before, epoch=8), outcome)
+
+
+def test_a_budgets_part_is_told_by_one_reaper_in_any_state() -> None:
+    before = lease(State.STOPPED, budgeted="2026-11:50")
+    outcome = protocol.budgeted(before, part="2026-11:80", nonce="n")
+    assert after(before, outcome).budgeted == "2026-11:80"
+    assert applies(replace(before, epoch=8, state=State.STARTING), outcome)
+    assert not applies(replace(before, budgeted="2026-11:80"), outcome)
 
 
 # ---------------------------------------------------------------- items

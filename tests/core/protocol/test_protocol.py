@@ -20,9 +20,12 @@ ONLY_TIMES = {
     "agent_beat",
     "relay_beat",
     "alert_sent",
+    "noticed",
+    "warned",
+    "budgeted",
     "pin",
     "unpin",
-}  # they decide nothing here: the model has no hours, no alerts and no policy
+}  # they decide nothing here: the model has no hours, no alerts, nobody who is told, and no policy
 
 
 def run(options: Options) -> tuple[Verdict, Leases]:

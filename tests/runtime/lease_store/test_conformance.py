@@ -90,6 +90,16 @@ def test_a_transition_leaves_an_event(store: LeaseStore, new: Lease) -> None:
     assert store.events("other/host") == []
 
 
+def test_a_part_of_the_history_is_read_by_its_epochs(store: LeaseStore, new: Lease) -> None:
+    lease = running(store, new)
+    for n in range(4):
+        lease = sent(store, protocol.drain(lease, now=T + n, nonce=f"d{n}", reason="idle"))
+        lease = sent(store, protocol.resume(lease, by="agent", now=T + n, nonce=f"r{n}", reason="veto"))
+    assert [e.epoch for e in store.events(UNIT)] == list(range(1, 11))
+    for asked, found in ((range(3, 6), [3, 4, 5]), (range(9, 99), [9, 10]), (range(-40, 2), [1]), (range(5, 5), [])):
+        assert [e.epoch for e in store.events(UNIT, epochs=asked)] == found
+
+
 def test_a_write_on_an_old_reading_changes_nothing(store: LeaseStore, new: Lease) -> None:
     old = running(store, new)
     draining = sent(store, protocol.drain(old, now=T, nonce="drain", reason="idle"))

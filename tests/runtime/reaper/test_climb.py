@@ -10,6 +10,7 @@ import pytest
 
 from core import lease as protocol
 from core.lease import Lease, State, to_item
+from core.notices import Kind, Notice
 from core.policy import Facts, decide
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine, PowerRefused, PowerUnanswered
@@ -56,9 +57,9 @@ class Zone:
             raise self.refuses[what]
 
 
-class Told(list[tuple[str, str]]):
-    def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
-        self.append((alert, reason))
+class Told(list[Notice]):
+    def send(self, topic: str, notice: Notice) -> bool:
+        self.append(notice)
         return True
 
 
@@ -138,7 +139,7 @@ def test_all_refused_is_failed_on_the_type_it_had_with_one_alert_and_every_five_
     world.now += 61
     world.run()
     assert len(world.zone.calls) == 2 * calls
-    assert [alert for alert, _ in world.told] == ["capacity"]
+    assert [n.facts["failure"] for n in world.told if n.kind is Kind.FAILED] == ["capacity"]
 
 
 def test_nobody_wishes_nobody_climbs(world: World) -> None:
@@ -321,7 +322,7 @@ def test_a_rung_with_less_gpu_memory_is_never_tried_and_is_named(world: World) -
     assert [call for call in world.zone.calls if "g4dn" in call] == []
     assert world.lease.state is State.FAILED
     assert f"(InsufficientInstanceCapacity); {SKIPPED}; EC2's last words" in world.lease.reason
-    assert any(SKIPPED in reason for _, reason in world.told)
+    assert any(SKIPPED in notice.reason for notice in world.told)
 
 
 def test_a_start_on_a_rung_names_what_was_skipped(world: World) -> None:

@@ -72,7 +72,8 @@ def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
     power, told = FakePower(), Told()
     power.states["i-1"] = "stopped"
     outcome = Sweep(leases, power, told).run().outcomes["demo/host"]
-    assert (outcome.action, power.orders, told.alerts) == (Action.REFUSE, [], [("demo/host", "budget")])
+    assert (outcome.action, power.orders, told.alerts) == (Action.REFUSE, [], [])
+    assert [n.facts["percent"] for n in told.notices] == [100]
     lease = leases.read("demo/host").lease
     assert lease is not None
     assert not lease.wanted(now)

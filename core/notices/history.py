@@ -1,0 +1,137 @@
+"""Which events of a lease's history people are told, and in which words. Pure: events in, notices out.
+
+Not told: a drain and its veto, a new lease, and the retries of a failed start. A host that EC2 has no capacity for is
+tried again every five minutes for as long as somebody waits; people hear of the first failure, of one that differs, and
+of the success. Nor is the relay's capacity failure told once the reaper has gone on to climb the ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.durations import show
+from core.ladder import Kind as Failure
+from core.lease import Event, State
+from core.notices.record import REASON_MAX, Fact, Kind, Notice, iso, line, name_of
+
+RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
+_OFF: Final = frozenset({"", State.STOPPED, State.FAILED})
+
+
+def told(
+    events: Sequence[Event], *, after: int, stack: str, unit: str, instance_type: str = ""
+) -> list[tuple[int, Notice]]:
+    """The notices of the events after the epoch `after`, each with its epoch, oldest first.
+
+    Args:
+        events: the history, oldest first, with some events up to `after`: how long something took is counted from them.
+        after: people were told of everything up to this epoch.
+        stack: the stack's name.
+        unit: the lease's key.
+        instance_type: what the machine is now, for starts that the ladder left alone.
+    """
+    story = _Story(stack, unit, instance_type)
+    found = [(e.epoch, story.add(e, last=e is events[-1])) for e in events]
+    return [(epoch, notice) for epoch, notice in found if notice is not None and epoch > after]
+
+
+@dataclass
+class _Story:
+    """What must be remembered of the events before."""
+
+    stack: str
+    unit: str
+    instance_type: str
+    began: Event | None = None  # the step into STARTING
+    on_since: float | None = None  # the start order of this stretch of being on
+    failure: str = ""  # told last, and nothing but retries since
+    failed_at: float | None = None
+    retry: bool = False
+    forced: bool = False
+
+    def add(self, event: Event, *, last: bool) -> Notice | None:
+        """What this event means after those before it; None: nothing for people."""
+        step = _STEPS.get(event.after)
+        return step(self, event, last) if step else None
+
+    def starting(self, event: Event, _: bool) -> Notice | None:
+        if event.before == State.STARTING:
+            return None  # rebooted before it was ready
+        self.began, self.forced = event, False
+        if event.before in _OFF:
+            self.on_since = event.at
+        soon_after = self.failed_at is not None and event.at - self.failed_at <= RETRY_WITHIN_S
+        self.retry = event.before == State.FAILED and soon_after
+        if self.retry:
+            return None
+        self.failure = ""
+        facts: dict[str, Fact] = {"by": event.by, "state_before": event.before}
+        return self._notice(Kind.WAKING, event, f"is waking: {event.reason}", facts)
+
+    def running(self, event: Event, _: bool) -> Notice | None:
+        if event.before not in (State.STARTING, State.NEW):
+            return None  # a drain that was given up
+        facts: dict[str, Fact] = {"instance_type": self.instance_type} if self.instance_type else {}
+        facts |= {"instance_type": event.facts["rung"]} if "rung" in event.facts else {}
+        facts |= dict(event.facts)
+        words = "is ready"
+        if event.before == State.STARTING and self.began is not None:
+            took = event.at - self.began.at
+            facts["took_s"] = round(took, 1)
+            words = f"is ready after {show(took)}"
+        return self._notice(Kind.READY, event, words, facts)
+
+    def stopping(self, event: Event, _: bool) -> Notice | None:
+        self.forced = bool(event.facts.get("forced"))
+        if not self.forced:
+            return None  # its end is told
+        facts: dict[str, Fact] = {"by": event.by, "state_before": event.before, "forced": True}
+        return self._notice(Kind.FORCED, event, f"is stopped by force: {event.reason}", facts)
+
+    def stopped(self, event: Event, _: bool) -> Notice | None:
+        unexpected = event.before != State.STOPPING
+        facts: dict[str, Fact] = {"by": event.by, "forced": self.forced, "unexpected": unexpected}
+        stretch = ""
+        if self.on_since is not None:
+            facts["on_s"] = round(event.at - self.on_since, 1)
+            stretch = f" after {show(event.at - self.on_since)}"
+        self._off()
+        return self._notice(Kind.STOPPED, event, f"stopped{stretch}: {event.reason}", facts)
+
+    def failed(self, event: Event, last: bool) -> Notice | None:
+        code = str(event.facts.get("failure") or event.reason)
+        again, self.failed_at = self.retry and code == self.failure, event.at
+        facts: dict[str, Fact] = {"by": event.by, "failure": code}
+        facts |= {} if self.began is None else {"tried_s": round(event.at - self.began.at, 1)}
+        self._off()
+        climbs = event.by == "relay" and code == Failure.CAPACITY and not last
+        if again or climbs:
+            return None
+        self.failure = code
+        return self._notice(Kind.FAILED, event, f"failed to start ({code}): {event.reason}", facts)
+
+    def _off(self) -> None:
+        self.on_since, self.began, self.forced = None, None, False
+
+    def _notice(self, kind: Kind, event: Event, words: str, facts: Mapping[str, Fact]) -> Notice:
+        return Notice(
+            id=f"{self.unit}:{event.epoch}:{kind}",
+            kind=kind,
+            stack=self.stack,
+            unit=self.unit,
+            at=iso(event.at),
+            summary=line(f"{name_of(self.stack, self.unit)} {words}"),
+            reason=event.reason[:REASON_MAX],
+            facts={**facts, "epoch": event.epoch},
+        )
+
+
+_STEPS: Final[Mapping[str, Callable[[_Story, Event, bool], Notice | None]]] = {
+    State.STARTING: _Story.starting,
+    State.RUNNING: _Story.running,
+    State.STOPPING: _Story.stopping,
+    State.STOPPED: _Story.stopped,
+    State.FAILED: _Story.failed,
+}

@@ -1,0 +1,164 @@
+"""The schema of a notice, and its other spellings: a mail, a mail's subject, Slack's text.
+
+`docs/notifications.md` is this schema for receivers. Later versions may add fields and kinds under the same
+`schema_version`; it is raised only where an old receiver would misread a notice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from core.contract import unit_name
+from core.errors import ContractError
+
+NOTICE_VERSION: Final = 1
+SUBJECT_MAX: Final = 99  # SNS: "less than 100 characters", no line breaks, no control characters
+SUMMARY_MAX: Final = 300  # characters
+REASON_MAX: Final = 4000  # characters; SNS and SQS take 256 KiB in all
+_ID: Final = re.compile(r"[!-~]{1,300}")  # it becomes an HTTP header
+Fact = str | float | int | bool
+
+
+class Kind(StrEnum):
+    """What a notice is about."""
+
+    ABOUT_TO_STOP = "about-to-stop"
+    STOPPED = "stopped"
+    WAKING = "waking"
+    READY = "ready"
+    FAILED = "failed"
+    FORCED = "forced"
+    BUDGET = "budget"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that people are told.
+
+    Attributes:
+        id: the same whenever this happening is sent again; printable ASCII without spaces.
+        kind: what it is about.
+        stack: whose, "" where it is no stack's (an alarm).
+        unit: the lease's key, "" likewise.
+        at: when it happened, ISO 8601 in UTC.
+        summary: one line for people.
+        reason: why, in words; may be long.
+        facts: for programs, flat; names end in their unit.
+    """
+
+    id: str
+    kind: Kind
+    stack: str
+    unit: str
+    at: str
+    summary: str
+    reason: str
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    schema_version: int = NOTICE_VERSION
+
+    def to_json(self) -> str:
+        """One line of JSON with sorted keys."""
+        raw = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        raw |= {"kind": self.kind.value, "facts": dict(self.facts)}
+        return json.dumps(raw, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a notice; fields that this version does not know are left out. ContractError says what is wrong."""
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ContractError(f"A notice is not JSON: {error}.") from error
+        if not isinstance(raw, dict):
+            raise ContractError(f"A notice is a JSON object, not {type(raw).__name__}.")
+        if (version := raw.get("schema_version")) != NOTICE_VERSION:
+            raise ContractError(f"A notice has schema_version {version!r}; this program reads {NOTICE_VERSION}.")
+        texts: dict[str, Any] = {name: raw.get(name) for name in _TEXTS}
+        if wrong := sorted(name for name, value in texts.items() if not isinstance(value, str)):
+            raise ContractError(f"A notice lacks {', '.join(wrong)}, or has no text there.")
+        if not _ID.fullmatch(str(raw["id"])):
+            raise ContractError(f"A notice's id {raw['id']!r} is not printable ASCII without spaces.")
+        return cls(**texts | {"kind": _kind(raw["kind"]), "facts": _facts(raw.get("facts"))})
+
+
+_TEXTS: Final = ("id", "kind", "stack", "unit", "at", "summary", "reason")
+
+
+def _kind(value: Any) -> Kind:
+    try:
+        return Kind(value)
+    except ValueError as error:
+        raise ContractError(f"A notice has kind {value!r}; known are {', '.join(Kind)}.") from error
+
+
+def _facts(value: Any) -> dict[str, Fact]:
+    if not isinstance(value, dict):
+        raise ContractError(f"A notice's facts are an object, not {type(value).__name__}.")
+    if wrong := sorted(k for k, v in value.items() if not isinstance(v, str | float | int | bool)):
+        raise ContractError(f"A notice's facts {', '.join(wrong)} are neither text, number nor truth value.")
+    return value
+
+
+def iso(moment: float) -> str:
+    """A moment (s since 1970) as `2026-11-24T09:00:00Z`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def line(words: str) -> str:
+    """Words of whatever origin as one line for people, not too long."""
+    joined = " ".join(words.split())
+    return joined if len(joined) <= SUMMARY_MAX else f"{joined[: SUMMARY_MAX - 1]}…"
+
+
+def name_of(stack: str, unit: str) -> str:
+    """What people call a unit: its stack, where that has one host."""
+    return stack if unit == unit_name(stack) else unit
+
+
+def subject(notice: Notice) -> str:
+    """The summary as SNS takes it for a mail's subject: short ASCII in one line that begins with a character."""
+    plain = unicodedata.normalize("NFKD", notice.summary).encode("ascii", "replace").decode()
+    line = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    return line[:SUBJECT_MAX].rstrip() or f"pilotlight: {notice.kind}"
+
+
+def email(notice: Notice) -> str:
+    """The notice as a mail: the summary, why, and the facts, a line each."""
+    facts = [f"{name}: {value}" for name, value in sorted(notice.facts.items())]
+    where = [f"unit: {notice.unit}"] if notice.unit else []
+    parts = [notice.summary, "" if notice.reason in notice.summary else notice.reason]
+    foot = [f"at: {notice.at}", *where, f"kind: {notice.kind}", *facts, f"id: {notice.id}"]
+    return "\n\n".join([*(p for p in parts if p), "\n".join(foot)]) + "\n"
+
+
+def slack(notice: Notice) -> str:
+    """The notice as a Slack-compatible JSON body; the three characters that Slack reads as markup are escaped."""
+    icon = _ICONS[notice.kind]
+    words = notice.summary if notice.reason in notice.summary else f"{notice.summary}\n{notice.reason}"
+    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        words = words.replace(plain, escaped)
+    return json.dumps({"text": f"{icon} {words}"})
+
+
+_ICONS: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        Kind.ABOUT_TO_STOP: ":hourglass:",
+        Kind.STOPPED: ":zzz:",
+        Kind.WAKING: ":sunrise:",
+        Kind.READY: ":white_check_mark:",
+        Kind.FAILED: ":x:",
+        Kind.FORCED: ":octagonal_sign:",
+        Kind.BUDGET: ":moneybag:",
+        Kind.ALERT: ":warning:",
+    }
+)

@@ -1,0 +1,179 @@
+"""Telling people what happened, at the end of a pass, when every unit has been driven.
+
+At least once: a notice is sent first and noted in the lease afterwards. The other way round a reaper that ends between
+the two would lose it; this way two reapers, or one that ends there, send it twice with the same id. What cannot be sent
+is sent by a later pass, since the lease still owes it. A unit on which nothing happened costs no call. What is told
+when is `core/notices/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from core import lease as protocol
+from core.contract import UnitSettings
+from core.errors import PilotlightError
+from core.lease import Lease, Outcome, Refused
+from core.notices import Notice, standing
+from core.notices.history import told
+from core.policy import Decision
+from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.reaper.alerts import Alerts
+
+log = logging.getLogger("pilotlight.reaper")
+TELL_FOR_S: Final = 10.0  # of a pass's 50 s; what is left then is told by the next pass
+EVENTS_A_PASS: Final = 20  # of one unit
+LOOK_BACK: Final = 40  # events before those, from which it is counted how long something took
+
+
+@dataclass(frozen=True)
+class News:
+    """A unit when the pass was done with it. `alert` and `words` are the decision's, or what its doing brought."""
+
+    settings: UnitSettings
+    lease: Lease
+    decision: Decision
+    alert: str
+    words: str
+    now: float
+    spent_usd: float | None
+    instance_type: str
+
+    @property
+    def history(self) -> bool:
+        """Events since those that people were told of."""
+        return self.lease.noticed is not None and self.lease.noticed < self.lease.epoch
+
+    @property
+    def stop(self) -> bool:
+        """A stop that is near and was not announced."""
+        return self.decision.soon is not None and self.decision.soon.key != self.lease.warned
+
+    @property
+    def percent(self) -> int:
+        """A part of the budget that was not told; 0: none."""
+        budget = self.settings.monthly_budget_usd
+        return standing.budget_part(self.lease, spent_usd=self.spent_usd, budget_usd=budget, now=self.now)
+
+    @property
+    def changed_alert(self) -> bool:
+        """Another alert than the last one, which no kind of its own tells."""
+        told = standing.told_by_a_kind(self.lease, self.decision.action, self.alert)
+        return self.alert != self.lease.alerted and not told
+
+
+class Teller:
+    """Collects a pass's news and sends them. Keeps between passes which broken units it has told about."""
+
+    def __init__(self, store: LeaseStore, alerts: Alerts) -> None:
+        self._store, self._alerts = store, alerts
+        self._news: list[News] = []
+        self._broken: dict[str, tuple[str, str]] = {}  # topic and reason
+        self._told: dict[str, str] = {}
+        self._dead: set[str] = set()  # topics that took nothing in this pass
+
+    def hear(self, news: News) -> None:
+        """Keep what is to be told; most units of a pass have nothing."""
+        if news.history or news.stop or news.changed_alert or news.percent:
+            self._news.append(news)
+
+    def hear_broken(self, unit: str, topic: str, reason: str) -> None:
+        """A unit that could not be handled: told once while its reason stays the same."""
+        self._broken[unit] = (topic, reason)
+
+    def tell(self, well: Iterable[str]) -> dict[str, str]:
+        """Send what was heard; `well` are the units that could be handled. Returns those that broke here, and why."""
+        until, news, broke = time.monotonic() + TELL_FOR_S, self._news, dict[str, str]()
+        self._news, self._dead = [], set()
+        for said, one in enumerate(news):
+            if time.monotonic() > until:
+                log.warning("%d units are told about later: out of time", len(news) - said)
+                break
+            try:
+                self._tell_one(one)
+            except StoreUnavailable as error:
+                log.error("unit %s: what is told of it waits: %s", one.lease.unit, error)
+            except PilotlightError as error:
+                broke[one.lease.unit] = str(error)
+                self.hear_broken(one.lease.unit, one.settings.alerts_topic_arn, str(error))
+        self._tell_broken(well, until)
+        return broke
+
+    def _tell_one(self, news: News) -> None:
+        if news.history:
+            self._history(news)
+        if news.stop:
+            self._stop(news)
+        if news.percent:
+            self._budget(news)
+        if news.changed_alert:
+            self._alert(news)
+
+    def _history(self, news: News) -> None:
+        lease, settings = news.lease, news.settings
+        before = lease.noticed or 0
+        upto = min(lease.epoch, before + EVENTS_A_PASS)
+        events = self._store.events(lease.unit, epochs=range(before + 1 - LOOK_BACK, upto + 1))
+        of = {"stack": settings.stack, "unit": lease.unit, "instance_type": news.instance_type}
+        for epoch, notice in told(events, after=before, **of):
+            if not self._send(settings.alerts_topic_arn, notice):
+                upto = epoch - 1
+                break
+        self._note(protocol.noticed(lease, epoch=upto, nonce=_nonce()))
+
+    def _stop(self, news: News) -> None:
+        soon = news.decision.soon
+        assert soon is not None
+        stack, reason = news.settings.stack, news.decision.words
+        notice = standing.about_to_stop(news.lease, soon, stack=stack, reason=reason, now=news.now)
+        self._send_then(news, notice, protocol.warned(news.lease, stop=soon.key, nonce=_nonce()))
+
+    def _budget(self, news: News) -> None:
+        spent, limit = news.spent_usd or 0.0, news.settings.monthly_budget_usd or 0.0
+        part, notice = standing.budget(
+            news.lease, news.percent, stack=news.settings.stack, spent_usd=spent, budget_usd=limit, now=news.now
+        )
+        self._send_then(news, notice, protocol.budgeted(news.lease, part=part, nonce=_nonce()))
+
+    def _alert(self, news: News) -> None:
+        notice = standing.alert(news.lease, news.alert, stack=news.settings.stack, reason=news.words, now=news.now)
+        self._send_then(news, notice, protocol.alert_sent(news.lease, reason=news.alert, nonce=_nonce()))
+
+    def _tell_broken(self, well: Iterable[str], until: float) -> None:
+        broken, self._broken = self._broken, {}
+        for unit in well:
+            if unit not in broken:
+                self._told.pop(unit, None)
+        for unit, (topic, reason) in broken.items():
+            if self._told.get(unit) == reason or time.monotonic() > until:
+                continue
+            stack = unit.partition("/")[0]
+            if self._send(topic, standing.trouble(unit, "broken", stack=stack, reason=reason, now=time.time())):
+                self._told[unit] = reason
+
+    def _send_then(self, news: News, notice: Notice, outcome: Outcome) -> None:
+        if self._send(news.settings.alerts_topic_arn, notice):
+            self._note(outcome)
+
+    def _send(self, topic: str, notice: Notice) -> bool:
+        """False where the topic took nothing: it is not asked again in this pass."""
+        if topic in self._dead:
+            return False
+        sent = self._alerts.send(topic, notice)
+        if not sent:
+            self._dead.add(topic)
+        return sent
+
+    def _note(self, outcome: Outcome) -> None:
+        """What another reaper noted meanwhile stays; it is told once more at the worst."""
+        if not isinstance(outcome, Refused):
+            self._store.write(outcome)
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex
