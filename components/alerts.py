@@ -17,9 +17,10 @@ ROLE = "alerts"
 
 @dataclass(frozen=True)
 class AlertsArgs:
-    """Whose topic it is."""
+    """Whose topic it is. `name` None: drawn; a topic that another stack's reaper writes to is known by its name."""
 
     identity: Identity
+    name: pulumi.Input[str] | None = None
 
 
 class Alerts(pulumi.ComponentResource):
@@ -30,6 +31,9 @@ class Alerts(pulumi.ComponentResource):
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pilotlight:index:Alerts", name, None, opts)
         self.topic = aws.sns.Topic(
-            f"{name}-topic", tags=args.identity.tags(ROLE, f"{name}-topic"), opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-topic",
+            name=args.name,
+            tags=args.identity.tags(ROLE, f"{name}-topic"),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"topicArn": self.topic.arn})

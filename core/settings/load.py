@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.errors import SettingsError
 from core.settings import messages
 from core.settings.checks import KEYGEN
-from core.settings.model import Service, StackSettings
+from core.settings.model import Control, Service, StackSettings
 from core.settings.suggest import closest
 
 _PREFIX: Final = messages.PREFIX
@@ -92,7 +92,28 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
+    problems += _control(settings)
     return problems + (_to_set(settings) if to_deploy and settings.cloud == "aws" else [])
+
+
+def _control(settings: StackSettings) -> list[str]:
+    """A stack that uses another's control has none of its own to set up."""
+    control = settings.control
+    if control.stack is None:
+        return []
+    if control.stack == settings.stack:
+        return [f"{_PREFIX}control.stack: names this stack itself; leave it out for a control of its own"]
+    idle = sorted(
+        field.alias or name
+        for name, field in Control.model_fields.items()
+        if name in control.model_fields_set and name != "stack"
+    )
+    owner = stack_file(control.stack.rpartition("/")[2])
+    return [
+        f"{_PREFIX}control.{key} has no effect here: the control is that of stack `{control.stack}`; "
+        f"take it away, or set it in {owner}"
+        for key in idle
+    ]
 
 
 def _to_set(settings: StackSettings) -> list[str]:
