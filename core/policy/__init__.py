@@ -14,11 +14,12 @@ from typing import Final
 
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
-from core.policy import machine, off, on
+from core.policy import machine, odd, off, on
 from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
+from core.policy.odd import without_lease
 from core.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "without_lease"]
 
 RULES: Final[tuple[Rule, ...]] = (
     machine.gone,
@@ -70,7 +71,8 @@ def _with_standing_alert(case: Case, decision: Decision) -> Decision:
     if case.lease.state is State.FAILED and case.lease.failure:
         return dataclasses.replace(decision, alert=case.lease.failure)  # or each retry would tell again
     alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
-    return dataclasses.replace(decision, alert=alert, also=words) if alert else decision
+    also = "; ".join(part for part in (words, odd.foreign_type(case)) if part)
+    return dataclasses.replace(decision, alert=alert, also=also) if also else decision
 
 
 def _standing(case: Case) -> tuple[tuple[str, str], ...]:
@@ -79,6 +81,7 @@ def _standing(case: Case) -> tuple[tuple[str, str], ...]:
     ahead = max(t or 0.0 for t in (lease.since, lease.agent_at, lease.relay_at)) - case.now
     return (
         on.warning(case),
+        odd.twin(case),
         ("tag" if case.limits.problem else "", case.limits.problem),
         ("price" if case.facts.problem else "", case.facts.problem),
         ("clock" if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),

@@ -6,8 +6,9 @@
 - from the relay: `{"unit": "<stack>/<unit>"}`, for that unit only, which lingers some seconds where a retry is near.
 
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
-Environment: TABLE, AWS_REGION. The decisions are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one
-decision, `alerts.py` tells people. To add an action: a member of `core.policy.Action` and a function in `act.py`.
+Environment: TABLE, DEPLOYMENT_ID (what the machines' control tag says), AWS_REGION. The decisions are
+`core/policy.py`'s; `sweep.py` is the pass, `act.py` does one decision, `alerts.py` tells people. To add an action: a
+member of `core.policy.Action` and a function in `act.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S, REAPER_ENV_TABLE
+from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S, REAPER_ENV_DEPLOYMENT, REAPER_ENV_TABLE
 from core.errors import ContractError
 from runtime.reaper.sweep import Report, Sweep
 
@@ -69,11 +70,12 @@ def _warm_sweep() -> Sweep:
     global _sweep
     if _sweep is None:
         from runtime.lease_store.dynamodb import DynamoLeaseStore
-        from runtime.power.ec2 import Ec2Power
+        from runtime.power.fleet import Ec2Fleet
         from runtime.reaper.alerts import SnsAlerts
 
         table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
-        _sweep = Sweep(DynamoLeaseStore(table, region), Ec2Power(region), SnsAlerts(region))
+        power = Ec2Fleet(region, _environment(REAPER_ENV_DEPLOYMENT))
+        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region))
     return _sweep
 
 
