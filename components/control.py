@@ -99,7 +99,8 @@ class Control(pulumi.ComponentResource):
                 variables={
                     contract.REAPER_ENV_TABLE: self.table.name,
                     contract.REAPER_ENV_DEPLOYMENT: self._args.identity.deployment_id,
-                    **({contract.REAPER_ENV_PLAIN: self._args.topic_arn} if self._args.plain_instances else {}),
+                    contract.REAPER_ENV_TOPIC: self._args.topic_arn,
+                    **({contract.REAPER_ENV_PLAIN: "on"} if self._args.plain_instances else {}),
                 }
             ),
             tags=self._tags(),

@@ -69,7 +69,8 @@ EVENT_SCHEDULED_AT: Final = "scheduled_at"  # ISO 8601, UTC; EventBridge Schedul
 EVENT_UNIT: Final = "unit"  # the relay names the one unit that it wants looked at
 REAPER_ENV_TABLE: Final = "TABLE"
 REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"  # of the control's stack: what TAG_CONTROL says on its machines
-REAPER_ENV_PLAIN: Final = "PLAIN_INSTANCES_TOPIC"  # there where plain instances are looked after: whom it is told
+REAPER_ENV_TOPIC: Final = "ALERTS_TOPIC"  # the control's own, for what is no readable unit's
+REAPER_ENV_PLAIN: Final = "PLAIN_INSTANCES"  # there, and "on", where plain instances are looked after
 REAPER_HANDLER: Final = "runtime.reaper.handler"
 
 # ---------------------------------------------------------------- the notifier (Lambda): queues → webhooks

@@ -6,10 +6,10 @@
 - from the relay: `{"unit": "<stack>/<unit>"}`, for that unit only, which lingers some seconds where a retry is near.
 
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
-Environment: TABLE, DEPLOYMENT_ID (what the machines' control tag says), AWS_REGION, and
-PLAIN_INSTANCES_TOPIC where machines without an agent are looked after too (`plain.py`). The decisions are
-`core/policy.py`'s; `sweep.py` is the pass, `act.py` does one decision, `alerts.py` tells people. To add an action: a
-member of `core.policy.Action` and a function in `act.py`.
+Environment: TABLE, AWS_REGION, DEPLOYMENT_ID (what the machines' control tag says), ALERTS_TOPIC (for what is no
+readable unit's), PLAIN_INSTANCES=on where machines without an agent are looked after too (`plain.py`). The decisions
+are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one decision, `alerts.py` tells people. To add an action:
+a member of `core.policy.Action` and a function in `act.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from core.contract import (
     REAPER_ENV_DEPLOYMENT,
     REAPER_ENV_PLAIN,
     REAPER_ENV_TABLE,
+    REAPER_ENV_TOPIC,
 )
 from core.errors import ContractError
 from runtime.reaper.sweep import Report, Sweep
@@ -87,15 +88,15 @@ def _warm_sweep() -> Sweep:
 
         table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
         power = Ec2Fleet(region, _environment(REAPER_ENV_DEPLOYMENT))
-        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region))
+        topic = os.environ.get(REAPER_ENV_TOPIC, "")
+        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region), topic)
     return _sweep
 
 
 def _plain_instances(context: Any) -> dict[str, Any]:
     """For the summary; nothing where the control's settings do not ask for them, or time is short, or between looks."""
     global _plain
-    topic = os.environ.get(REAPER_ENV_PLAIN)
-    if not topic or context.get_remaining_time_in_millis() < RESERVE_MS:
+    if os.environ.get(REAPER_ENV_PLAIN) != "on" or context.get_remaining_time_in_millis() < RESERVE_MS:
         return {}
     if _plain is None:
         from runtime.power.plain import PlainPower
@@ -103,7 +104,7 @@ def _plain_instances(context: Any) -> dict[str, Any]:
         from runtime.reaper.plain import PlainInstances
 
         region = _environment("AWS_REGION")
-        _plain = PlainInstances(PlainPower(region), SnsAlerts(region), topic)
+        _plain = PlainInstances(PlainPower(region), SnsAlerts(region), os.environ.get(REAPER_ENV_TOPIC, ""))
     said = _plain.look()
     return {"plain": said} if said else {}
 

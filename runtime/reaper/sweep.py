@@ -89,8 +89,9 @@ class Sweep:
     a thousand machines.
     """
 
-    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
-        self._store, self._power, self._alerts = store, power, alerts
+    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts, topic: str = "") -> None:
+        """`topic` hears of units whose own topic cannot be read."""
+        self._store, self._power, self._alerts, self._topic = store, power, alerts, topic
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._told: dict[str, str] = {}
         self._histories = Histories(store)
@@ -193,7 +194,7 @@ class Sweep:
         reason = str(error)
         report.broken[name] = reason
         log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
-        if self._told.get(name) != reason and self._alerts.send(topic, name, "broken", reason):
+        if self._told.get(name) != reason and self._alerts.send(topic or self._topic, name, "broken", reason):
             self._told[name] = reason
 
 

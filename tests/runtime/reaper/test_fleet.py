@@ -9,7 +9,8 @@ import pytest
 
 from core import lease as protocol
 from core.contract import NEW_ALERT_S, TAG_UNIT
-from core.lease import Lease, State, to_item
+from core.errors import ContractError, LeaseError
+from core.lease import Lease, State, from_item, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
 from runtime.power import Machine
@@ -54,10 +55,12 @@ class World:
         self.store.put_settings(SETTINGS)
         self.cloud = Cloud()
         self.alerts: list[tuple[str, str]] = []
-        self.sweep = Sweep(self.store, self.cloud, self)
+        self.topics: list[str] = []
+        self.sweep = Sweep(self.store, self.cloud, self, "arn:control")
 
     def send(self, topic: str, unit: str, alert: str, reason: str) -> bool:
         self.alerts.append((alert, reason))
+        self.topics.append(topic)
         return True
 
     def lease(self) -> Lease | None:
@@ -187,3 +190,33 @@ def test_a_type_that_is_no_ones_choice_is_said_and_never_changed(
     assert action == Action.KEEP
     assert (f"the machine is {kind}, the stack file says g6.xlarge; it stays so" in reason) is said
     assert world.alerts == []
+
+
+# ---------------------------------------------------------------- what cannot be read
+def test_one_alert_a_change_of_reason_over_many_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.running()
+    world.cloud.add("i-1", "running")
+    for item in ({"lease_version": 99}, {"lease_version": 1}, {"lease_version": 99}, None, {"lease_version": 99}):
+        read = world.store.read_many([UNIT]) if item is None else {UNIT: _unreadable(item)}
+        monkeypatch.setattr(MemoryLeaseStore, "read_many", lambda *_, read=read: read)
+        for _ in range(3):
+            world.sweep.run()
+        monkeypatch.undo()
+    reasons = [reason for alert, reason in world.alerts if alert == "broken"]
+    assert ["version 99" in reason for reason in reasons] == [True, False, True, True]
+    assert "lacks by, epoch" in reasons[1]
+
+
+def _unreadable(item: dict[str, Any]) -> LeaseError:
+    with pytest.raises(LeaseError) as caught:
+        from_item({"unit": UNIT} | item)
+    return caught.value
+
+
+def test_settings_that_cannot_be_read_are_told_to_the_control(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer: dict[str, Any] = {UNIT: ContractError("UnitSettings has schema_version 2; this program reads 1.")}
+    monkeypatch.setattr(world.store, "all_settings", lambda: newer)
+    for _ in range(3):
+        world.sweep.run()
+    assert [alert for alert, _ in world.alerts] == ["broken"]
+    assert world.topics == ["arn:control"]

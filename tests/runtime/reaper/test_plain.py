@@ -168,30 +168,30 @@ class Context:
 
 @pytest.fixture
 def handle(cloud: Cloud, plain: PlainInstances, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`handle(topic, event, left_ms)`: the handler's summary."""
+    """`handle(setting, event, left_ms)`: the handler's summary."""
     monkeypatch.setattr(reaper, "_sweep", Sweep())
     monkeypatch.setattr(reaper, "_plain", plain)
     cloud.add("i-1")
 
-    def run(topic: str, event: Any, left_ms: int) -> dict[str, Any]:
-        monkeypatch.setenv("PLAIN_INSTANCES_TOPIC", topic)
+    def run(setting: str, event: Any, left_ms: int) -> dict[str, Any]:
+        monkeypatch.setenv("PLAIN_INSTANCES", setting)
         return reaper.handler(event, Context(left_ms))
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("topic", "event", "left_ms", "looked"),
+    ("setting", "event", "left_ms", "looked"),
     [
-        ("arn:topic", {}, reaper.RESERVE_MS, True),
-        ("arn:topic", {EVENT_UNIT: "demo/host"}, 45_000, False),  # the relay's: somebody waits
-        ("arn:topic", {}, reaper.RESERVE_MS - 1, False),
+        ("on", {}, reaper.RESERVE_MS, True),
+        ("on", {EVENT_UNIT: "demo/host"}, 45_000, False),  # the relay's: somebody waits
+        ("on", {}, reaper.RESERVE_MS - 1, False),
         ("", {}, 45_000, False),
     ],
 )
 def test_the_handler_looks_where_the_environment_says_so(
-    request: pytest.FixtureRequest, topic: str, event: Any, left_ms: int, looked: bool
+    request: pytest.FixtureRequest, setting: str, event: Any, left_ms: int, looked: bool
 ) -> None:
     cloud, handle = request.getfixturevalue("cloud"), request.getfixturevalue("handle")
-    assert ("plain" in handle(topic, event, left_ms)) is looked
+    assert ("plain" in handle(setting, event, left_ms)) is looked
     assert cloud.stops == (["i-1"] if looked else [])
