@@ -160,6 +160,7 @@ def reaper_of_plain_ones() -> dict[str, Any]:
         ("ec2:StopInstances", HOST, THEIRS, False),
         ("ec2:StopInstances", HOST, OLD, False),
         ("ec2:StopInstances", HOST, PLAIN | tags(control="d3"), False),
+        ("ec2:StopInstances", HOST, PLAIN | tags(deployment="d3"), False),
         ("ec2:StopInstances", HOST, PLAIN | tags(unit="lab3/host"), False),
         ("ec2:StartInstances", HOST, PLAIN, False),
         ("ec2:ModifyInstanceAttribute", HOST, PLAIN | {"ec2:Attribute/InstanceType": "g5.xlarge"}, False),
