@@ -29,7 +29,7 @@ HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
 
 # ---------------------------------------------------------------- tags (keys) on every AWS resource
 TAG_STACK: Final = "pilotlight:stack"
-TAG_DEPLOYMENT: Final = "pilotlight:deployment"  # the deployment id; in every IAM condition
+TAG_DEPLOYMENT: Final = "pilotlight:deployment"  # the deployment id; the relay's start is conditioned on it
 TAG_ROLE: Final = "pilotlight:role"  # host | gateway | control | …
 TAG_UNIT: Final = "pilotlight:unit"  # value is the lease's pk
 TAG_AUTO_STOP: Final = "pilotlight:auto-stop"  # "30m" | "off"; read live by the reaper

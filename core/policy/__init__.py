@@ -68,11 +68,11 @@ def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) ->
 
 def _with_standing_alert(case: Case, decision: Decision) -> Decision:
     """What is wrong all the time is told where nothing else is."""
-    if case.lease.state is State.FAILED and case.lease.failure:
-        return dataclasses.replace(decision, alert=case.lease.failure)  # or each retry would tell again
     alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
     also = "; ".join(part for part in (words, odd.foreign_type(case)) if part)
-    return dataclasses.replace(decision, alert=alert, also=also) if also else decision
+    if case.lease.state is State.FAILED and case.lease.failure:
+        alert = case.lease.failure  # or each retry would tell again
+    return dataclasses.replace(decision, alert=alert, also=also) if alert or also else decision
 
 
 def _standing(case: Case) -> tuple[tuple[str, str], ...]:

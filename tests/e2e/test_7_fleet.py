@@ -115,6 +115,16 @@ def test_a_copy_of_a_guests_machine_is_told(cloud: client.Cloud, made: Made) -> 
         cloud.client("ec2").terminate_instances(InstanceIds=[copy])
 
 
+def test_a_host_that_is_older_than_the_controls_tag_gets_it_in_place(cloud: client.Cloud, made: Made) -> None:
+    host, ec2 = made[GUEST][Outputs.HOST_INSTANCE_ID], cloud.client("ec2")
+    ec2.delete_tags(Resources=[host], Tags=[{"Key": TAG_CONTROL}])
+    assert reap(cloud, made[OWNER][Outputs.REAPER])["broken"] == {}  # found by its id meanwhile
+    cloud.pulumi(["refresh", "--yes", "--skip-preview", "-s", GUEST])
+    cloud.pulumi(["up", "--yes", "--skip-preview", "-s", GUEST])
+    assert stack.outputs(cloud, GUEST)[Outputs.HOST_INSTANCE_ID] == host
+    assert TAG_CONTROL in {tag["Key"] for tag in instance(cloud, host)["Tags"]}
+
+
 def test_up_again_changes_nothing(cloud: client.Cloud, made: Made) -> None:
     for name in made:
         for verb in ("refresh", "up"):
