@@ -19,13 +19,24 @@ from typing import Any, Final
 
 from botocore.awsrequest import AWSResponse
 
-from core.contract import PK_UNITS, SETTINGS_BODY, SK_LEASE, TABLE_PK, TABLE_SK, TAG_UNIT, UnitSettings, sk_event
+from core.contract import (
+    PK_UNITS,
+    SETTINGS_BODY,
+    SK_LEASE,
+    TABLE_PK,
+    TABLE_SK,
+    TAG_CONTROL,
+    TAG_UNIT,
+    UnitSettings,
+    sk_event,
+)
 from core.lease import Event, Lease, State, to_item
 from runtime.lease_store.encoding import encode_item
 from runtime.lease_store.items import event_item
 
 TABLE: Final = "fleet"
 REGION: Final = "us-east-1"
+CONTROL: Final = "0123456789abcdef"  # the deployment id of the stack whose control drives all
 QUERY_PAGE: Final = 1_000_000  # bytes
 READ_UNIT: Final = 4096  # bytes a consistent read takes; one that is not takes half a unit
 XMLNS: Final = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -164,6 +175,7 @@ def _machine_xml(unit: str, n: int) -> str:
     stack = unit.partition("/")[0]
     tags = {"Name": f"{stack}-host", "pilotlight:stack": stack, "pilotlight:deployment": f"{n:016x}"}
     tags |= {"pilotlight:role": "host", TAG_UNIT: unit, "pilotlight:auto-stop": "30m", "pilotlight:max-lease": "12h"}
+    tags |= {TAG_CONTROL: CONTROL}
     of_tags = "".join(f"<item><key>{k}</key><value>{v}</value></item>" for k, v in tags.items())
     reason = f"<stateReason><code>{why}</code><message>{why}: User initiated shutdown</message></stateReason>"
     return (

@@ -28,14 +28,14 @@ from typing import Final
 
 import boto3
 
-from bench.fleet import REGION, TABLE, Fleet
+from bench.fleet import CONTROL, REGION, TABLE, Fleet
 from components import archive
 from components.control import MEMORY_MIB
 from core.money import reaper_month
 from core.policy import Action
 from runtime import aws
 from runtime.lease_store import dynamodb
-from runtime.power.ec2 import Ec2Power
+from runtime.power.fleet import Ec2Fleet
 from runtime.reaper.alerts import SnsAlerts
 from runtime.reaper.sweep import Sweep
 
@@ -87,7 +87,7 @@ def measure(hosts: int) -> Pass:
     fleet.join(aws.client("ec2", REGION), "ec2")
     dynamodb._client.cache_clear()
     table = fleet.join(dynamodb._client(REGION), "dynamodb")
-    sweep = Sweep(dynamodb.DynamoLeaseStore(TABLE, REGION, client=table), Ec2Power(REGION), SnsAlerts(REGION))
+    sweep = Sweep(dynamodb.DynamoLeaseStore(TABLE, REGION, client=table), Ec2Fleet(REGION, CONTROL), SnsAlerts(REGION))
     _one(sweep, fleet)
     gc.freeze()  # as the handler does after its first pass
     first = fleet.calls.total()
@@ -116,7 +116,7 @@ def cold_start_ms() -> tuple[float, float]:
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, Path(folder) / name)
         packages = str(Path(boto3.__file__).parents[1])
-        environment = {**CREDENTIALS, "TABLE": TABLE, "AWS_REGION": REGION}
+        environment = {**CREDENTIALS, "TABLE": TABLE, "DEPLOYMENT_ID": CONTROL, "AWS_REGION": REGION}
         command = [sys.executable, "-S", "-P", "-c", COLD, folder, packages]
         runs = [
             subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd="/")

@@ -6,6 +6,7 @@
     control.py      table, reaper, schedule   archive.py   what the reaper's Lambda consists of
     unit.py         the reaper's settings     tags.py      the tags on everything
     alerts.py       the topic                 guard.py     real stack or embedded cloud?
+    control_link.py the control, own or shared
 
 A component is `@dataclass(frozen=True) class XArgs` and `class X(pulumi.ComponentResource)` with the type token
 `pilotlight:index:X`; children have `ResourceOptions(parent=self)`. To add a resource: here, in `tests/components/`,

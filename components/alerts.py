@@ -19,10 +19,14 @@ ROLE = "alerts"
 
 @dataclass(frozen=True)
 class AlertsArgs:
-    """Whose topic it is. AWS asks each address of `email` to confirm; until then it gets nothing."""
+    """Whose topic it is. AWS asks each address of `email` to confirm; until then it gets nothing.
+
+    `name` None: drawn; a topic that another stack's reaper writes to is known by its name.
+    """
 
     identity: Identity
     email: Sequence[str] = ()
+    name: pulumi.Input[str] | None = None
 
 
 class Alerts(pulumi.ComponentResource):
@@ -33,7 +37,10 @@ class Alerts(pulumi.ComponentResource):
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pilotlight:index:Alerts", name, None, opts)
         self.topic = aws.sns.Topic(
-            f"{name}-topic", tags=args.identity.tags(ROLE, f"{name}-topic"), opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-topic",
+            name=args.name,
+            tags=args.identity.tags(ROLE, f"{name}-topic"),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         for address in args.email:
             # By a digest of the address and not by its place, or who stands behind a removed one had to confirm again

@@ -29,12 +29,13 @@ ALARM_PERIODS: Final = 2
 
 @dataclass(frozen=True)
 class ControlArgs:
-    """`instance_types` is every type that the reaper may change a host to."""
+    """`instance_types` is every type that the reaper may change a host to, `kms_key_arns` every key of their disks."""
 
     identity: Identity
     topic_arn: pulumi.Input[str]
     instance_types: Sequence[str]
-    kms_key_arn: str | None
+    kms_key_arns: Sequence[str]
+    plain_instances: bool
     deletion_protection: bool
     log_retention_days: int
 
@@ -99,6 +100,8 @@ class Control(pulumi.ComponentResource):
                 variables={
                     contract.REAPER_ENV_TABLE: self.table.name,
                     contract.REAPER_ENV_DEPLOYMENT: self._args.identity.deployment_id,
+                    contract.REAPER_ENV_TOPIC: self._args.topic_arn,
+                    **({contract.REAPER_ENV_PLAIN: "on"} if self._args.plain_instances else {}),
                 }
             ),
             tags=self._tags(),
@@ -119,12 +122,13 @@ class Control(pulumi.ComponentResource):
         return known.apply(
             lambda a: json.dumps(
                 policies.reaper(
-                    deployment_id=a[0],
+                    control_id=a[0],
                     table_arn=a[1],
                     topic_arn=a[2],
                     log_group_arn=a[3],
                     instance_types=args.instance_types,
-                    kms_key_arn=args.kms_key_arn,
+                    kms_key_arns=args.kms_key_arns,
+                    plain_instances=args.plain_instances,
                 )
             )
         )

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import network, policies
+from components import control_link, network, policies
 from components.alerts import Alerts, AlertsArgs
 from components.control import Control, ControlArgs
 from components.firewall import Firewall, FirewallArgs
@@ -19,7 +19,7 @@ from components.gpu_host import GpuHost, GpuHostArgs
 from components.tags import Identity
 from components.unit import Unit, UnitArgs
 from components.webhooks import Webhooks, WebhooksArgs
-from core.contract import API_PORT, Outputs
+from core.contract import API_PORT, ControlLink, Outputs, guest_topic
 from core.errors import SettingsError
 from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
 
@@ -28,10 +28,11 @@ DEPLOYMENT_ID_BYTES = 8
 
 @dataclass(frozen=True)
 class Base:
-    """What everything else stands on: whose it is, the control, and where."""
+    """What everything else stands on: whose it is, the control (own or shared) and its owner's id, and where."""
 
     identity: Identity
-    control: Control
+    control: pulumi.Output[ControlLink]
+    control_id: pulumi.Output[str]
     where: network.Network
 
 
@@ -45,12 +46,15 @@ class Site(Base):
 
 def build(settings: StackSettings) -> dict[str, Any]:
     """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
-    key, where = _public_key(settings), network.find(settings)  # what can fail, before anything is made
+    shared = control_link.shared(settings)  # what can fail, before anything is made
+    key, where = _public_key(settings), network.find(settings)
     identity = _identity(settings)
-    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity, settings.notify.email))
+    if shared:
+        alerts, base = _guest(settings, identity, shared, where)
+    else:
+        alerts, base = _owner(settings, identity, where)
     webhooks = _webhooks(settings, identity, alerts)
-    control = _control(settings, identity, alerts)
-    site = _site(settings, Base(identity, control, where), key)
+    site = _site(settings, base, key)
     host = _host(settings, site)
     gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
     _unit(settings, site, alerts, host)
@@ -81,12 +85,29 @@ def _webhooks(settings: StackSettings, identity: Identity, alerts: Alerts) -> We
     return Webhooks(f"{settings.stack}-webhooks", args)
 
 
+def _guest(
+    settings: StackSettings, identity: Identity, link: ControlLink, where: network.Network
+) -> tuple[Alerts, Base]:
+    """No table and no reaper here: another stack's, which tells of this host by a topic of this stack."""
+    topic = identity.deployment_id.apply(lambda own: guest_topic(link.deployment_id, own))
+    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity, settings.notify.email, topic))
+    given = pulumi.Output.from_input
+    return alerts, Base(identity, given(link), given(link.deployment_id), where)
+
+
+def _owner(settings: StackSettings, identity: Identity, where: network.Network) -> tuple[Alerts, Base]:
+    alerts = Alerts(f"{settings.stack}-alerts", AlertsArgs(identity, settings.notify.email))
+    link = control_link.own(_control(settings, identity, alerts), identity, settings)
+    return alerts, Base(identity, link, identity.deployment_id, where)
+
+
 def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Control:
     args = ControlArgs(
         identity=identity,
         topic_arn=alerts.topic.arn,
-        instance_types=settings.host.instance_types,
-        kms_key_arn=settings.host.kms_key_arn,
+        instance_types=control_link.instance_types(settings),
+        kms_key_arns=control_link.kms_key_arns(settings),
+        plain_instances=settings.control.plain_instances,
         deletion_protection=settings.control.deletion_protection,
         log_retention_days=settings.control.log_retention_days,
     )
@@ -108,18 +129,18 @@ def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
     tags = base.identity.tags("key")
     key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=public_key, tags=tags)
     firewall = Firewall(f"{settings.stack}-firewall", args)
-    return Site(base.identity, base.control, base.where, key.key_name, firewall)
+    return Site(base.identity, base.control, base.control_id, base.where, key.key_name, firewall)
 
 
 def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
-    known = pulumi.Output.all(site.identity.deployment_id, site.control.table.arn, site.control.reaper.arn)
+    known = pulumi.Output.all(site.identity.deployment_id, site.control)
     return known.apply(
         lambda a: json.dumps(
             policies.relay(
                 deployment_id=a[0],
-                table_arn=a[1],
+                table_arn=a[1].table_arn,
                 unit=settings.unit,
-                reaper_arn=a[2],
+                reaper_arn=a[1].reaper_arn,
                 kms_key_arn=settings.host.kms_key_arn,
             )
         )
@@ -128,10 +149,11 @@ def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
 
 def _host(settings: StackSettings, site: Site) -> GpuHost:
     wanted = settings.host
-    agent = site.control.table.arn.apply(lambda arn: json.dumps(policies.host(table_arn=arn, unit=settings.unit)))
+    agent = site.control.apply(lambda c: json.dumps(policies.host(table_arn=c.table_arn, unit=settings.unit)))
     args = GpuHostArgs(
         identity=site.identity,
         unit=settings.unit,
+        control_id=site.control_id,
         instance_types=wanted.instance_types,
         image=site.where.host_image,
         subnet_id=site.where.subnet_id,
@@ -172,7 +194,7 @@ def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) ->
     body = known.apply(
         lambda a: unit_settings(settings, deployment_id=a[0], instance_id=a[1], alerts_topic_arn=a[2]).to_json()
     )
-    Unit(f"{settings.stack}-unit", UnitArgs(site.control.table.name, settings.unit, body))
+    Unit(f"{settings.stack}-unit", UnitArgs(site.control.apply(lambda c: c.table), settings.unit, body))
 
 
 def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: GatewayHost | None) -> dict[str, Any]:
@@ -181,8 +203,9 @@ def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: Gatewa
         Outputs.DEPLOYMENT_ID: site.identity.deployment_id,
         Outputs.REGION: settings.region,
         Outputs.UNIT: settings.unit,
-        Outputs.TABLE: site.control.table.name,
-        Outputs.REAPER: site.control.reaper.name,
+        Outputs.TABLE: site.control.apply(lambda c: c.table),
+        Outputs.REAPER: site.control.apply(lambda c: c.reaper),
+        Outputs.CONTROL: site.control.apply(lambda c: c.to_json()),
         Outputs.HOST_INSTANCE_ID: host.instance.id,
         Outputs.HOST_PRIVATE_IP: host.instance.private_ip,
         Outputs.GATEWAY_INSTANCE_ID: gateway.instance.id if gateway else "",

@@ -29,6 +29,7 @@ class GpuHostArgs:
 
     identity: Identity
     unit: str
+    control_id: pulumi.Input[str]  # deployment id of the stack whose reaper drives the host
     instance_types: Sequence[str]
     image: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
@@ -101,8 +102,9 @@ def host_tags(name: str, args: GpuHostArgs) -> dict[str, pulumi.Input[str]]:
     """The host's tags; the reaper reads auto-stop and max-lease live, so operations may edit them in the console."""
     stop = tag_value(args.stop_after_s)
     lease = tag_value(args.max_lease_s or None)
-    own = {contract.TAG_UNIT: args.unit, contract.TAG_AUTO_STOP: stop, contract.TAG_MAX_LEASE: lease}
-    return args.identity.tags(ROLE_HOST, name) | own
+    limits = {contract.TAG_AUTO_STOP: stop, contract.TAG_MAX_LEASE: lease}
+    driven = {contract.TAG_UNIT: args.unit, contract.TAG_CONTROL: args.control_id}
+    return args.identity.tags(ROLE_HOST, name) | driven | limits
 
 
 def tag_value(seconds: float | None) -> str:

@@ -1,7 +1,8 @@
 """Who may do what, as pure functions from names to IAM policy documents.
 
-Start, stop and modify are conditioned on the deployment tag, so that two stacks in one account cannot touch each
-other's machines. DescribeInstances takes no condition (EC2 has none for it). DynamoDB's conditions know the partition
+The reaper's start, stop and modify are conditioned on the control tag, the relay's start on the deployment tag: two
+controls in one account cannot touch each other's machines, nor can two stacks that share one. DescribeInstances takes
+no condition (EC2 has none for it). DynamoDB's conditions know the partition
 key and not the sort key: a machine is bound to its own unit's items, settings and events among them.
 To give a program more: a statement here, and a row that allows and one that refuses in `tests/components/`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.contract import TAG_DEPLOYMENT, TAG_ROLE
+from core.contract import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_ROLE, TAG_UNIT, guest_topic
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -33,24 +34,38 @@ def trust(service: str, conditions: Mapping[str, Any] | None = None) -> Policy:
 
 def reaper(
     *,
-    deployment_id: str,
+    control_id: str,
     table_arn: str,
     topic_arn: str,
     log_group_arn: str,
     instance_types: Sequence[str],
-    kms_key_arn: str | None,
+    kms_key_arns: Sequence[str],
+    plain_instances: bool = False,
 ) -> Policy:
-    """The reaper: its table, the deployment's machines, the topic, its log."""
-    mine = {"StringEquals": {f"aws:ResourceTag/{TAG_DEPLOYMENT}": deployment_id}}
+    """The reaper: its table, the machines that carry its control's id, its stacks' topics, its log."""
+    mine = {"StringEquals": {f"aws:ResourceTag/{TAG_CONTROL}": control_id}}
     ladder = {"StringEquals": mine["StringEquals"] | {"ec2:Attribute/InstanceType": list(instance_types)}}
+    guests = f"{topic_arn.rpartition(':')[0]}:{guest_topic(control_id)}"
     return policy(
         _allow(["ec2:DescribeInstances"], "*"),
         _allow(["ec2:StartInstances", "ec2:StopInstances"], _EVERY_INSTANCE, mine),
         _allow(["ec2:ModifyInstanceAttribute"], _EVERY_INSTANCE, ladder),
         _allow([f"dynamodb:{verb}" for verb in (*_ITEM_VERBS, "BatchGetItem")], table_arn),
         _allow(["sns:Publish"], topic_arn),
+        _allow(["sns:Publish"], guests),
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
-        *_grant(kms_key_arn),
+        *_grants(kms_key_arns),
+        *(_plain() if plain_instances else ()),
+    )
+
+
+def _plain() -> tuple[Statement, Statement]:
+    """Machines that only ask to be stopped: never one of a deployment's, whosever."""
+    ours = (TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT)
+    tags = {f"aws:ResourceTag/{TAG_AUTO_STOP}": "false"} | {f"aws:ResourceTag/{tag}": "true" for tag in ours}
+    return (
+        _allow(["ec2:StopInstances"], _EVERY_INSTANCE, {"Null": tags}),
+        _allow(["cloudwatch:GetMetricData"], "*"),  # takes no resource and no condition
     )
 
 
@@ -67,7 +82,7 @@ def relay(*, deployment_id: str, table_arn: str, unit: str, reaper_arn: str, kms
         _allow(["ec2:DescribeInstances"], "*"),
         _allow(["ec2:StartInstances"], _EVERY_INSTANCE, {"StringEquals": my_host}),
         _allow(["lambda:InvokeFunction"], reaper_arn),
-        *_grant(kms_key_arn),
+        *_grants([kms_key_arn] if kms_key_arn else []),
     )
 
 
@@ -109,11 +124,10 @@ def _own_items(table_arn: str, unit: str) -> Statement:
     return _allow([f"dynamodb:{verb}" for verb in _ITEM_VERBS], table_arn, condition)
 
 
-def _grant(kms_key_arn: str | None) -> list[Statement]:
+def _grants(kms_key_arns: Sequence[str]) -> list[Statement]:
     """A start of a machine whose disk has a customer's key needs a grant for EC2, asked for by who starts it."""
-    if kms_key_arn is None:
-        return []
-    return [_allow(["kms:CreateGrant"], kms_key_arn, {"Bool": {"kms:GrantIsForAWSResource": "true"}})]
+    condition = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    return [_allow(["kms:CreateGrant"], arn, condition) for arn in kms_key_arns]
 
 
 def _allow(actions: Sequence[str], resource: str, condition: Mapping[str, Any] | None = None) -> Statement:

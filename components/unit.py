@@ -3,7 +3,7 @@
 It is there twice: under the unit, where the unit's own machines may read it, and in the directory, where one Query in
 pages of 1 MB lists all units of a shared table for the reaper, without walking over leases and histories.
 
-The lease beside it is never Pulumi's: `fab deploy` or the agent makes it.
+The lease beside it is never Pulumi's: `fab deploy`, the agent or the reaper makes it.
 """
 
 from __future__ import annotations

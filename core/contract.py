@@ -29,7 +29,7 @@ HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
 
 # ---------------------------------------------------------------- tags (keys) on every AWS resource
 TAG_STACK: Final = "pilotlight:stack"
-TAG_DEPLOYMENT: Final = "pilotlight:deployment"  # the deployment id; in every IAM condition
+TAG_DEPLOYMENT: Final = "pilotlight:deployment"  # the deployment id; the relay's start is conditioned on it
 TAG_ROLE: Final = "pilotlight:role"  # host | gateway | control | …
 TAG_UNIT: Final = "pilotlight:unit"  # value is the lease's pk
 TAG_AUTO_STOP: Final = "pilotlight:auto-stop"  # "30m" | "off"; read live by the reaper
@@ -60,6 +60,14 @@ def sk_words(epoch: int) -> str:
     return f"{SK_WORDS}{epoch % WORDS_KEPT}"
 
 
+def guest_topic(control_id: str, deployment_id: str = "*") -> str:
+    """Name of the alerts topic of a stack that shares a control: its reaper may publish to all that begin so.
+
+    By name, since Publish knows no condition on a topic's tags (service authorization reference of Amazon SNS).
+    """
+    return f"pilotlight-{control_id}-{deployment_id}"
+
+
 def unit_name(stack: str) -> str:
     """The lease's pk for a stack's one host."""
     return f"{stack}/host"
@@ -69,7 +77,9 @@ def unit_name(stack: str) -> str:
 EVENT_SCHEDULED_AT: Final = "scheduled_at"  # ISO 8601, UTC; EventBridge Scheduler fills it in
 EVENT_UNIT: Final = "unit"  # the relay names the one unit that it wants looked at
 REAPER_ENV_TABLE: Final = "TABLE"
-REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"
+REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"  # of the control's stack: what TAG_CONTROL says on its machines
+REAPER_ENV_TOPIC: Final = "ALERTS_TOPIC"  # the control's own, for what is no readable unit's
+REAPER_ENV_PLAIN: Final = "PLAIN_INSTANCES"  # there, and "on", where plain instances are looked after
 REAPER_HANDLER: Final = "runtime.reaper.handler"
 
 # ---------------------------------------------------------------- the notifier (Lambda): queues → webhooks
@@ -96,6 +106,7 @@ class Outputs:
     GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
     API_URL: Final = "apiUrl"  # "http://<address>:8000/v1"
     SSH_USER: Final = "sshUser"
+    CONTROL: Final = "control"  # ControlLink as JSON: what a stack reads that is to share this stack's control
 
 
 # ---------------------------------------------------------------- paths on machines
@@ -207,6 +218,24 @@ class Document:
         if name == "services":
             return tuple(ServiceRoute(**s) for s in value)
         return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class ControlLink(Document):
+    """A Control, own or shared, as a stack's output says it: what stands in whose policies, and what its reaper may.
+
+    `deployment_id` is the owner's; `instance_types` are all that the reaper may set, `kms_key_arns` all it may use.
+    """
+
+    stack: str
+    deployment_id: str
+    region: str
+    table: str
+    table_arn: str
+    reaper: str
+    reaper_arn: str
+    instance_types: tuple[str, ...]
+    kms_key_arns: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class Seen:
     def facts(self, spent_usd: float | None = None) -> Facts:
         """For the policy."""
         machine = self.machine
-        return Facts(machine["state"], machine.get("state_reason", ""), machine.get("tags", {}), spent_usd)
+        seen = (machine["state"], machine.get("state_reason", ""), machine.get("tags", {}))
+        return Facts(*seen, spent_usd, instance_type=machine.get("instance_type", ""))
 
 
 def look(front: Front, *, history_s: float) -> Seen:

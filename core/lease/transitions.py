@@ -29,7 +29,7 @@ from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, O
 
 
 def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
-    """(none) → NEW, by `fab deploy` or the agent, only where no item is."""
+    """(none) → NEW, only where no item is: by `fab deploy`, the agent, or the reaper for a machine that is up."""
     lease = Lease(unit, State.NEW, 1, now, "first deployment", by, instance_id=instance_id, noticed=1)
     event = Event(1, now, "", State.NEW, by, lease.reason)
     sets = {k: v for k, v in to_item(lease).items() if k != "unit"}

@@ -14,11 +14,12 @@ from typing import Final
 
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
-from core.policy import budget, machine, near, off, on
+from core.policy import budget, machine, near, odd, off, on
 from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule, Soon
+from core.policy.odd import without_lease
 from core.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "Soon", "asks_past", "decide"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "Soon", "asks_past", "decide", "without_lease"]
 
 RULES: Final[tuple[Rule, ...]] = (
     machine.gone,
@@ -71,10 +72,11 @@ def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) ->
 
 def _with_standing_alert(case: Case, decision: Decision) -> Decision:
     """What is wrong all the time is told where nothing else is."""
-    if case.lease.state is State.FAILED and case.lease.failure:
-        return dataclasses.replace(decision, alert=case.lease.failure)  # or each retry would tell again
     alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
-    return dataclasses.replace(decision, alert=alert, also=words) if alert else decision
+    also = "; ".join(part for part in (words, odd.foreign_type(case)) if part)
+    if case.lease.state is State.FAILED and case.lease.failure:
+        alert = case.lease.failure  # or each retry would tell again
+    return dataclasses.replace(decision, alert=alert, also=also) if alert or also else decision
 
 
 def _standing(case: Case) -> tuple[tuple[str, str], ...]:
@@ -83,6 +85,7 @@ def _standing(case: Case) -> tuple[tuple[str, str], ...]:
     ahead = max(t or 0.0 for t in (lease.since, lease.agent_at, lease.relay_at)) - case.now
     return (
         on.warning(case),
+        odd.twin(case),
         ("tag" if case.limits.problem else "", case.limits.problem),
         ("price" if case.facts.problem else "", case.facts.problem),
         ("clock" if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),

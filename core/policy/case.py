@@ -24,6 +24,7 @@ class Action(StrEnum):
     """What the reaper is to do. Every action but KEEP names a transition, a note or an order of the lease's table."""
 
     KEEP = "keep"
+    CREATE = "create"  # (none) → NEW, a machine that is up and has no lease
     SEEN = "seen"  # note that EC2 says `stopped` (or no longer does)
     LOST = "lost"  # → STOPPED, the machine stopped without us
     ADOPT = "adopt"  # → STARTING, somebody started the machine by hand
@@ -54,6 +55,8 @@ class Facts:
     spent_usd: float | None = None
     problem: str = ""  # why `spent_usd` is unknown although there is a budget
     wakes: tuple[Wake, ...] = ()  # past ones, oldest first; asked for where `asks_past` says so
+    instance_type: str = ""  # "": not known
+    twins: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
 
 
 @dataclass(frozen=True)

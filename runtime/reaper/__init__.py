@@ -6,8 +6,10 @@
 - from the relay: `{"unit": "<stack>/<unit>"}`, for that unit only, which lingers some seconds where a retry is near.
 
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
-Environment: TABLE, AWS_REGION. The decisions are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one
-decision, `tell.py` tells people. To add an action: a member of `core.policy.Action` and a function in `act.py`.
+Environment: TABLE, AWS_REGION, DEPLOYMENT_ID (what the machines' control tag says), ALERTS_TOPIC (for what is no
+readable unit's), PLAIN_INSTANCES=on where machines without an agent are looked after too (`plain.py`). The decisions
+are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one decision, `tell.py` tells people. To add an action:
+a member of `core.policy.Action` and a function in `act.py`.
 """
 
 from __future__ import annotations
@@ -18,19 +20,31 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S, REAPER_ENV_TABLE
+from core.contract import (
+    EVENT_SCHEDULED_AT,
+    EVENT_UNIT,
+    LATE_EVENT_S,
+    REAPER_ENV_DEPLOYMENT,
+    REAPER_ENV_PLAIN,
+    REAPER_ENV_TABLE,
+    REAPER_ENV_TOPIC,
+)
 from core.errors import ContractError
 from runtime import logs
 from runtime.reaper.sweep import Report, Sweep
 
+if TYPE_CHECKING:
+    from runtime.reaper.plain import PlainInstances
+
 LINGER_S: Final = 12.0  # a relay's invocation waits for a retry that is this near
 LINGER_ROUNDS: Final = 5
-RESERVE_MS: Final = 20_000  # a round is begun only with this much of the Lambda's time left
+RESERVE_MS: Final = 20_000  # a round, or a look at plain instances, is begun only with this much time left
 
 log = logging.getLogger("pilotlight.reaper")
 _sweep: Sweep | None = None
+_plain: PlainInstances | None = None
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -48,7 +62,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         report = _linger(sweep, str(unit), report, context)
     if first:
         gc.freeze()  # boto's descriptions of AWS stay: later collections need not walk over them
-    summary = report.summary()
+    summary = report.summary() | (_plain_instances(context) if unit is None else {})
     log.info("%d units, %d acted on", summary["units"], len(summary["acted"]), extra={"facts": summary})
     return summary
 
@@ -68,12 +82,30 @@ def _warm_sweep() -> Sweep:
     global _sweep
     if _sweep is None:
         from runtime.lease_store.dynamodb import DynamoLeaseStore
-        from runtime.power.ec2 import Ec2Power
+        from runtime.power.fleet import Ec2Fleet
         from runtime.reaper.alerts import SnsAlerts
 
         table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
-        _sweep = Sweep(DynamoLeaseStore(table, region), Ec2Power(region), SnsAlerts(region))
+        power = Ec2Fleet(region, _environment(REAPER_ENV_DEPLOYMENT))
+        topic = os.environ.get(REAPER_ENV_TOPIC, "")
+        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region), topic)
     return _sweep
+
+
+def _plain_instances(context: Any) -> dict[str, Any]:
+    """For the summary; nothing where the control's settings do not ask for them, or time is short, or between looks."""
+    global _plain
+    if os.environ.get(REAPER_ENV_PLAIN) != "on" or context.get_remaining_time_in_millis() < RESERVE_MS:
+        return {}
+    if _plain is None:
+        from runtime.power.plain import PlainPower
+        from runtime.reaper.alerts import SnsAlerts
+        from runtime.reaper.plain import PlainInstances
+
+        region = _environment("AWS_REGION")
+        _plain = PlainInstances(PlainPower(region), SnsAlerts(region), os.environ.get(REAPER_ENV_TOPIC, ""))
+    said = _plain.look()
+    return {"plain": said} if said else {}
 
 
 def _environment(name: str) -> str:

@@ -22,6 +22,7 @@ from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
+from runtime.reaper.fleet import by_unit, give_lease, twins
 from runtime.reaper.spending import Histories, spending
 from runtime.reaper.tell import News, Teller
 
@@ -34,8 +35,8 @@ GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RES
 class FleetPower(Power, Protocol):
     """Power that describes many machines in one call."""
 
-    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
-        """Every asked machine, state `missing` where the cloud knows none."""
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
+        """By id the machine of each unit (unit → id), `missing` where there is none, and others with a unit's tag."""
         ...
 
 
@@ -70,10 +71,10 @@ class Report:
 
 @dataclass(frozen=True)
 class _Unit:
-    """One unit as read: its settings, its lease, and the table's time at a moment of the monotonic clock."""
+    """One unit as read: settings, lease (None: not yet), and the table's time at a moment of the monotonic clock."""
 
     settings: UnitSettings
-    lease: Lease
+    lease: Lease | None
     now: float
     read_at: float
 
@@ -89,8 +90,9 @@ class Sweep:
     a thousand machines.
     """
 
-    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts) -> None:
-        self._store, self._power = store, power
+    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts, topic: str = "") -> None:
+        """`topic` hears of units whose own topic cannot be read."""
+        self._store, self._power, self._topic = store, power, topic
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._teller = Teller(store, alerts)
         self._histories = Histories(store)
@@ -103,10 +105,13 @@ class Sweep:
         settings = self._store.all_settings() if units is None else {u: self._settings(u) for u in units}
         self._say_kept = len(settings) <= SAY_KEPT
         known = self._read(settings, report)
-        machines = self._power.describe_many([u.lease.instance_id for u in known.values()]) if known else {}
+        asked = {name: u.lease.instance_id if u.lease else u.settings.instance_id for name, u in known.items()}
+        machines = self._power.describe_fleet(asked) if asked else {}
+        carriers = by_unit(machines.values())
         for name, unit in known.items():
             try:
-                report.outcomes[name] = self._one(unit, machines[unit.lease.instance_id])
+                others = twins(carriers.get(name, ()), asked[name])
+                report.outcomes[name] = self._one(unit, machines[asked[name]], others)
             except (PilotlightError, StoreUnavailable, PowerUnanswered, LookupError, ValueError) as error:
                 self._broken(report, name, unit.settings.alerts_topic_arn, error)
         report.broken |= self._teller.tell(report.outcomes)
@@ -136,23 +141,25 @@ class Sweep:
                 reading = readings[name]
                 if isinstance(reading, PilotlightError):
                     raise reading
-                if reading.lease is None:
-                    report.outcomes[name] = Outcome(Action.KEEP, "no lease yet; `fab deploy` or the agent makes it")
-                else:
-                    known[name] = _Unit(settings, reading.lease, now, at)
+                known[name] = _Unit(settings, reading.lease, now, at)
             except PilotlightError as error:
                 self._broken(report, name, topic, error)
         return known
 
-    def _one(self, unit: _Unit, machine: Machine) -> Outcome:
+    def _one(self, unit: _Unit, machine: Machine, others: tuple[str, ...]) -> Outcome:
+        lease = unit.lease
+        if lease is None:
+            given = give_lease(self._store, unit.settings, machine, unit.table_now())
+            return Outcome(given.action, given.reason)
         spent, problem = None, ""
-        if not self._histories.can_wait(unit.lease, unit.table_now()):
-            history = self._histories.until(unit.lease)
+        if not self._histories.can_wait(lease, unit.table_now()):
+            history = self._histories.until(lease)
             spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
-        facts = Facts(machine.state, machine.state_reason, machine.tags, spent, problem)
-        if asks_past(unit.lease, facts, unit.settings, unit.table_now()):
-            facts = dataclasses.replace(facts, wakes=self._wakes(unit.lease))
-        lease, decision = unit.lease, Decision(Action.KEEP, "")
+        seen = (machine.state, machine.state_reason, machine.tags)
+        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, twins=others)
+        if asks_past(lease, facts, unit.settings, unit.table_now()):
+            facts = dataclasses.replace(facts, wakes=self._wakes(lease))
+        decision = Decision(Action.KEEP, "")
         for _ in range(ROUNDS):
             decision = decide(lease, facts, unit.settings, unit.table_now())
             actor = Actor(self._store, self._power, unit.table_now)
@@ -180,7 +187,7 @@ class Sweep:
         reason = str(error)
         report.broken[name] = reason
         log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
-        self._teller.hear_broken(name, topic, reason)
+        self._teller.hear_broken(name, topic or self._topic, reason)
 
 
 def _due(decision: Decision, lease: Lease, unit: _Unit) -> float | None:

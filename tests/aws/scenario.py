@@ -50,6 +50,7 @@ def program(public_key: str) -> None:
     args = GpuHostArgs(
         identity=identity,
         unit=settings.unit,
+        control_id=identity.deployment_id,
         instance_types=settings.host.instance_types,
         image=where.host_image,
         subnet_id=where.subnet_id,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
 import yaml
@@ -28,6 +29,32 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0bbb", "subnet-0aaa"]},
     "aws:ec2/getSubnet:getSubnet": {"vpcId": "vpc-0def", "id": "subnet-0ccc"},
 }
+
+
+_STACKS: dict[str, dict[str, Any]] = {}  # outputs of other stacks, by full name
+
+
+class _Refused(grpc.RpcError):
+    """What the engine answers to a call that it refuses."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
+def _outputs_of(name: str) -> dict[str, Any]:
+    if name not in _STACKS:
+        raise _Refused(f'invocation of pulumi:pulumi:readStackOutputs returned an error: unknown stack "{name}"')
+    return {"name": name, "outputs": _STACKS[name], "secretOutputNames": []}
+
+
+@pytest.fixture
+def stacks() -> Iterator[dict[str, dict[str, Any]]]:
+    """Outputs of other stacks by full name, `organization/pilotlight/<stack>`; a test puts them here."""
+    yield _STACKS
+    _STACKS.clear()
 
 
 class Cloud(pulumi.runtime.Mocks):
@@ -58,6 +85,8 @@ class Cloud(pulumi.runtime.Mocks):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         self.calls.append(args)
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return _outputs_of(args.args["name"])
         if args.token == "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
             types = args.args["filters"][0]["values"]
             pairs = [(t, z) for t in types for z in ("us-east-1b", "us-east-1c")] + [(types[0], "us-east-1a")]
@@ -138,7 +167,9 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
             return pulumi.Output.all(**made).apply(outputs.update)
 
         with _own_loops(monkeypatch):
-            pulumi.runtime.set_mocks(cloud, project="pilotlight", stack=stack, preview=preview)
+            pulumi.runtime.set_mocks(
+                cloud, project="pilotlight", stack=stack, preview=preview, organization="organization"
+            )
             program()
         return cloud, outputs
 

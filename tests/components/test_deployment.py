@@ -201,7 +201,11 @@ def test_the_reaper(build: Any) -> None:
     assert (reaper["runtime"], reaper["handler"]) == ("python3.12", "runtime.reaper.handler")
     assert reaper["architectures"] == ["arm64"]
     assert (reaper["timeout"], reaper["memorySize"]) == (50, 256)
-    assert reaper["environment"]["variables"] == {"TABLE": outputs[Outputs.TABLE], "DEPLOYMENT_ID": DEPLOYMENT}
+    assert reaper["environment"]["variables"] == {
+        "TABLE": outputs[Outputs.TABLE],
+        "DEPLOYMENT_ID": DEPLOYMENT,
+        "ALERTS_TOPIC": outputs[Outputs.ALERTS_TOPIC],
+    }
     assert "reservedConcurrentExecutions" not in reaper
     log = cloud.of("LogGroup")["qwen7b-control-log"]
     assert (log["name"], log["retentionInDays"]) == (f"/aws/lambda/{reaper['name']}", 30)

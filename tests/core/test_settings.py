@@ -236,3 +236,17 @@ def test_what_the_file_says_wins_over_its_profile(idle: dict[str, Any], stop_s: 
     settings = load(raw(idle=idle), "lab")
     assert stop_after_s(settings.idle) == stop_s
     assert schedule(settings.idle).start_at == on
+
+
+def test_a_control_of_another_stack() -> None:
+    assert load(raw(control={"stack": "ops"}), "lab").control.stack == "ops"
+    assert load(raw(control={"stack": "acme/fleet/ops"}), "lab").control.stack == "acme/fleet/ops"
+    assert "names this stack itself" in message(control={"stack": "lab"})
+    assert "wrong form" in message(control={"stack": "acme/ops"})
+
+
+def test_what_another_stacks_control_would_not_hear_is_refused() -> None:
+    text = message(control={"stack": "ops", "deletionProtection": True, "logRetentionDays": 7, "plainInstances": True})
+    for key in ("deletionProtection", "logRetentionDays", "plainInstances"):
+        assert f"pilotlight:control.{key} has no effect here" in text
+    assert "set it in stacks/Pulumi.ops.yaml" in text

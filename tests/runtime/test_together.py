@@ -8,7 +8,7 @@ answered, and then the machine is turned off.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -118,10 +118,10 @@ class Simulation:
         return True
 
     def describe(self, instance_id: str) -> Machine:
-        return self.describe_many([instance_id])[instance_id]
+        return Machine(instance_id, self.power)
 
-    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
-        return {i: Machine(i, self.power) for i in instance_ids}
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
+        return {i: self.describe(i) for i in machines.values()}
 
     def start(self, instance_id: str) -> None:
         if self.power == "stopped":

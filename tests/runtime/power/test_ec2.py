@@ -11,13 +11,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from core.contract import TAG_UNIT
 from runtime import aws
 from runtime.power import PowerRefused, PowerUnanswered
-from runtime.power.ec2 import LARGEST_PAGE, PAGE, Ec2Power
+from runtime.power.ec2 import PAGE, Ec2Power
 
 REGION = "us-east-1"
-TAGGED = {"Name": "tag-key", "Values": [TAG_UNIT]}
 IMAGE = "ami-12c6146b"  # of moto's catalogue; asking for it takes seconds
 
 
@@ -140,33 +138,11 @@ def test_a_refusal_that_needs_a_person_says_what_to_do(monkeypatch: pytest.Monke
         Ec2Power(REGION).start("i-1")
 
 
-def test_many_machines_are_asked_for_by_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    state = {"State": {"Name": "running"}}
-    more = {"Reservations": [{"Instances": [{"InstanceId": "i-0", **state}]}], "NextToken": "n"}
-    strangers = [{"InstanceId": "i-not-asked", **state}, {"InstanceId": "i-1", **state}]
-    untagged = {"Reservations": [{"Instances": [{"InstanceId": "i-2", **state}]}]}
-    client, _ = given(monkeypatch, more, {"Reservations": [{"Instances": strangers}]}, untagged, {})
-    asked = [f"i-{n}" for n in range(2 * PAGE + 2)]
+def test_two_hundred_machines_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"Reservations": [{"Instances": [{"InstanceId": "i-1", "State": {"Name": "running"}}]}]}
+    client, _ = given(monkeypatch, one, {})
+    asked = [f"i-{n}" for n in range(PAGE + 1)]
     machines = Ec2Power(REGION).describe_many(asked)
     assert list(machines) == asked
-    assert [machines[i].state for i in ("i-0", "i-1", "i-2", "i-3")] == ["running", "running", "running", "missing"]
-    tagged, rest = client.asked[:2], client.asked[2:]
-    assert [(a["Filters"], a["MaxResults"]) for a in tagged] == [([TAGGED], LARGEST_PAGE)] * 2
-    assert tagged[1]["NextToken"] == "n"
-    assert [len(a["Filters"][0]["Values"]) for a in rest] == [PAGE, PAGE]
-
-
-def test_a_thousand_machines_are_read_as_one_is(ec2: Any) -> None:
-    """What is left out of large answers before they are parsed is nothing that a Machine has."""
-    tags = [{"ResourceType": "instance", "Tags": [{"Key": TAG_UNIT, "Value": "a/host"}, {"Key": "x", "Value": "<&>"}]}]
-    made = ec2.run_instances(
-        ImageId=IMAGE, MinCount=PAGE + 1, MaxCount=PAGE + 1, InstanceType="g6.xlarge", TagSpecifications=tags
-    )
-    asked = [str(i["InstanceId"]) for i in made["Instances"]]
-    power = Ec2Power(REGION)
-    power.stop(asked[0])
-    singly = power.describe_many(asked[:2])
-    together = power.describe_many(asked)
-    assert {i: together[i] for i in asked[:2]} == singly
-    assert singly[asked[0]].state_reason
-    assert len(together) == PAGE + 1
+    assert [machines[i].state for i in ("i-1", "i-2")] == ["running", "missing"]
+    assert [len(a["Filters"][0]["Values"]) for a in client.asked] == [PAGE, 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -36,8 +36,8 @@ class Zone:
     def describe(self, instance_id: str) -> Machine:
         return Machine(instance_id, self.state, self.reason, self.type)
 
-    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
-        return {i: self.describe(i) for i in instance_ids}
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
+        return {i: self.describe(i) for i in machines.values()}
 
     def start(self, instance_id: str) -> None:
         self._call(self.type)

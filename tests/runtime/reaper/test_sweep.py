@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -28,16 +28,18 @@ class FakePower:
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}  # of machines that come along with the fleet
         self.orders: list[tuple[str, str]] = []
         self.refuse: list[Exception] = []
         self.describes = 0
 
     def describe(self, instance_id: str) -> Machine:
-        return self.describe_many([instance_id])[instance_id]
+        state, tags = self.states.get(instance_id, "missing"), self.tags.get(instance_id, {})
+        return Machine(instance_id, state, "EC2's words", "g6.xlarge", tags=tags)
 
-    def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
         self.describes += 1
-        return {i: Machine(i, self.states.get(i, "missing"), "EC2's words", "g6.xlarge") for i in instance_ids}
+        return {i: self.describe(i) for i in [*machines.values(), *self.tags]}
 
     def start(self, instance_id: str) -> None:
         self._order("start", instance_id, "pending")
@@ -390,11 +392,6 @@ def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(
 
 
 OFF_TO_ON = (("STOPPED", "STARTING"), ("STARTING", "RUNNING"))
-
-
-def test_a_unit_without_a_lease_is_left_to_deploy(world: World) -> None:
-    world.store.put_settings(SETTINGS)
-    assert world.run() == {"demo/host": Action.KEEP}
 
 
 def _note(lease: Lease, **sets: Any) -> protocol.Write:

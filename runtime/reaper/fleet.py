@@ -1,0 +1,37 @@
+"""What a pass sees beyond single leases: machines that share a unit's tag, and units that have no lease yet."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from core import lease as protocol
+from core.contract import TAG_UNIT, UnitSettings
+from core.policy import Action, Decision, without_lease
+from core.policy.case import GONE
+from runtime.lease_store import LeaseStore
+from runtime.power import Machine
+
+
+def by_unit(machines: Iterable[Machine]) -> Mapping[str, tuple[Machine, ...]]:
+    """Machines that are not gone, by the unit that their tag names."""
+    found: defaultdict[str, list[Machine]] = defaultdict(list)
+    for machine in machines:
+        if TAG_UNIT in machine.tags and machine.state not in GONE:
+            found[machine.tags[TAG_UNIT]].append(machine)
+    return {unit: tuple(several) for unit, several in found.items()}
+
+
+def twins(carriers: Iterable[Machine], instance_id: str) -> tuple[str, ...]:
+    """Those of a unit's carriers that are not the lease's machine, as the policy takes them."""
+    return tuple(f"{m.instance_id} ({m.state})" for m in carriers if m.instance_id != instance_id)
+
+
+def give_lease(store: LeaseStore, settings: UnitSettings, machine: Machine, now: float) -> Decision:
+    """The lease for a machine that is up without one; somebody who makes it at the same moment is as good."""
+    decision = without_lease(machine.state)
+    if decision.action is Action.CREATE:
+        nonce = uuid.uuid4().hex
+        store.write(protocol.create(settings.unit, machine.instance_id, by="reaper", now=now, nonce=nonce))
+    return decision
