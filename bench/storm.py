@@ -88,10 +88,10 @@ def settle(ground: Ground, tally: Tally, fault: str) -> None:
 def cycle(ground: Ground, tally: Tally, fault: str, dice: random.Random) -> str:
     """Rounds until a stop and a wake happened; what they were, in words."""
     began = int(ground.watch.lease()["epoch"])
-    for _ in range(ROUNDS):
+    for before in range(ROUNDS):
         until_draining(ground)
         FAULTS[fault](ground, dice)
-        send_all(ground, tally, plan(dice, fault), fault)
+        send_all(ground, tally, plan(dice, fault, before), fault)
         ground.cloud.clear_faults()
         settle(ground, tally, fault)
         seen = [str(e["after"]) for e in ground.watch.events(began)]

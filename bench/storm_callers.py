@@ -25,6 +25,7 @@ LONG_TOKENS: Final = 120  # seconds of streaming on two cores: a drain meets it 
 LONG_QUESTION: Final = "What is the capital of France? Answer first, then tell its history in many sentences."
 PATIENCE_S: Final = 600.0
 SEATS: Final = 24  # the relay's queueMax in the storm's stack
+PAUSE_S: Final = 8.0
 CROWD: Final = 2 * SEATS
 
 
@@ -54,9 +55,12 @@ class Request:
     once: bool = False
 
 
-def plan(dice: random.Random, fault: str) -> list[Request]:
-    """A round's requests: some while the drain begins, some only after a pause in which the stop may win."""
-    begin = dice.choice((0.0, dice.uniform(2.0, 5.0), dice.uniform(5.0, 12.0)))
+def plan(dice: random.Random, fault: str, before: int) -> list[Request]:
+    """A round's requests: some while the drain begins, some only after a pause in which the stop may win.
+
+    The pause grows with the rounds `before` that ended without a stop.
+    """
+    begin = dice.choice((0.0, dice.uniform(2.0, 5.0), dice.uniform(5.0, 12.0))) + PAUSE_S * before
     moments = sorted(begin + dice.uniform(0.0, 20.0) for _ in range(12))
     usual = [Request(at, streamed=n % 2 == 0, long=n % 4 == 0) for n, at in enumerate(moments)]
     crowd = [Request(moments[0] + dice.uniform(0.0, 2.0), streamed=n % 2 == 0, once=True) for n in range(CROWD)]

@@ -17,7 +17,8 @@ from local.demo.caller import Caller
 from local.demo.observe import Observer
 
 CUT_S: Final = 12  # the wire between host and gateway
-DEAF_S: Final = 40  # one machine's way to the table
+DEAF_S: Final = 40  # the gateway's way to the table
+SHORT_S: Final = 15  # the host's: it must hear of a drain, or there is no stop
 REAPER_CALLS: Final = 8  # of a pass over one host, about
 
 
@@ -103,7 +104,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "table throttled": _call("dynamodb:*", error="ProvisionedThroughputExceededException", count=10),
     "EC2 throttled": _call("ec2:*", error="RequestLimitExceeded", count=6),
     "gateway cut off from the table": _call("dynamodb:*", seconds=DEAF_S, of=Outputs.GATEWAY_PRIVATE_IP),
-    "host cut off from the table": _call("dynamodb:*", seconds=DEAF_S, of=Outputs.HOST_PRIVATE_IP),
+    "host cut off from the table": _call("dynamodb:*", seconds=SHORT_S, of=Outputs.HOST_PRIVATE_IP),
     FULL: lambda _, __: None,  # more callers than seats are the fault: `bench/storm.py` sends them
 }
 MAY_REFUSE: Final = frozenset({CAPACITY_ONCE, CAPACITY, FULL})
