@@ -79,9 +79,8 @@ class Relay:
             raise errors.asleep("The host is asleep, and background calls do not wake it.")
         try:
             self._view.refuse_if_hopeless(wakes=self._config.wakes)
-        except Refusal as refusal:
-            if refusal.code != errors.BUDGET_SPENT:  # what nobody pays for wakes nothing, later neither
-                self._hall.ask()
+        except Refusal:
+            self._hall.ask()
             raise
         return await (self._held_stream(call, request) if call.stream else self._held(call, request))
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from core import durations
 from core.contract import RETRY_AFTER_S
-
-BUDGET_SPENT: Final = "insufficient_quota"
 
 
 class Refusal(Exception):
@@ -117,7 +115,7 @@ def budget_spent(until: float, now: float) -> Refusal:
         f"The budget of this month is spent, so the host is not started. It resets at {when} "
         f"(in {durations.show(until - now)})."
     )
-    return Refusal(429, BUDGET_SPENT, message, type_="insufficient_quota", should_retry=False)
+    return Refusal(429, "insufficient_quota", message, type_="insufficient_quota", should_retry=False)
 
 
 def host_failed(words: str) -> Refusal:

@@ -14,7 +14,7 @@ from core import moments
 from core.contract import UnitSettings
 from core.forecast import Span, forecast, goes_off, unborn
 from core.lease import Hold, Lease, State
-from core.policy import Facts, decide
+from core.policy import Action, Facts, decide
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 DAY = 86400.0
@@ -165,6 +165,7 @@ def test_tags_and_spending_count() -> None:
     budget = dataclasses.replace(OFFICE, monthly_budget_usd=10.0)
     monday = forecast(unborn("s/host", NOON), Facts("stopped", spent_usd=10.0), budget, now=NOON, until=NOON + 4 * DAY)
     assert {s.phase for s in monday} == {"off"}
+    assert {s.action for s in monday} == {Action.KEEP}  # the mark is made, and does not hide what follows from it
 
 
 def test_the_first_span_is_what_the_policy_decides_now() -> None:

@@ -76,6 +76,7 @@ class World:
         self.state: str | None = "RUNNING"
         self.host_up = True
         self.fail: str = ""
+        self.spent_until: float | None = None
         self.desk = True  # the relay's environment is on the gateway
 
     def machine(self, where: Address, gateway: Any = None) -> FakeMachine:
@@ -120,7 +121,9 @@ class FakeDesk:
         self._world.log.append(f"lease: {verb}")
         if verb == "wish":
             self._world.host_up = True
-        return {"state": self._world.state, "reason": "because", "changed": True}
+        until = self._world.spent_until
+        budget = {"now": 100.0, "spent_until": until, "note": "the budget is spent"} if until else {}
+        return {"state": self._world.state, "reason": "because", "changed": True} | budget
 
 
 class FakeProof:
@@ -213,6 +216,19 @@ def test_a_host_that_cannot_be_started_is_left_alone(world: World, inventory: In
         run(inventory)
     assert not [line for line in world.log if line.startswith("host:")]
     assert world.log[-1] == "lease: release"
+
+
+@pytest.mark.parametrize(("until", "refused"), [(101.0, True), (99.0, False), (None, False)])
+def test_a_host_beyond_its_budget_is_not_waited_for(
+    world: World, inventory: Inventory, until: float | None, refused: bool
+) -> None:
+    world.host_up, world.state, world.spent_until = False, "STOPPED", until
+    if refused:
+        with pytest.raises(DeployError, match="was not started: the budget is spent"):
+            run(inventory)
+        assert "lease: wait" not in world.log
+    else:
+        run(inventory)
 
 
 def test_with_the_lease_at_hand_the_hold_comes_before_any_change(world: World, inventory: Inventory) -> None:

@@ -155,6 +155,13 @@ def test_a_quota_is_said_at_once(world: World) -> None:
     assert "wait" not in world.asked
 
 
+def test_beyond_the_budget_it_is_said_at_once(world: World) -> None:
+    world.put(State.STOPPED, spent_until=NOON + 3600)
+    with pytest.raises(DeployError, match=r"did not start: the budget of this month is spent.*monthlyUsd"):
+        wake(world)
+    assert ("wait" in world.asked, world.power.started) == (False, 0)
+
+
 def test_without_capacity_the_reapers_ladder_is_waited_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.power.refuse = refusal("InsufficientInstanceCapacity", capacity=True)
     world.steps = [act(protocol.start, by="reaper"), *STARTED]

@@ -26,6 +26,7 @@ def machine(state: str) -> Machine:
 FRESH = {"wish_by": "relay", "wish_at": NOW, "wish_until": NOW + TTL}
 OLD = {"wish_by": "relay", "wish_at": NOW - 100, "wish_until": NOW + TTL - 100}
 OVER = {"wish_by": "relay", "wish_at": NOW - 2000, "wish_until": NOW - 1}
+UNPAID = {"spent_until": NOW + 1}
 WANTED = {"wanted": True}
 
 TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
@@ -41,6 +42,12 @@ TABLE: list[tuple[str, Lease, dict[str, Any], Act]] = [
     ("draining, demand after the fence", lease(State.DRAINING, fence_epoch=7), WANTED, Act.RESUME),
     ("draining, another's wish", lease(State.DRAINING, **FRESH), {}, Act.RESUME),
     ("draining, machine off", lease(State.DRAINING), WANTED | {"machine": machine("stopped")}, Act.WAIT),
+    ("stopping, demand, nobody pays: no wish", lease(State.STOPPING, **UNPAID), WANTED, Act.LOOK),
+    ("stopped, demand, nobody pays", lease(State.STOPPED, **UNPAID), WANTED, Act.WAIT),
+    ("stopped, wished, nobody pays", lease(State.STOPPED, **FRESH, **UNPAID), {}, Act.WAIT),
+    ("failed, demand, nobody pays", lease(State.FAILED, **UNPAID), WANTED, Act.WAIT),
+    ("stopped, demand, a new month", lease(State.STOPPED, spent_until=NOW), WANTED, Act.START),
+    ("draining, demand beyond the budget: resume", lease(State.DRAINING, **UNPAID), WANTED, Act.RESUME),
     ("new, demand: wish", lease(State.NEW), WANTED, Act.WISH),
     ("starting, nobody", lease(State.STARTING), {}, Act.WAIT),
     ("starting, demand: wish", lease(State.STARTING), WANTED, Act.WISH),
