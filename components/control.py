@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components import archive, policies
+from components import archive, functions, policies
 from components.tags import Identity
 from core import contract
 
@@ -76,14 +76,9 @@ class Control(pulumi.ComponentResource):
         )
 
     def _reaper(self) -> aws.lambda_.Function:
-        # The function's name is ours, so that its log group, with an end to its log, is there before it
-        name = pulumi.Output.concat(self._args.identity.stack, "-reaper-", self._args.identity.deployment_id)
-        log = aws.cloudwatch.LogGroup(
-            f"{self._name}-log",
-            name=pulumi.Output.concat("/aws/lambda/", name),
-            retention_in_days=self._args.log_retention_days,
-            tags=self._tags(),
-            opts=self._opts,
+        identity, days = self._args.identity, self._args.log_retention_days
+        name, log = functions.named(
+            self._name, "reaper", identity, log_retention_days=days, tags=self._tags(), opts=self._opts
         )
         role = self._role("reaper", "lambda.amazonaws.com", self._reaper_policy(log.arn))
         reaper = aws.lambda_.Function(
@@ -134,12 +129,7 @@ class Control(pulumi.ComponentResource):
         )
 
     def _role(self, of: str, service: str, document: pulumi.Output[str]) -> aws.iam.Role:
-        name = f"{self._name}-{of}"
-        role = aws.iam.Role(
-            f"{name}-role", assume_role_policy=json.dumps(policies.trust(service)), tags=self._tags(), opts=self._opts
-        )
-        aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=document, opts=self._opts)
-        return role
+        return functions.role(f"{self._name}-{of}", service, document, self._tags(), self._opts)[0]
 
     def _schedule(self) -> None:
         document = self.reaper.arn.apply(lambda arn: json.dumps(policies.schedule(reaper_arn=arn)))

@@ -19,7 +19,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import archive, policies
+from components import archive, functions, policies
 from components.tags import Identity
 from core import contract
 from core.settings import Webhook
@@ -141,14 +141,9 @@ class Webhooks(pulumi.ComponentResource):
         )
 
     def _notifier(self, parameter: aws.ssm.Parameter, queues: Sequence[aws.sqs.Queue]) -> aws.lambda_.Function:
-        # The function's name is ours, so that its log group, with an end to its log, is there before it
-        name = pulumi.Output.concat(self._args.identity.stack, "-notifier-", self._args.identity.deployment_id)
-        log = aws.cloudwatch.LogGroup(
-            f"{self._name}-log",
-            name=pulumi.Output.concat("/aws/lambda/", name),
-            retention_in_days=self._args.log_retention_days,
-            tags=self._tags(),
-            opts=self._opts,
+        identity, days = self._args.identity, self._args.log_retention_days
+        name, log = functions.named(
+            self._name, "notifier", identity, log_retention_days=days, tags=self._tags(), opts=self._opts
         )
         role, may = self._role(parameter, queues, log)
         return aws.lambda_.Function(
@@ -172,15 +167,11 @@ class Webhooks(pulumi.ComponentResource):
     def _role(
         self, parameter: aws.ssm.Parameter, queues: Sequence[aws.sqs.Queue], log: aws.cloudwatch.LogGroup
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-        name = f"{self._name}-notifier"
-        trust = json.dumps(policies.trust("lambda.amazonaws.com"))
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, tags=self._tags(), opts=self._opts)
         known = pulumi.Output.all(parameter.arn, log.arn, *(queue.arn for queue in queues))
         document = known.apply(
             lambda a: json.dumps(policies.notifier(parameter_arn=a[0], log_group_arn=a[1], queue_arns=a[2:]))
         )
-        may = aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=document, opts=self._opts)
-        return role, may
+        return functions.role(f"{self._name}-notifier", "lambda.amazonaws.com", document, self._tags(), self._opts)
 
     def _mapping(self, name: str, queue: aws.sqs.Queue) -> None:
         aws.lambda_.EventSourceMapping(
