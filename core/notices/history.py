@@ -14,7 +14,7 @@ from typing import Final
 from core.durations import show
 from core.ladder import Kind as Failure
 from core.lease import Event, State
-from core.notices.record import REASON_MAX, Fact, Kind, Notice, iso, line, name_of
+from core.notices.record import Fact, Kind, Notice, notice
 
 RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
 _OFF: Final = frozenset({"", State.STOPPED, State.FAILED})
@@ -116,16 +116,8 @@ class _Story:
         self.on_since, self.began, self.forced = None, None, False
 
     def _notice(self, kind: Kind, event: Event, words: str, facts: Mapping[str, Fact]) -> Notice:
-        return Notice(
-            id=f"{self.unit}:{event.epoch}:{kind}",
-            kind=kind,
-            stack=self.stack,
-            unit=self.unit,
-            at=iso(event.at),
-            summary=line(f"{name_of(self.stack, self.unit)} {words}"),
-            reason=event.reason[:REASON_MAX],
-            facts={**facts, "epoch": event.epoch},
-        )
+        ident, told = f"{self.unit}:{event.epoch}:{kind}", {**facts, "epoch": event.epoch}
+        return notice(kind, self.unit, words, id=ident, stack=self.stack, at=event.at, reason=event.reason, facts=told)
 
 
 _STEPS: Final[Mapping[str, Callable[[_Story, Event, bool], Notice | None]]] = {

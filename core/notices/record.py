@@ -109,6 +109,14 @@ def _facts(value: Any) -> dict[str, Fact]:
     return value
 
 
+def notice(
+    kind: Kind, unit: str, words: str, *, id: str, stack: str, at: float, reason: str, facts: Mapping[str, Fact]
+) -> Notice:
+    """A notice about a unit at a moment (s since 1970); `words` follow the unit's name in the summary."""
+    summary = line(f"{name_of(stack, unit)} {words}")
+    return Notice(id, kind, stack, unit, iso(at), summary, reason[:REASON_MAX], facts)
+
+
 def iso(moment: float) -> str:
     """A moment (s since 1970) as `2026-11-24T09:00:00Z`."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.durations import show
 from core.lease import Lease, State
-from core.notices.record import REASON_MAX, Fact, Kind, Notice, iso, line, name_of
+from core.notices.record import Fact, Kind, Notice, notice
 from core.policy import Action, Soon
 from core.policy.on import WARNINGS
 
@@ -24,16 +24,9 @@ def about_to_stop(lease: Lease, soon: Soon, *, stack: str, reason: str, now: flo
     left = max(0.0, soon.at - now)
     how = f"is stopped by force in {show(left)} ({soon.bound})" if soon.forced else f"stops in {show(left)}"
     facts: dict[str, Fact] = {"bound": soon.bound, "forced": soon.forced, "limit_s": soon.limit_s, "epoch": lease.epoch}
-    return Notice(
-        id=f"{lease.unit}:{lease.epoch}:{Kind.ABOUT_TO_STOP}:{soon.key}",
-        kind=Kind.ABOUT_TO_STOP,
-        stack=stack,
-        unit=lease.unit,
-        at=iso(now),
-        summary=line(f"{name_of(stack, lease.unit)} {how}"),
-        reason=reason[:REASON_MAX],
-        facts=facts | {"stops_in_s": round(left)},
-    )
+    ident = f"{lease.unit}:{lease.epoch}:{Kind.ABOUT_TO_STOP}:{soon.key}"
+    facts |= {"stops_in_s": round(left)}
+    return notice(Kind.ABOUT_TO_STOP, lease.unit, how, id=ident, stack=stack, at=now, reason=reason, facts=facts)
 
 
 def budget_part(lease: Lease, *, spent_usd: float | None, budget_usd: float | None, now: float) -> int:
@@ -55,16 +48,11 @@ def budget(
     spent = f"{spent_usd:.2f} of {budget_usd:.2f} USD"
     after = "it stops once nobody asks, and is not woken until the next month" if percent >= 100 else "it goes on"
     facts: dict[str, Fact] = {"percent": percent, "spent_usd": round(spent_usd, 2), "budget_usd": budget_usd}
-    return part, Notice(
-        id=f"{lease.unit}:{part}",
-        kind=Kind.BUDGET,
-        stack=stack,
-        unit=lease.unit,
-        at=iso(now),
-        summary=line(f"{name_of(stack, lease.unit)} has spent {what} for {_month(now)}: {spent}"),
-        reason=f"the hours of the host cost {spent} this month; {after}",
-        facts=facts | {"month": _month(now)},
-    )
+    words = f"has spent {what} for {_month(now)}: {spent}"
+    reason = f"the hours of the host cost {spent} this month; {after}"
+    facts |= {"month": _month(now)}
+    ident = f"{lease.unit}:{part}"
+    return part, notice(Kind.BUDGET, lease.unit, words, id=ident, stack=stack, at=now, reason=reason, facts=facts)
 
 
 def told_by_a_kind(lease: Lease, action: Action, key: str) -> bool:
@@ -84,31 +72,17 @@ def alert(lease: Lease, key: str, *, stack: str, reason: str, now: float) -> Not
     """
     named, over = key or lease.alerted, not key
     words = f"{named} is over" if over else f"{named}: {reason}"
-    return Notice(
-        id=f"{lease.unit}:{lease.epoch}:{Kind.ALERT}:{named}:{'over' if over else 'on'}:{int(now // _HOUR_S)}",
-        kind=Kind.ALERT,
-        stack=stack,
-        unit=lease.unit,
-        at=iso(now),
-        summary=line(f"{name_of(stack, lease.unit)} {words}"),
-        reason=reason[:REASON_MAX],
-        facts={"alert": named, "cleared": over, "epoch": lease.epoch},
-    )
+    ident = f"{lease.unit}:{lease.epoch}:{Kind.ALERT}:{named}:{'over' if over else 'on'}:{int(now // _HOUR_S)}"
+    facts: dict[str, Fact] = {"alert": named, "cleared": over, "epoch": lease.epoch}
+    return notice(Kind.ALERT, lease.unit, words, id=ident, stack=stack, at=now, reason=reason, facts=facts)
 
 
 def trouble(about: str, key: str, *, stack: str, reason: str, now: float) -> Notice:
     """An alert about what has no lease that can be read; the same reason has the same id."""
     digest = hashlib.sha256(reason.encode()).hexdigest()[:12]
-    return Notice(
-        id=f"{about}:{Kind.ALERT}:{key}:{digest}",
-        kind=Kind.ALERT,
-        stack=stack,
-        unit=about,
-        at=iso(now),
-        summary=line(f"{name_of(stack, about)} {key}: {reason}"),
-        reason=reason[:REASON_MAX],
-        facts={"alert": key, "cleared": False},
-    )
+    ident, words = f"{about}:{Kind.ALERT}:{key}:{digest}", f"{key}: {reason}"
+    facts: dict[str, Fact] = {"alert": key, "cleared": False}
+    return notice(Kind.ALERT, about, words, id=ident, stack=stack, at=now, reason=reason, facts=facts)
 
 
 def _month(now: float) -> str:
