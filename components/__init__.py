@@ -8,6 +8,7 @@
     alerts.py       the topic                 guard.py     real stack or embedded cloud?
     webhooks.py     queues, the notifier      functions.py what the Lambda functions have in common
     control_link.py the control, own or shared
+    roles.py        what machines and functions act as
 
 A component is `@dataclass(frozen=True) class XArgs` and `class X(pulumi.ComponentResource)` with the type token
 `pilotlight:index:X`; children have `ResourceOptions(parent=self)`. To add a resource: here, in `tests/components/`,

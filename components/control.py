@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components import archive, functions, policies
+from components import archive, functions, policies, roles
 from components.tags import Identity
 from core import contract
 
@@ -129,7 +129,7 @@ class Control(pulumi.ComponentResource):
         )
 
     def _role(self, of: str, service: str, document: pulumi.Output[str]) -> aws.iam.Role:
-        return functions.role(f"{self._name}-{of}", service, document, self._tags(), self._opts)[0]
+        return roles.role(f"{self._name}-{of}", service, document, self._tags(), self._opts)[0]
 
     def _schedule(self) -> None:
         document = self.reaper.arn.apply(lambda arn: json.dumps(policies.schedule(reaper_arn=arn)))

@@ -1,15 +1,11 @@
-"""What the Lambda functions have in common: a name of ours with a log that ends, and a role for one service."""
+"""What the Lambda functions have in common: a name of ours, with a log that ends."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from components import policies
-from components.machine import Tags
+from components.roles import Tags
 from components.tags import Identity
 
 
@@ -29,12 +25,3 @@ def named(
         opts=opts,
     )
     return own, log
-
-
-def role(
-    name: str, service: str, document: pulumi.Input[Any], tags: Tags, opts: pulumi.ResourceOptions
-) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-    """A role `<name>-role` that one AWS service may take, and its one inline policy (`document`, JSON)."""
-    trust = json.dumps(policies.trust(service))
-    made = aws.iam.Role(f"{name}-role", assume_role_policy=trust, tags=tags, opts=opts)
-    return made, aws.iam.RolePolicy(f"{name}-policy", role=made.id, policy=document, opts=opts)

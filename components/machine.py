@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pulumi
 import pulumi_aws as aws
 
-from components import policies
-
-Tags = Mapping[str, pulumi.Input[str]]
+from components import roles
+from components.roles import Tags
 
 CREATE_TIMEOUT = "10m"  # the provider would retry a capacity error for 52 minutes
 # A change of these would replace the machine, or stop, change and *start* it, whatever the lease says
@@ -41,13 +38,7 @@ def instance_profile(
     name: str, document: pulumi.Input[str], tags: Tags, opts: pulumi.ResourceOptions
 ) -> aws.iam.InstanceProfile:
     """A role that EC2 may take, with one inline policy (`document`, JSON), in an instance profile."""
-    role = aws.iam.Role(
-        f"{name}-role",
-        assume_role_policy=pulumi.Output.json_dumps(policies.trust("ec2.amazonaws.com")),
-        tags=tags,
-        opts=opts,
-    )
-    aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=document, opts=opts)
+    role, _ = roles.role(name, "ec2.amazonaws.com", document, tags, opts)
     return aws.iam.InstanceProfile(f"{name}-profile", role=role.name, tags=tags, opts=opts)
 
 

@@ -19,7 +19,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import archive, functions, policies
+from components import archive, functions, policies, roles
 from components.tags import Identity
 from core import contract
 from core.settings import Webhook
@@ -171,7 +171,7 @@ class Webhooks(pulumi.ComponentResource):
         document = known.apply(
             lambda a: json.dumps(policies.notifier(parameter_arn=a[0], log_group_arn=a[1], queue_arns=a[2:]))
         )
-        return functions.role(f"{self._name}-notifier", "lambda.amazonaws.com", document, self._tags(), self._opts)
+        return roles.role(f"{self._name}-notifier", "lambda.amazonaws.com", document, self._tags(), self._opts)
 
     def _mapping(self, name: str, queue: aws.sqs.Queue) -> None:
         aws.lambda_.EventSourceMapping(
