@@ -46,6 +46,9 @@ PK_UNITS: Final = "units"  # the directory: sk is the unit, body its settings on
 SETTINGS_BODY: Final = "body"  # attribute (S): UnitSettings as JSON
 
 
+LAST_EPOCH: Final = 10**12 - 1  # what `sk_event` has digits for
+
+
 def sk_event(epoch: int) -> str:
     """Sort key of the event that the transition to `epoch` wrote; zero-padded so that it sorts by number."""
     return f"event#{epoch:012d}"

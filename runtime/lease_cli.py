@@ -259,13 +259,18 @@ def _parser() -> argparse.ArgumentParser:
     wait = verbs.add_parser("wait", help="until the lease is in a state")
     wait.add_argument("--until", type=_state, nargs="+", required=True)
     wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
+    _add_history(verbs)
+    return parser
+
+
+def _add_history(verbs: Any) -> None:
+    """The verbs that read what was."""
     events = verbs.add_parser("events", help="the history, one event a line")
     events.add_argument("--since", type=float, default=0.0, help="table time, seconds since 1970")
     history = verbs.add_parser("history", help="the same for the last seconds")
     history.add_argument("--for", dest="seconds", type=float, default=86400.0, help="seconds (default: %(default)s)")
     words = verbs.add_parser("last-words", help="why the host went off, and its journals' last lines")
     words.add_argument("--back", type=int, default=0, help="so many stops earlier (default: the last one)")
-    return parser
 
 
 def read_config(path: str) -> HostConfig | RelayConfig:

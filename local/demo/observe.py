@@ -11,16 +11,26 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import docker
 from boto3.dynamodb.types import TypeDeserializer
 
-from core.contract import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, SK_LEASE, SSH_PORT, TABLE_PK, TABLE_SK, Outputs, sk_event
+from core.contract import (
+    AGENT_UNIT,
+    ENGINE_UNIT,
+    LAST_EPOCH,
+    RELAY_UNIT,
+    SK_LEASE,
+    SSH_PORT,
+    TABLE_PK,
+    TABLE_SK,
+    Outputs,
+    sk_event,
+)
 from core.errors import CloudError
 from local.cloud.client import Cloud
 
-LAST_EPOCH: Final = 10**12 - 1  # of a sort key's twelve digits
 Item = dict[str, Any]
 T = TypeVar("T")
 

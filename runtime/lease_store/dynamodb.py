@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core import last_words
 from core.contract import (
+    LAST_EPOCH,
     PK_UNITS,
     SETTINGS_BODY,
     SK_LEASE,
@@ -44,7 +45,6 @@ CONFLICT_TRIES = 5  # of a write that met somebody else's transaction
 CONFLICT_WAIT_S = 0.05
 BATCH = 100  # keys a BatchGetItem takes
 BATCH_TRIES = 8
-LAST_EPOCH = 999_999_999_999  # what `sk_event` has digits for
 CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 FAILED_CONDITIONS = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 Answer = Mapping[str, Any]

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
 
-from runtime import aws
 from runtime.power import PowerRefused, PowerUnanswered
 from runtime.power.ec2 import PAGE, Ec2Power
-
-REGION = "us-east-1"
-IMAGE = "ami-12c6146b"  # of moto's catalogue; asking for it takes seconds
-
-
-@pytest.fixture
-def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.client.cache_clear()
-        yield boto3.client("ec2", region_name=REGION)
-        aws.client.cache_clear()
+from tests.runtime.power.aws_of_moto import IMAGE, REGION
 
 
 @pytest.fixture

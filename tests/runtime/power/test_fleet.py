@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from core.contract import TAG_CONTROL, TAG_UNIT
-from runtime import aws
 from runtime.power.ec2 import PAGE
 from runtime.power.fleet import LARGEST_PAGE, Ec2Fleet
+from tests.runtime.power.aws_of_moto import IMAGE, REGION
 
-REGION = "us-east-1"
-IMAGE = "ami-12c6146b"  # of moto's catalogue; asking for it takes seconds
 MINE = {"Name": f"tag:{TAG_CONTROL}", "Values": ["c1"]}
-
-
-@pytest.fixture
-def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.client.cache_clear()
-        yield boto3.client("ec2", region_name=REGION)
-        aws.client.cache_clear()
 
 
 def run(ec2: Any, count: int = 1, **tags: str) -> list[str]:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from core.contract import TAG_AUTO_STOP, TAG_DEPLOYMENT
 from core.plain import PERIOD_S, PlainMachine
-from runtime import aws
 from runtime.power import PowerRefused
 from runtime.power.plain import METRICS, POINTS, QUERIES, PlainPower
+from tests.runtime.power.aws_of_moto import IMAGE, REGION
 
-REGION = "us-east-1"
-IMAGE = "ami-12c6146b"  # of moto's catalogue; asking for it takes seconds
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture
-def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.client.cache_clear()
-        yield boto3.client("ec2", region_name=REGION)
-        aws.client.cache_clear()
 
 
 def run(ec2: Any, **tags: str) -> str:
