@@ -38,7 +38,7 @@ def program(public_key: str) -> None:
             "aws:region": REGION,
             "pilotlight:host": {"instanceTypes": [FIRST_TYPE, OTHER_TYPE], "sshPublicKey": public_key},
             "pilotlight:access": {"cidrs": ["192.0.2.0/24"], "sshCidrs": ["192.0.2.0/24"]},
-            "pilotlight:engines": {"none": {"model": "none"}},
+            "pilotlight:engines": {"none": {"model": "Qwen/Qwen2.5-0.5B-Instruct"}},
             "pilotlight:gateway": "none",
         },
         NAME,
@@ -65,6 +65,7 @@ def program(public_key: str) -> None:
         stop_after_s=None,
         max_lease_s=0,
         protect=False,
+        needs_gpu=False,
         has_address=False,
     )
     pulumi.export("instance", GpuHost(f"{NAME}-host", args).instance.id)

@@ -140,8 +140,35 @@ def _own_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         asyncio.set_event_loop(None)
 
 
+Program = Callable[[], dict[str, Any]]
+RunProgram = Callable[..., tuple[Cloud, dict[str, Any]]]
+
+
 @pytest.fixture
-def build(monkeypatch: pytest.MonkeyPatch) -> Build:
+def run_program(monkeypatch: pytest.MonkeyPatch) -> RunProgram:
+    """`run_program(stack, program)` runs any program under mocks: (cloud, what it returned, resolved)."""
+
+    def run(stack: str, program: Program, *, preview: bool = False) -> tuple[Cloud, dict[str, Any]]:
+        cloud = Cloud()
+        monkeypatch.setattr("pulumi.resource.register_resource", partial(_noted, cloud))
+        outputs: dict[str, Any] = {}
+
+        @pulumi.runtime.test
+        def tested() -> Any:
+            return pulumi.Output.all(**program()).apply(outputs.update)
+
+        with _own_loops(monkeypatch):
+            pulumi.runtime.set_mocks(
+                cloud, project="pilotlight", stack=stack, preview=preview, organization="organization"
+            )
+            tested()
+        return cloud, outputs
+
+    return run
+
+
+@pytest.fixture
+def build(run_program: RunProgram) -> Build:
     """`build(stack, section={…})` runs the program of a stack file under mocks, once: (cloud, outputs)."""
 
     def remembered(stack: str = "qwen7b", *, fresh: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
@@ -157,21 +184,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
             merged = have | value if isinstance(value, dict) and isinstance(have, dict) else value
             raw[f"pilotlight:{section}"] = merged
         settings = load(raw, stack)
-        cloud = Cloud()
-        monkeypatch.setattr("pulumi.resource.register_resource", partial(_noted, cloud))
-        outputs: dict[str, Any] = {}
-
-        @pulumi.runtime.test
-        def program() -> Any:
-            made = deployment.build(settings)
-            return pulumi.Output.all(**made).apply(outputs.update)
-
-        with _own_loops(monkeypatch):
-            pulumi.runtime.set_mocks(
-                cloud, project="pilotlight", stack=stack, preview=preview, organization="organization"
-            )
-            program()
-        return cloud, outputs
+        return run_program(stack, lambda: deployment.build(settings), preview=preview)
 
     return remembered
 
