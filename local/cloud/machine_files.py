@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from core.contract import CACHE_ENV
+from core.contract import ARCHIVES, CACHE_ENV
 from local.cloud.site import REGION, Site
 
 CACHE: Final = "/var/cache/pilotlight"
-SHARED: Final = ("uv", "models", "pip")  # parts of the computer's cache that machines read and fill
+# Parts of the computer's cache that machines see: package caches, which they fill too, and images' archives
+SHARED: Final = {"uv": "rw", "models": "rw", "pip": "rw", ARCHIVES: "ro"}
 USER: Final = "ubuntu"
 _PASSED: Final = re.compile(
     r"(?i)((https?|ftp|all|no)_proxy|(PIP|UV)_\w+|\w*(CA_BUNDLE|CAINFO|SSL_CERT_FILE|SSL_CERT_DIR))"

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 INSTANCE_LABEL: Final = "pilotlight.instance"
 REBOOTED: Final = 129  # a container whose init called reboot(2) to restart dies of SIGHUP; to power off, of SIGINT
 STOP_TIMEOUT_S: Final = 90
+# A Docker that a deploy installs on the machine. Its overlay file system does not work on the container's own layer, which
+# is one; an anonymous volume stays over stop and start and goes with the machine.
+DOCKER_FOLDER: Final = "/var/lib/docker"
 RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _HOST_CONFIG: Final[dict[str, Any]] = {
     "CapAdd": ["ALL"],
@@ -74,6 +77,7 @@ class Machines:
             hostname="ip-" + private_ip.replace(".", "-"),
             stop_signal="SIGRTMIN+3",
             labels={LABEL: self._site.name, INSTANCE_LABEL: instance_id},
+            volumes=[DOCKER_FOLDER],
             networking_config={"EndpointsConfig": {self._site.name: endpoint}},
             host_config={
                 **_HOST_CONFIG,
@@ -139,10 +143,10 @@ class Machines:
 
     def _mounts(self) -> list[str]:
         shared = []
-        for part in machine_files.SHARED:
+        for part, mode in machine_files.SHARED.items():
             folder = Path(self._site.cache) / part
             folder.mkdir(parents=True, exist_ok=True)
-            shared.append(f"{folder}:{machine_files.CACHE}/{part}:rw")
+            shared.append(f"{folder}:{machine_files.CACHE}/{part}:{mode}")
         resolver = resolver_file(RESOLVERS)
         dns = [f"{resolver}:/etc/resolv.conf:ro"] if resolver else []
         return ["/sys/fs/cgroup:/sys/fs/cgroup:rw", "/etc/ssl/certs:/etc/ssl/certs:ro", *dns, *shared]
