@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 INSTANCE_LABEL: Final = "pilotlight.instance"
 REBOOTED: Final = 129  # a container whose init called reboot(2) to restart dies of SIGHUP; to power off, of SIGINT
 STOP_TIMEOUT_S: Final = 90
-# A Docker that a deploy installs on the machine. Its overlay file system does not work on the container's own layer, which
-# is one; an anonymous volume stays over stop and start and goes with the machine.
+# Of a Docker that a deploy installs on the machine. Its overlay file system cannot lie on the container's own layer,
+# which is one too; an anonymous volume stays over stop and start and goes with the machine.
 DOCKER_FOLDER: Final = "/var/lib/docker"
 RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _HOST_CONFIG: Final[dict[str, Any]] = {
