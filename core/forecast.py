@@ -1,9 +1,9 @@
 """What the policy will decide, minute by minute, if nobody asks: the policy itself, run on a host that is played.
 
 `forecast` starts from a lease as it is (or from `unborn`, for a stack that is not deployed) and asks `core.policy`
-every minute, as the reaper does. What it decides is done to the lease by the protocol's own transitions; the machine
-and its agent are played: they obey at once, a start takes `start_s`. Nothing here knows a rule by its meaning, so a
-new rule needs no line here. A new *action* that changes the lease needs one in `_DO`.
+every minute, as the reaper does. What a decision writes and orders is `core.policy.carry_out`'s, as at the reaper; the
+machine and its agent are played: they obey at once, a start takes `start_s`. Nothing here knows a rule or an action by
+its meaning, so a new one needs no line here; a new *order* to EC2 needs one in `_Host._obey`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
-from core.contract import SILENT_AFTER_S, WISH_EXTRA_S, UnitSettings
-from core.lease import Lease, Outcome, Refused, State
-from core.moments import next_month
+from core.contract import SILENT_AFTER_S, UnitSettings
+from core.lease import Event, Lease, Outcome, Refused, State
 from core.policy import RULES, Action, Case, Decision, Facts
+from core.policy.carry_out import GOES_ON, ROUNDS, Order, Step, carry_out, taken
+from core.wakes import wakes
 
 STEP_S: Final = 60.0  # the reaper's own interval
 START_GUESS_S: Final = 180.0  # of a host that has never started
-ROUNDS: Final = 3  # the reaper goes on at once after these
-GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.MARK, Action.UNMARK})
 _BOOT: Final = "forecast"
 _DURATIONS: Final = re.compile(r"\d+[dhms]( \d+[dhms])?")
 
@@ -69,7 +68,7 @@ def forecast(
 
     Args:
         lease: as read; is not changed.
-        facts: what EC2 says at `now`; tags and spending stay what they are.
+        facts: what EC2 says at `now`, and the past wakes; tags and spending stay what they are.
         settings: the unit's.
         now: table time, s.
         until: end of the forecast, s.
@@ -125,28 +124,25 @@ class _Host:
 
     def __init__(self, lease: Lease, facts: Facts, settings: UnitSettings, start_s: float, *, silent: bool) -> None:
         self.lease, self._facts, self._settings = lease, facts, settings
-        self._machine, self._start_s, self._silent = facts.machine, start_s, silent
+        self._start_s, self._silent = start_s, silent
+        self._began = Event(lease.epoch, lease.since, "", lease.state, lease.by, lease.reason)
 
     def minute(self, now: float) -> Span:
         """Play the agent, decide, do it; the span that begins here."""
         self._agent(now)
         for _ in range(ROUNDS):
-            facts = dataclasses.replace(self._facts, machine=self._machine)
-            rule, decision = _decide(Case(self.lease, facts, self._settings, now))
-            before = self.lease.state
-            self._do(decision, now)
-            if decision.action not in GOES_ON:
+            rule, decision = _decide(Case(self.lease, self._facts, self._settings, now))
+            step = carry_out(self.lease, decision, self._settings, now=now, nonce=_BOOT)
+            if not self._carry_out(step, now) or decision.action not in GOES_ON:
                 break
-        after = before if decision.action in _QUIET else self.lease.state
-        return Span(now, now, after, rule, decision.action, decision.reason)
+        return Span(now, now, self.lease.state, rule, decision.action, decision.reason)
 
     def _agent(self, now: float) -> None:
         """What machine and agent have done since the last minute."""
         lease = self.lease
-        if lease.state is State.STOPPING and self._machine in ("running", "pending", "stopping"):
-            self._machine = "stopped"
-        if lease.state is State.DRAINING:
-            self._write(protocol.stop(lease, boot_id=lease.boot_id, now=now, nonce=_BOOT))
+        if lease.state is State.STOPPING and self._facts.machine in ("running", "pending", "stopping"):
+            self._machine_is("stopped")
+        self._look(now)
         if lease.state is State.STARTING and now - lease.since >= self._start_s:
             self._ready(now)
             lease = self.lease
@@ -158,70 +154,63 @@ class _Host:
         """The start ended in time, also where the forecast looks only at whole minutes."""
         at = min(now, self.lease.since + self._start_s)
         self.lease = dataclasses.replace(self.lease, boot_id=_BOOT)
-        self._machine = "running"
+        self._machine_is("running")
         self._write(protocol.ready(self.lease, boot_id=_BOOT, now=at, nonce=_BOOT))
         self.lease = dataclasses.replace(self.lease, agent_at=now)
 
-    def _do(self, decision: Decision, now: float) -> None:
-        if decision.action in _DO:
-            self._write(_DO[decision.action](self.lease, decision, now))
-        if decision.action is Action.DRAIN and self.lease.state is State.DRAINING:
+    def _look(self, now: float) -> None:
+        """An agent that is asked to stop finds nobody and stops."""
+        if self.lease.state is State.DRAINING:
             self._write(protocol.stop(self.lease, boot_id=self.lease.boot_id, now=now, nonce=_BOOT))
-        if decision.action in (Action.PRE_WARM, Action.START):
-            self._write(protocol.start(self.lease, by="forecast", now=now, nonce=_BOOT))
-            self._machine = "running" if self.lease.state is State.STARTING else self._machine
-        if decision.action in (Action.BACKSTOP, Action.FAIL_STOP):
-            self._machine = "stopped"
 
-    def _write(self, outcome: Outcome) -> None:
+    def _carry_out(self, step: Step, now: float) -> bool:
+        """What the reaper does, to a machine that obeys. False where the lease refuses."""
+        if step.write is not None and not self._write(step.write):
+            return False
+        self._obey(step, now)
+        if (news := taken(self.lease, step.order, nonce=_BOOT)) is not None:
+            self._write(news)
+        self._look(now)
+        return True
+
+    def _obey(self, step: Step, now: float) -> None:
+        match step.order:
+            case Order.START:
+                self._machine_is("running")
+            case Order.STOP:
+                self._machine_is("stopped")
+            case Order.SET_TYPE:
+                self._facts = dataclasses.replace(self._facts, instance_type=step.instance_type)
+            case Order.CLIMB:  # the same type once more, and now there is room
+                lease = self.lease
+                self._write(protocol.climb(lease, rung=lease.rung, tried=lease.tried, now=now, nonce=_BOOT))
+                self._machine_is("running")
+
+    def _machine_is(self, state: str) -> None:
+        """EC2's words were for the state before."""
+        self._facts = dataclasses.replace(self._facts, machine=state, state_reason="")
+
+    def _write(self, outcome: Outcome) -> bool:
         """The lease after a write; a refusal changes nothing, as at the reaper."""
         if isinstance(outcome, Refused):
-            return
+            return False
         after = protocol.apply(protocol.to_item(self.lease), outcome)
-        if after is not None:
-            self.lease = protocol.from_item(after)
+        if after is None:
+            return False
+        self.lease = protocol.from_item(after)
+        if outcome.event is not None:
+            self._happened(outcome.event)
+        return True
+
+    def _happened(self, event: Event) -> None:
+        """A wake that is played is a past one for the next, as at the reaper."""
+        if event.after == State.STARTING:
+            self._began = event
+        elif event.after == State.RUNNING:
+            woken = wakes([self._began, event])
+            self._facts = dataclasses.replace(self._facts, wakes=(*self._facts.wakes, *woken))
 
 
 def _decide(case: Case) -> tuple[str, Decision]:
     """The rule that wins, by name, and what it says."""
     return next((rule.__name__, found) for rule in RULES if (found := rule(case)) is not None)
-
-
-_QUIET: Final = frozenset({Action.KEEP, Action.SEEN, Action.REFUSE, Action.REPEAT, Action.BACKSTOP})
-
-
-def _fail(lease: Lease, decision: Decision, now: float) -> Outcome:
-    order = decision.action is Action.FAIL_STOP
-    why, failure = decision.reason, decision.alert
-    return protocol.fail(lease, by="reaper", now=now, nonce=_BOOT, reason=why, failure=failure, order=order)
-
-
-def _wish(lease: Lease, _: Decision, now: float) -> Outcome:
-    return protocol.wish(lease, by="forecast", now=now, until=now + WISH_EXTRA_S, nonce=_BOOT)
-
-
-def _seen(lease: Lease, _: Decision, now: float) -> Outcome:
-    return protocol.seen_stopped(lease, at=now if lease.stopped_seen is None else None, nonce=_BOOT)
-
-
-def _resume(lease: Lease, d: Decision, now: float) -> Outcome:
-    return protocol.resume(lease, by="reaper", now=now, nonce=_BOOT, reason=d.reason, demand=False)
-
-
-_DO: Final[Mapping[Action, Callable[[Lease, Decision, float], Outcome]]] = {
-    Action.PRE_WARM: _wish,
-    Action.SEEN: _seen,
-    Action.LOST: lambda v, d, now: protocol.lost(v, now=now, nonce=_BOOT, reason=d.reason),
-    Action.ADOPT: lambda v, _, now: protocol.adopt(v, now=now, nonce=_BOOT),
-    Action.STOPPED: lambda v, _, now: protocol.stopped(v, by="reaper", now=now, nonce=_BOOT),
-    Action.BACKSTOP: lambda v, _, now: protocol.stop_order(v, now=now, nonce=_BOOT),
-    Action.REPEAT: lambda v, _, now: protocol.repeat_start(v, now=now, nonce=_BOOT),
-    Action.FAIL: _fail,
-    Action.FAIL_STOP: _fail,
-    Action.RESUME: _resume,
-    Action.MARK: lambda v, _, now: protocol.spent(v, until=next_month(now), nonce=_BOOT),
-    Action.UNMARK: lambda v, _, __: protocol.spent(v, until=None, nonce=_BOOT),
-    Action.REFUSE: lambda v, _, __: protocol.drop_wish(v, nonce=_BOOT),
-    Action.DRAIN: lambda v, d, now: protocol.drain(v, now=now, nonce=_BOOT, reason=d.reason),
-    Action.FORCE: lambda v, d, now: protocol.force(v, by="reaper", now=now, nonce=_BOOT, reason=d.reason),
-}

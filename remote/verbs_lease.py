@@ -14,6 +14,7 @@ from core.contract import UnitSettings
 from core.lease import Event, Lease, from_item
 from core.policy import Facts
 from core.settings import StackSettings, unit_settings
+from core.wakes import wakes
 from remote import inventory
 from remote.inventory import Inventory
 from remote.lease import LeaseDesk
@@ -58,7 +59,8 @@ class Seen:
         """For the policy."""
         machine = self.machine
         seen = (machine["state"], machine.get("state_reason", ""), machine.get("tags", {}))
-        return Facts(*seen, spent_usd, instance_type=machine.get("instance_type", ""))
+        past = wakes(self.events)
+        return Facts(*seen, spent_usd, wakes=past, instance_type=machine.get("instance_type", ""))
 
 
 def look(front: Front, *, history_s: float) -> Seen:

@@ -37,12 +37,19 @@ def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> W
 
 
 def start(
-    lease: Lease, *, by: str, now: float, nonce: str, reason: str = "", wish_until: float | None = None
+    lease: Lease,
+    *,
+    by: str,
+    now: float,
+    nonce: str,
+    reason: str = "",
+    wish_until: float | None = None,
+    wish_by: str = "",
 ) -> Outcome:
     """STOPPED, FAILED → STARTING, by relay or reaper; the caller then sends the start order.
 
-    For a wish that stands in the lease, and only while it does; or, with `wish_until`, carrying a wish of `by`'s own,
-    so that a wake is one write.
+    For a wish that stands in the lease, and only while it does; or, with `wish_until`, carrying a wish of `wish_by`'s
+    (default: `by`'s) own, so that a wake is one write.
     """
     if wrong := must(lease, State.STOPPED, State.FAILED):
         return wrong
@@ -56,7 +63,8 @@ def start(
     clause: Clause = After("wish_until", now)
     wish: Mapping[str, Any] = {}
     if wish_until is not None:
-        whose, (clause, wish) = by, wished(lease, by=by, now=now, until=wish_until)
+        whose = wish_by or by
+        clause, wish = wished(lease, by=whose, now=now, until=wish_until)
     return transition(
         lease,
         State.STARTING,

@@ -8,8 +8,8 @@
 Two reapers at once are safe: whatever they do starts with a conditional write that one of them loses.
 Environment: TABLE, AWS_REGION, DEPLOYMENT_ID (what the machines' control tag says), ALERTS_TOPIC (for what is no
 readable unit's), PLAIN_INSTANCES=on where machines without an agent are looked after too (`plain.py`). The decisions
-are `core/policy.py`'s; `sweep.py` is the pass, `act.py` does one decision, `tell.py` tells people. To add an action:
-a member of `core.policy.Action` and a function in `act.py`.
+are `core/policy/`'s; `sweep.py` is the pass, `act.py` does one decision, `tell.py` tells people. To add an action:
+`core/policy/carry_out.py` says how.
 """
 
 from __future__ import annotations

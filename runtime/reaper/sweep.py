@@ -17,6 +17,7 @@ from core.contract import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
 from core.policy import Action, Decision, Facts, asks_past, decide
+from core.policy.carry_out import GOES_ON, ROUNDS
 from core.wakes import Wake, wakes
 from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
@@ -28,8 +29,6 @@ from runtime.reaper.tell import News, Teller
 
 log = logging.getLogger("pilotlight.reaper")
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
-ROUNDS: Final = 4  # STOPPED, then START: one pass may take a unit several steps
-GOES_ON: Final = frozenset({Action.STOPPED, Action.LOST, Action.SEEN, Action.RESTORE, Action.MARK, Action.UNMARK})
 
 
 class FleetPower(Power, Protocol):
