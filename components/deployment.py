@@ -19,7 +19,7 @@ from components.gpu_host import GpuHost, GpuHostArgs
 from components.tags import Identity
 from components.unit import Unit, UnitArgs
 from components.webhooks import Webhooks, WebhooksArgs
-from core.contract import API_PORT, ControlLink, Outputs, guest_topic
+from core.contract import API_PORT, CHAT_PORT, ControlLink, Outputs, guest_topic
 from core.errors import SettingsError
 from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
 
@@ -125,7 +125,14 @@ def _public_key(settings: StackSettings) -> str:
 
 def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
     access = settings.access
-    args = FirewallArgs(base.identity, base.where.vpc_id, access.cidrs, access.ssh_cidrs, settings.gateway is not None)
+    args = FirewallArgs(
+        base.identity,
+        base.where.vpc_id,
+        access.cidrs,
+        access.ssh_cidrs,
+        has_gateway=settings.gateway is not None,
+        chat_on=settings.chat_on,
+    )
     tags = base.identity.tags("key")
     key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=public_key, tags=tags)
     firewall = Firewall(f"{settings.stack}-firewall", args)
@@ -213,4 +220,14 @@ def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: Gatewa
         Outputs.GATEWAY_ADDRESS: front.address,
         Outputs.API_URL: pulumi.Output.concat("http://", front.address, f":{API_PORT}/v1"),
         Outputs.SSH_USER: settings.host.ssh_user,
-    }
+    } | _chat_outputs(settings, front)
+
+
+def _chat_outputs(settings: StackSettings, front: GatewayHost | GpuHost) -> dict[str, Any]:
+    """Where the page is, and the first account's password as a secret, where the stack file has one."""
+    if settings.chat_on is None:
+        return {Outputs.CHAT_URL: ""}
+    found: dict[str, Any] = {Outputs.CHAT_URL: pulumi.Output.concat("http://", front.address, f":{CHAT_PORT}")}
+    if password := settings.webui.admin_password:
+        found[Outputs.WEBUI_PASSWORD] = pulumi.Output.secret(password)
+    return found

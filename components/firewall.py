@@ -14,20 +14,24 @@ import pulumi
 import pulumi_aws as aws
 
 from components.tags import Identity
-from core.contract import API_PORT, CHAT_PORT, ENGINE_PORT_FIRST, ENGINE_PORT_LAST, SSH_PORT
+from core.contract import API_PORT, CHAT_PORT, ENGINE_PORT_FIRST, ENGINE_PORT_LAST, SSH_PORT, WEBUI_PORT
 
 ROLE = "firewall"
 
 
 @dataclass(frozen=True)
 class FirewallArgs:
-    """`cidrs` reach the API and the chat page, `ssh_cidrs` log in. `has_gateway` false opens these on the host."""
+    """`cidrs` reach the API and the chat page, `ssh_cidrs` log in. `has_gateway` false opens these on the host.
+
+    `chat_on` is the machine that the chat page runs on (`gateway`, `host`), None for none.
+    """
 
     identity: Identity
     vpc_id: pulumi.Input[str]
     cidrs: Sequence[str]
     ssh_cidrs: Sequence[str]
     has_gateway: bool
+    chat_on: str | None = "gateway"
 
 
 class Firewall(pulumi.ComponentResource):
@@ -46,9 +50,12 @@ class Firewall(pulumi.ComponentResource):
             self.gateway = self._group("gateway", "pilotlight: what callers talk to")
             self._from_group("host-engines", self.host, self.gateway, ENGINE_PORT_FIRST, ENGINE_PORT_LAST)
             self._from_group("host-ssh", self.host, self.gateway, SSH_PORT, SSH_PORT)
+            if args.chat_on == "host":
+                self._from_group("host-chat", self.host, self.gateway, WEBUI_PORT, WEBUI_PORT)
         front = self.gateway or self.host
         self._from_cidrs("api", front, args.cidrs, API_PORT)
-        self._from_cidrs("chat", front, args.cidrs, CHAT_PORT)
+        if args.chat_on:
+            self._from_cidrs("chat", front, args.cidrs, CHAT_PORT)
         self._from_cidrs("ssh", front, args.ssh_cidrs, SSH_PORT)
         self.register_outputs({"hostGroupId": self.host.id, "gatewayGroupId": self.gateway and self.gateway.id})
 

@@ -111,6 +111,8 @@ class Outputs:
     GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
     GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
     API_URL: Final = "apiUrl"  # "http://<address>:8000/v1"
+    CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", or "" without a chat page
+    WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
     SSH_USER: Final = "sshUser"
     CONTROL: Final = "control"  # ControlLink as JSON: what a stack reads that is to share this stack's control
 

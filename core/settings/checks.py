@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 import struct
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -27,6 +29,8 @@ KEYGEN: Final = "ssh-keygen -t ed25519 -f ~/.ssh/pilotlight"
 # Wider than this is "the whole internet" in parts: 0.0.0.0/1 and 128.0.0.0/1 together are 0.0.0.0/0
 WIDEST_V4: Final = 8
 WIDEST_V6: Final = 16
+PASSWORD_SHORTEST: Final = 8
+PASSWORD_LONGEST: Final = 72  # bcrypt, which Open WebUI uses, reads no more
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
 
 
@@ -126,6 +130,34 @@ def _cron(text: str) -> str:
     return text
 
 
+_IMAGE: Final = re.compile(
+    r"(?:[a-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+
+
+def _image(text: str) -> str:
+    """A container image's name with a tag or a digest; without one it would be whatever `latest` is that day."""
+    found = _IMAGE.fullmatch(text)
+    if found is None:
+        raise ValueError("is not a container image; write e.g. ghcr.io/open-webui/open-webui:v1.2.3@sha256:…")
+    if not any(found.groups()) or (found.group(1) == ":latest" and not found.group(2)):
+        raise ValueError("names no version; write NAME:TAG or NAME:TAG@sha256:…, and not `latest`")
+    return text
+
+
+def _password(value: Any) -> Any:
+    """A password; None for an encrypted one, which only Pulumi can read. Its text is in no message."""
+    if isinstance(value, Mapping) and "secure" in value:
+        return None
+    if (
+        not isinstance(value, str)
+        or not PASSWORD_SHORTEST <= len(value.encode()) <= PASSWORD_LONGEST
+        or not value.isprintable()
+    ):
+        raise ValueError(f"must be one line of {PASSWORD_SHORTEST} to {PASSWORD_LONGEST} bytes")
+    return value
+
+
 def _kind(text: Any) -> Any:
     if text in {"ssh", "kubernetes"}:
         raise ValueError("is not in this release; allowed is ec2")
@@ -141,6 +173,11 @@ def _no_spot(value: bool) -> bool:
     return value
 
 
+ContainerImage = Annotated[str, AfterValidator(_image)]
+_SEALED: Final[dict[str, Any]] = {"type": "object", "required": ["secure"], "additionalProperties": {"type": "string"}}
+Password = Annotated[
+    str | None, BeforeValidator(_password), WithJsonSchema({"anyOf": [{"type": "string", "minLength": 8}, _SEALED]})
+]
 Cidr = Annotated[str, AfterValidator(_network)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from core import contract
 from core.errors import SettingsError
 from core.settings import messages, notify
 from core.settings.checks import KEYGEN
@@ -56,7 +57,9 @@ def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> S
     return settings.model_copy(update={"services": services})
 
 
-_SEALED: Final = frozenset({"notify"})  # sections whose own checks know encrypted values, and say what they become
+_SEALED: Final = frozenset(
+    {"notify", "webui"}
+)  # sections whose own checks know encrypted values, and say what they become
 
 
 def _plain(value: Any, *, keep: bool) -> Any:
@@ -91,8 +94,18 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
-    problems += _control(settings)
+    problems += _control(settings) + _chat(settings)
     return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
+
+
+def _chat(settings: StackSettings) -> list[str]:
+    """The page is reached through the gateway, which is also what wakes the host for it."""
+    if settings.gateway is not None or settings.chat_on is None:
+        return []
+    return [
+        f"{_PREFIX}webui.host: {messages.show(settings.webui.host)} needs a gateway: without one nothing answers on "
+        f"port {contract.CHAT_PORT} while the host is off. Take away `{_PREFIX}gateway: none`, or set none here"
+    ]
 
 
 def _on_aws(settings: StackSettings) -> list[str]:

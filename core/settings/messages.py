@@ -15,6 +15,7 @@ from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
 _VEILED: Final = ("notify", "webhooks")  # a webhook's URL is a key
+_HIDDEN: Final = ("webui", "adminPassword")
 _LONGEST: Final = 60  # of a value that is shown; a pasted key would fill the screen
 _HINTS: Final = {
     "model_type": "must be a section with keys of its own",
@@ -50,8 +51,14 @@ def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{where} is not a setting{hint}; allowed here: {', '.join(sorted(known))}"
     if kind == "missing":
         return f"{where} is not set, and has no default"
-    shown = notify.veiled(value) if found["loc"][:2] == _VEILED else show(value)
-    return f"{where}: {shown} {_allowed(kind, value, context, found['msg'])}"
+    return f"{where}: {_shown(found['loc'][:2], value)} {_allowed(kind, value, context, found['msg'])}"
+
+
+def _shown(loc: Sequence[int | str], value: Any) -> str:
+    """The value for a message; of a secret no character."""
+    if tuple(loc) == _HIDDEN:
+        return "the value (not shown)"
+    return notify.veiled(value) if tuple(loc) == _VEILED else show(value)
 
 
 def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) -> str:

@@ -20,6 +20,7 @@ from core.settings import flags as flag_rules
 from core.settings import notify as notify_rules
 from core.settings.checks import (
     Cidr,
+    ContainerImage,
     Cron,
     Dollars,
     Duration,
@@ -30,6 +31,7 @@ from core.settings.checks import (
     KmsKeyArn,
     MaybeDuration,
     Name,
+    Password,
     PublicKey,
     Region,
     Spot,
@@ -107,10 +109,41 @@ class Gateway(Section):
     """The small always-on machine that callers talk to."""
 
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 type.")
-    disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(default=10, alias="diskGiB", description="Root disk, GiB.")
+    disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(
+        default=20,
+        alias="diskGiB",
+        description="Root disk, GiB; the chat page's image takes about 6 of them, twice while it is replaced.",
+    )
     queue_max: Annotated[int, Field(ge=1, le=10000)] = Field(
         default=100, description="Requests that may wait while the host starts; more are answered 429."
     )
+
+
+class Webui(Section):
+    """The chat page (Open WebUI) on port 3000. It calls the API like any other program, with a key of its own."""
+
+    host: Literal["gateway", "host", "none"] | None = Field(
+        default=None,
+        description="Where it runs. On the host it is off while the host is off. Default: gateway, or none where "
+        "there is no gateway.",
+    )
+    image: ContainerImage = Field(
+        default=contract.WEBUI_IMAGE, description="Container image, best with its digest: NAME:TAG@sha256:…"
+    )
+    memory_mib: Annotated[int, Field(ge=512, le=65536)] = Field(
+        default=1280, alias="memoryMiB", description="The container's limit, MiB; about 800 are in use."
+    )
+    cpus: Annotated[float, Field(ge=0.25, le=64)] = Field(default=1.5, description="The container's limit, CPUs.")
+    admin_email: Annotated[str, AfterValidator(notify_rules.checked_email)] = Field(
+        default="admin@pilotlight.local", description="The first account's log-in name. First start only."
+    )
+    admin_password: Password = Field(
+        default=None,
+        repr=False,
+        description="The first account's password, a secret: `pulumi config set --secret`. First start only. Default: "
+        "`fab deploy` makes one and prints it once.",
+    )
+    sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
 
 
 class Access(Section):
@@ -283,6 +316,11 @@ def _gateway_or_none(value: Any) -> Any:
     return value
 
 
+def _webui_or_none(value: Any) -> Any:
+    return {"host": "none"} if value == "none" else value
+
+
+_WEBUI_SCHEMA: dict[str, Any] = {"anyOf": [Webui.model_json_schema(), {"const": "none"}]}
 _GATEWAY_SCHEMA: dict[str, Any] = {"anyOf": [Gateway.model_json_schema(), {"const": "none"}]}
 
 
@@ -304,6 +342,9 @@ class StackSettings(Section):
     services: Mapping[Name, Service] = Field(
         default_factory=dict, description="Services by name. Default: one an engine, with the engine's name."
     )
+    webui: Annotated[Webui, BeforeValidator(_webui_or_none), WithJsonSchema(_WEBUI_SCHEMA)] = Field(
+        default_factory=Webui, description=Webui.__doc__
+    )
     idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
     budget: Budget | None = Field(default=None, description="Default: no limit.")
     notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
@@ -313,6 +354,12 @@ class StackSettings(Section):
     def queue_max(self) -> int:
         """Requests that may wait at the relay."""
         return (self.gateway or Gateway()).queue_max
+
+    @property
+    def chat_on(self) -> Literal["gateway", "host"] | None:
+        """The machine that the chat page runs on; None: there is none."""
+        wanted = self.webui.host or ("gateway" if self.gateway else "none")
+        return None if wanted == "none" else wanted
 
     @property
     def unit(self) -> str:

@@ -56,15 +56,34 @@ def test_ports_without_a_gateway(build: Any) -> None:
     host = "qwen7b-firewall-host-id"
     assert ingress(cloud) == {
         (host, "tcp", "203.0.113.0/24", 8000, 8000),
-        (host, "tcp", "203.0.113.0/24", 3000, 3000),
         (host, "tcp", "203.0.113.7/32", 22, 22),
     }
+    assert outputs[Outputs.CHAT_URL] == ""
     assert set(cloud.of("Instance")) == {"qwen7b-host"}
     assert cloud.of("EipAssociation")["qwen7b-host-address"]["instanceId"] == "qwen7b-host-id"
     assert outputs[Outputs.GATEWAY_INSTANCE_ID] == ""
     assert outputs[Outputs.API_URL] == "http://203.0.113.9:8000/v1"
     relay = json.loads(cloud.of("RolePolicy")["qwen7b-host-policy"]["policy"])
     assert any(s["Action"] == ["ec2:StartInstances"] for s in relay["Statement"])
+
+
+def test_the_chat_page_on_the_host_is_reached_by_the_gateway_alone(build: Any) -> None:
+    cloud, outputs = build(webui={"host": "host"})
+    host, gateway = "qwen7b-firewall-host-id", "qwen7b-firewall-gateway-id"
+    chat = {rule for rule in ingress(cloud) if rule[3] in (3000, 3001)}
+    assert chat == {(gateway, "tcp", "203.0.113.0/24", 3000, 3000), (host, "tcp", gateway, 3001, 3001)}
+    assert outputs[Outputs.CHAT_URL] == "http://203.0.113.9:3000"
+
+
+def test_without_a_chat_page_its_port_is_closed(build: Any) -> None:
+    cloud, outputs = build(webui="none")
+    assert not {rule for rule in ingress(cloud) if rule[3] in (3000, 3001)}
+    assert outputs[Outputs.CHAT_URL] == ""
+
+
+def test_the_first_accounts_password_is_a_secret_output(build: Any) -> None:
+    _, outputs = build(webui={"adminPassword": "correct horse"})
+    assert outputs[Outputs.WEBUI_PASSWORD] == "correct horse"
 
 
 def test_outbound_is_open(build: Any) -> None:
@@ -257,7 +276,8 @@ def test_roles_are_trusted_to_one_service_each(build: Any) -> None:
 def test_outputs_are_those_of_the_contract(build: Any) -> None:
     _, outputs = build()
     names = {value for key, value in vars(Outputs).items() if key.isupper()}
-    assert set(outputs) == names - {Outputs.WEBHOOK_KEY}  # that one is where webhooks are: test_webhooks.py
+    sometimes = {Outputs.WEBHOOK_KEY, Outputs.WEBUI_PASSWORD}  # where webhooks, or a password, are
+    assert set(outputs) == names - sometimes
     assert all(isinstance(value, str) and value for value in outputs.values())
 
 

@@ -1,0 +1,90 @@
+"""`pilotlight:webui`: where the chat page runs, its image, and its first account."""
+
+from typing import Any
+
+import pytest
+
+from core.contract import WEBUI_IMAGE
+from core.errors import SettingsError
+from core.settings import load
+
+DIGEST = "@sha256:" + "a" * 64
+
+
+def raw(**sections: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {"cloud": "embedded", "engines": {"qwen": {"model": "Qwen/Qwen2.5-0.5B-Instruct"}}}
+    return {f"pilotlight:{k}": v for k, v in (base | sections).items()}
+
+
+def message(**sections: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(raw(**sections), "lab")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "where"),
+    [
+        ({}, "gateway"),
+        ({"webui": {"host": "gateway"}}, "gateway"),
+        ({"webui": {"host": "host"}}, "host"),
+        ({"webui": {"host": "none"}}, None),
+        ({"webui": "none"}, None),
+        ({"gateway": "none"}, None),
+        ({"gateway": "none", "webui": "none"}, None),
+    ],
+)
+def test_where_the_page_runs(sections: dict[str, Any], where: str | None) -> None:
+    assert load(raw(**sections), "lab").chat_on == where
+
+
+@pytest.mark.parametrize("place", ["host", "gateway"])
+def test_a_page_without_a_gateway_is_refused(place: str) -> None:
+    said = message(gateway="none", webui={"host": place})
+    assert f'pilotlight:webui.host: "{place}" needs a gateway' in said
+    assert "\n" not in said
+
+
+def test_the_image_has_a_version_or_a_digest() -> None:
+    assert load(raw(), "lab").webui.image == WEBUI_IMAGE
+    for image in (f"localhost:5000/chat{DIGEST}", f"ghcr.io/o/w:v1{DIGEST}", "open-webui:0.1", f"a/b:latest{DIGEST}"):
+        assert load(raw(webui={"image": image}), "lab").webui.image == image
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("ghcr.io/open-webui/open-webui", "names no version"),
+        ("ghcr.io/open-webui/open-webui:latest", "names no version"),
+        ("open-webui:v1 --privileged", "is not a container image"),
+        ("https://ghcr.io/open-webui:v1", "is not a container image"),
+        ("Open-WebUI:v1", "is not a container image"),
+        ("open-webui:v1@sha256:abc", "is not a container image"),
+        ("-v:1", "is not a container image"),
+    ],
+)
+def test_wrong_images(image: str, said: str) -> None:
+    assert f'pilotlight:webui.image: "{image}" {said}' in message(webui={"image": image})
+
+
+def test_the_admins_address_must_be_one() -> None:
+    assert 'pilotlight:webui.adminEmail: "ops" is not an e-mail address' in message(webui={"adminEmail": "ops"})
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 73, "two\nlines of it", 12345678, ["a", "b"]])
+def test_a_wrong_password_is_named_but_not_shown(password: Any) -> None:
+    said = message(webui={"adminPassword": password})
+    assert said.endswith("adminPassword: the value (not shown) must be one line of 8 to 72 bytes")
+    assert str(password) not in said
+
+
+def test_an_encrypted_password_is_nobodys_business_but_pulumis() -> None:
+    settings = load(raw(webui={"adminPassword": {"secure": "v1:abc"}}), "lab")
+    assert settings.webui.admin_password is None
+    given = load(raw(webui={"adminPassword": "correct horse"}), "lab")
+    assert given.webui.admin_password == "correct horse"
+    assert "correct horse" not in repr(given)
+
+
+def test_a_misspelt_key_is_suggested() -> None:
+    assert "did you mean adminEmail?" in message(webui={"adminMail": "a@b.org"})
