@@ -34,14 +34,14 @@ def apply(
         line = f"{machine.role:<8} {step.text}"
         if step.item.slow:
             with progress.during(line):
-                _do(machine, step.item, facts)
+                _do(machine, step.item, facts, progress)
         else:
-            _do(machine, step.item, facts)
+            _do(machine, step.item, facts, progress)
         took = time.monotonic() - began
         progress.say(f"{machine.role:<8} done: {step.item.label} ({took:.1f} s)" if step.item.slow else line)
 
 
-def _do(machine: Machine, item: Item, facts: Facts) -> None:
+def _do(machine: Machine, item: Item, facts: Facts, progress: Progress) -> None:
     for order in item.orders(facts):
         result = machine.run(order.script, stdin=order.stdin, timeout_s=order.timeout_s)
         if result.code != 0:
@@ -49,3 +49,5 @@ def _do(machine: Machine, item: Item, facts: Facts) -> None:
             raise DeployError(
                 f"{machine.role}: {order.failure or item.label}." + (f" It said:\n{said}" if said else "")
             )
+        if order.tell and result.out.strip():
+            progress.say(f"{machine.role:<8} {item.label}: {result.out.strip().splitlines()[-1]}")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from core.contract import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, RELAY_CONFIG, RELAY_VENV
+from core.contract import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, RELAY_CONFIG, RELAY_VENV, Outputs
 from core.errors import DeployError
-from remote import keys, plan, wanted
+from remote import keys, plan, wanted, webui
 from remote.apply import apply
 from remote.facts import Facts, Query
 from remote.inventory import Inventory
@@ -45,11 +45,16 @@ class Options:
     dry_run: bool = False
     new_key: bool = False
     key_file: Path | None = None
+    password_file: Path | None = None
 
 
 @dataclass
 class Report:
-    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it."""
+    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
+
+    `chat_url` is "" without a chat page; `admin_password` is there only where its first account was made now, with a
+    password of ours that no file took.
+    """
 
     stack: str
     api_url: str
@@ -57,6 +62,10 @@ class Report:
     lease: str = ""
     api_key: str = ""
     key_file: str = ""
+    chat_url: str = ""
+    admin_email: str = ""
+    admin_password: str = ""
+    admin_password_file: str = ""
     seconds_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,6 +81,12 @@ class Side:
     items: Sequence[Item]
     facts: Facts
     steps: tuple[Step, ...]
+    chat: tuple[Step, ...] = ()  # those of the chat page, which nothing else waits for
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """In the order in which they are made."""
+        return (*self.steps, *self.chat)
 
 
 class Deployment:
@@ -85,7 +100,8 @@ class Deployment:
         self.desk = LeaseDesk(self.front)
         self.hold = Hold(self.desk, "fab deploy", self.progress.say)
         self._holding = threading.Lock()
-        self.report = Report(inventory.stack, inventory.api_url)
+        self.report = Report(inventory.stack, inventory.api_url, chat_url=inventory.outputs.get(Outputs.CHAT_URL, ""))
+        self.account: webui.Account | None = None
 
     def run(self) -> Report:
         """Deploy, or with --dry-run only show. DeployError names the machine, the thing and the next command."""
@@ -109,11 +125,12 @@ class Deployment:
             host_side = self._woken(seen)
             if host_side is None:
                 return None
+        front_side, host_side = self._with_secrets(front_side, host_side)
         sides = [front_side, host_side] if self.gateway else [host_side]
-        self.report.changes = [f"{side.machine.role}: {step.text}" for side in sides for step in side.steps]
+        self.report.changes = [f"{side.machine.role}: {step.text}" for side in sides for step in side.all_steps]
         if self.options.dry_run:
             return self._show(sides)
-        if any(side.steps for side in sides):
+        if any(side.all_steps for side in sides):
             self._change(front_side, host_side)
         self._key(front_side)
         self._prove(seen, changed=bool(self.report.changes))
@@ -131,9 +148,24 @@ class Deployment:
         machine.connect(
             patience_s, lambda: self.progress.say(f"{machine.role:<8} waits for SSH (up to {patience_s:.0f} s)")
         )
-        asked = Query.union([plan.query(items), Query(texts=(KEYS_MAP,), units=(AGENT_UNIT,))])
+        chat = wanted.chat(self.inventory, machine.role)
+        asked = Query.union([plan.query([*items, *chat]), webui.QUERY, Query(units=(AGENT_UNIT,))])
         found = machine.facts(asked)
-        return Side(machine, items, found, plan.plan(items, found))
+        return Side(machine, [*items, *chat], found, plan.plan(items, found), plan.plan(chat, found))
+
+    def _with_secrets(self, front: Side, back: Side) -> tuple[Side, Side]:
+        """The sides with what makes the chat page's key and first account, where these are missing."""
+        page, where = self.inventory.page, self.inventory.settings.chat_on
+        on = front if where == "gateway" else back
+        if page is None or not webui.secrets_needed(front.facts, on.facts):
+            return front, back
+        has_password = Outputs.WEBUI_PASSWORD in self.inventory.outputs and not self.options.dry_run
+        made = webui.make_secrets(page, on.facts, self.inventory.secret(Outputs.WEBUI_PASSWORD) if has_password else "")
+        self.account = made.account
+        front = replace(front, chat=(*front.chat, *made.on_front)) if where == "host" else front
+        added = made.on_page if where == "host" else (*made.on_front, *made.on_page)
+        on = replace(on, chat=webui.before_unit(on.chat, on.items, added))
+        return (on, back) if where == "gateway" else (front, on)
 
     def _lease(self, front: Future[Side]) -> Record:
         """The lease as the gateway sees it; {} where the gateway cannot tell yet (its first deployment)."""
@@ -172,7 +204,7 @@ class Deployment:
 
     def _show(self, sides: Sequence[Side]) -> None:
         for side in sides:
-            for step in side.steps:
+            for step in side.all_steps:
                 self.progress.say(f"{side.machine.role:<8} would change {step.text}")
 
     # ------------------------------------------------------------ changing
@@ -208,17 +240,44 @@ class Deployment:
         if _desk_ready(front):
             self._take_hold()
         if self.gateway is None:
-            apply(self.host, back.steps, back.facts, self.progress, before_agent=self._take_hold)
+            apply(self.host, back.all_steps, back.facts, self.progress, before_agent=self._take_hold)
             return
-        with ThreadPoolExecutor(2) as pool:
+        self._tell_account()
+        with ThreadPoolExecutor(3) as pool:
             gateway = pool.submit(apply, front.machine, front.steps, front.facts, self.progress)
+            chat = pool.submit(self._change_chat, front, gateway)
             host = pool.submit(self._change_host, back, gateway, first)
             try:
                 gateway.result()
                 host.result()
+                chat.result()
             except KeyboardInterrupt:
                 self.host.close()  # its thread ends now, not with its step; the gateway still has to release the hold
                 raise
+
+    def _change_chat(self, front: Side, gateway: Future[None]) -> None:
+        gateway.result()  # the page's key is given to the HAProxy that runs
+        apply(front.machine, front.chat, front.facts, self.progress)
+
+    def _tell_account(self) -> None:
+        """Before it is made: what follows may fail, and the password is nowhere else but on the machine."""
+        if self.account is None:
+            return
+        self.report.admin_email = self.account.email
+        if not self.account.password:
+            self.progress.say(f"Chat page: the first account is {self.account.email}, with the stack's own password")
+        elif self.options.password_file:
+            keys.write(self.account.password, self.options.password_file)
+            self.report.admin_password_file = str(self.options.password_file)
+            self.progress.say(
+                f"Chat page: the first account is {self.account.email}, its password in {self.options.password_file}"
+            )
+        else:
+            self.report.admin_password = self.account.password
+            self.progress.say(
+                f"Chat page: the first account is {self.account.email}, its password, shown this once: "
+                f"{self.account.password}"
+            )
 
     def _change_host(self, back: Side, gateway: Future[None], first: bool) -> None:
         def held() -> None:
@@ -227,10 +286,10 @@ class Deployment:
 
         if not first:
             held()
-        apply(self.host, back.steps, back.facts, self.progress, before_agent=held)
+        apply(self.host, back.all_steps, back.facts, self.progress, before_agent=held)
 
     def _key(self, front: Side) -> None:
-        known = front.facts.texts.get(KEYS_MAP, "")
+        known = keys.of_people(front.facts.texts.get(KEYS_MAP, ""))
         if not keys.needed(known, new_key=self.options.new_key, key_file=self.options.key_file):
             return
         key = keys.mint(known)
@@ -238,7 +297,7 @@ class Deployment:
         apply(front.machine, [step], front.facts, self.progress)
         self.report.changes.append(f"{front.machine.role}: {step.text}")
         if self.options.key_file:
-            keys.write(key, self.options.key_file)
+            keys.write(key.secret, self.options.key_file)
             self.report.key_file = str(self.options.key_file)
         else:
             self.report.api_key = key.secret

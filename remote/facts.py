@@ -51,6 +51,15 @@ class UnitFact:
 
 
 @dataclass(frozen=True)
+class ContainerFact:
+    """A container as Docker sees it: its image's id, its state, and what its health check says ("" without one)."""
+
+    image: str
+    state: str
+    health: str
+
+
+@dataclass(frozen=True)
 class Query:
     """What to find out, by name or path. Unions of queries ask for all of both."""
 
@@ -62,6 +71,8 @@ class Query:
     listings: tuple[str, ...] = ()  # folders: the names in it
     paths: tuple[str, ...] = ()  # does it exist?
     units: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()  # container images, by reference
+    containers: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()  # not empty: ask nvidia-smi
 
     @classmethod
@@ -90,6 +101,8 @@ class Facts:
     listings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
     units: Mapping[str, UnitFact] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)  # reference → id
+    containers: Mapping[str, ContainerFact] = field(default_factory=dict)
     free_gib: float = 0.0
 
     def running(self, unit: str) -> bool:
@@ -122,5 +135,7 @@ def read(text: str, machine: str) -> Facts:
         listings={path: tuple(names) for path, names in raw["listings"].items()},
         paths=frozenset(raw["paths"]),
         units={name: UnitFact.read(properties) for name, properties in raw["units"].items()},
+        images=raw["images"],
+        containers={name: ContainerFact(**fact) for name, fact in raw["containers"].items()},
         free_gib=raw["free_gib"],
     )

@@ -19,11 +19,13 @@ from remote.items.units import Unit, digest_of
 
 CONFIG: Final = "/etc/haproxy/haproxy.cfg"
 UNIT: Final = "haproxy.service"
+CHAT_WAITING: Final = f"{contract.ETC}/chat-waiting.html"
 
 
-def config(engines: Sequence[EngineAddress]) -> bytes:
-    """The configuration for engines at the addresses that HAProxy reaches."""
-    return templates.render("haproxy.cfg.j2", contract=contract, engines=list(engines))
+def config(engines: Sequence[EngineAddress], chat: str = "") -> bytes:
+    """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`."""
+    waiting = CHAT_WAITING if chat else ""
+    return templates.render("haproxy.cfg.j2", contract=contract, engines=list(engines), chat=chat, waiting=waiting)
 
 
 def routes(services: Sequence[ServiceRoute]) -> bytes:
@@ -31,8 +33,15 @@ def routes(services: Sequence[ServiceRoute]) -> bytes:
     return "".join(f"{s.name} {BACKEND_RELAY}\n" for s in sorted(services, key=lambda s: s.name)).encode()
 
 
-def items(engines: Sequence[EngineAddress], services: Sequence[ServiceRoute]) -> list[Item]:
-    """Maps, configuration (checked by HAProxy itself before it takes its place) and unit."""
+def items(
+    engines: Sequence[EngineAddress], services: Sequence[ServiceRoute], chat: str = "", *, chat_sleeps: bool = False
+) -> list[Item]:
+    """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
+
+    `chat` is the address of the chat page; with `chat_sleeps` it is off while the host is.
+    """
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
-    file = File(CONFIG, config(engines), check='haproxy -c -q -f "$1" 2>&1')
-    return [KeysFile(KEYS_MAP), table, file, Unit(UNIT, digest_of((table, file)), reload=True)]
+    page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
+    file = File(CONFIG, config(engines, chat), check='haproxy -c -q -f "$1" 2>&1')
+    files = (page, table, file) if chat else (table, file)
+    return [KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +16,18 @@ from core import settings
 from core.contract import SCHEMA_VERSION, EngineAddress, HostConfig, Outputs, RelayConfig, ServiceRoute
 from core.errors import DeployError
 from core.settings import StackSettings
-from remote import stack_files
+from remote import stack_files, webui
 from remote.engine import EngineSpec
 from remote.machine import Address
 from remote.stack_files import StackFile
+from remote.webui import Page
 
 OUTPUTS_TIMEOUT_S: Final = 60
 LOOPBACK: Final = "127.0.0.1"
+
+
+def _no_secret(name: str) -> str:
+    raise DeployError(f"The output {name} cannot be read here.")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Inventory:
     outputs: Mapping[str, str]
     host: Address
     gateway: Address | None
+    secret: Callable[[str], str] = field(default=_no_secret, repr=False)  # a secret output's value, by its name
 
     @property
     def api_url(self) -> str:
@@ -43,6 +50,11 @@ class Inventory:
     def unit(self) -> str:
         """The lease's pk."""
         return self.outputs[Outputs.UNIT]
+
+    @property
+    def page(self) -> Page | None:
+        """The chat page, or None where the stack has none (it needs a gateway)."""
+        return webui.page(self.settings, self.outputs) if self.gateway else None
 
     def specs(self) -> tuple[EngineSpec, ...]:
         """The engines, each with the names of its services too: callers' `model` reaches vLLM unchanged."""
@@ -115,7 +127,7 @@ def load(stack: str, *, identity: str = "") -> Inventory:
     key = str(Path(identity).expanduser()) if identity else file.ssh_key
     if key and not Path(key).is_file():
         raise DeployError(f"There is no private key {key}. Give one that is there: `--identity FILE`.")
-    return build(file, outputs(file), key)
+    return replace(build(file, outputs(file), key), secret=partial(_secret, file))
 
 
 def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
@@ -149,12 +161,22 @@ _NEEDED: Final = (
 
 def outputs(file: StackFile) -> dict[str, str]:
     """`pulumi stack output --json`, in the stack's own environment."""
+    said = _pulumi_output(file, "--json")
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in json.loads(said).items()}
+
+
+def _secret(file: StackFile, name: str) -> str:
+    """One output in the clear."""
+    return str(json.loads(_pulumi_output(file, "--json", "--show-secrets"))[name])
+
+
+def _pulumi_output(file: StackFile, *options: str) -> str:
     program = shutil.which("pulumi", path=file.environment.get("PATH"))
     if program is None:
         raise DeployError(
             "`pulumi` is not on PATH, and the stack's outputs come from it. `make setup` brings it and says where."
         )
-    command = [program, "stack", "output", "--json", "--non-interactive", "-s", file.name]
+    command = [program, "stack", "output", *options, "--non-interactive", "-s", file.name]
     environment = dict(file.environment) | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         done = subprocess.run(
@@ -173,9 +195,7 @@ def outputs(file: StackFile) -> dict[str, str]:
         ) from error
     if done.returncode != 0:
         raise DeployError(_no_outputs(file, done.stderr.strip() or done.stdout.strip()))
-    return {
-        name: value if isinstance(value, str) else json.dumps(value) for name, value in json.loads(done.stdout).items()
-    }
+    return done.stdout
 
 
 def _no_outputs(file: StackFile, said: str) -> str:

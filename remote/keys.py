@@ -12,6 +12,7 @@ from typing import Final
 from core.errors import DeployError
 
 PREFIX: Final = "sk-pl-"
+WEBUI: Final = "webui"  # the name of the chat page's key: no person holds it
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Key:
 def hash_of(secret: str) -> str:
     """SHA-256 of a key, upper-case hex."""
     return hashlib.sha256(secret.encode()).hexdigest().upper()
+
+
+def of_people(keys_map: str) -> str:
+    """The map without the chat page's own key."""
+    return "\n".join(line for line in keys_map.splitlines() if line.split()[1:] != [WEBUI])
 
 
 def mint(keys_map: str) -> Key:
@@ -55,16 +61,16 @@ def works(keys_map: str, key_file: Path) -> bool:
     return hash_of(secret) in keys_map
 
 
-def write(key: Key, path: Path) -> None:
-    """Write the key into a file that only its owner reads."""
+def write(secret: str, path: Path) -> None:
+    """Write a key or a password into a file that only its owner reads."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + ".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(key.secret + "\n")
+            file.write(secret + "\n")
         new.replace(path)
     except OSError as error:
         raise DeployError(
-            f"The key could not be written to {path}: {error}. Make another: `fab deploy --new-key`."
+            f"The secret could not be written to {path}: {error}. Name another file, or none to have it printed."
         ) from error

@@ -31,6 +31,7 @@ JSON: Final = {"json": "print one JSON object last; progress goes to standard er
         "dry-run": "show what would change, and change nothing",
         "key-file": "keep a working API key in this file (mode 600); one is made where it holds none",
         "new-key": "make one more API key and print it",
+        "password-file": "write the password of the chat page's first account into this file (mode 600)",
     }
 )
 @verb
@@ -41,6 +42,7 @@ def deploy(
     dry_run: bool = False,
     key_file: str = "",
     new_key: bool = False,
+    password_file: str = "",
     identity: str = "",
     json: bool = False,
 ) -> None:
@@ -49,19 +51,24 @@ def deploy(
     from remote.deploy import Deployment, Options
 
     progress = Progress(quiet=json)
-    options = Options(dry_run, new_key, Path(key_file).expanduser() if key_file else None)
+    options = Options(dry_run, new_key, _path(key_file), _path(password_file))
     report = Deployment(inventory.load(stack, identity=identity), options, progress).run()
-    progress.say(_summary(report.changes, report.lease, report.api_url, dry_run=dry_run))
+    addresses = f"API {report.api_url}" + (f", chat page {report.chat_url}" if report.chat_url else "")
+    progress.say(_summary(report.changes, report.lease, addresses, dry_run=dry_run))
     if json:
         print(json_module.dumps(report.as_dict()))
 
 
-def _summary(changes: list[str], lease: str, api_url: str, *, dry_run: bool) -> str:
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _summary(changes: list[str], lease: str, addresses: str, *, dry_run: bool) -> str:
     if dry_run:
         return f"{len(changes)} changes would be made; nothing was." if changes else "Nothing would change."
     if not changes:
-        return f"Nothing to change: host and gateway are as wanted, the host is {lease}. {api_url}"
-    return f"Deployed: {len(changes)} changes, the host is {lease}. {api_url}"
+        return f"Nothing to change: host and gateway are as wanted, the host is {lease}. {addresses}"
+    return f"Deployed: {len(changes)} changes, the host is {lease}. {addresses}"
 
 
 WATCH_S: Final = 2.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from core.contract import Outputs
-from remote import agent, engine, haproxy, relay
+from remote import agent, engine, haproxy, relay, webui
 from remote.inventory import LOOPBACK, Inventory
 from remote.items import Item
 from remote.items.system import Packages
@@ -40,7 +40,22 @@ def gateway(inventory: Inventory) -> list[Item]:
     return [Packages(GATEWAY_PACKAGES), Uv(), *_front(inventory)]
 
 
+def chat(inventory: Inventory, role: str) -> list[Item]:
+    """The chat page on the machine of this role (host, gateway), or what takes it away from there."""
+    page = inventory.page
+    if page is None or inventory.settings.chat_on != role:
+        return webui.absent()
+    wall = agent.metadata(("root", relay.RELAY_USER)) if role == "gateway" else []
+    return [*wall, *webui.items(page, agent.METADATA_UNIT)]
+
+
 def _front(inventory: Inventory) -> list[Item]:
     address = inventory.outputs[Outputs.HOST_PRIVATE_IP] if inventory.gateway else LOOPBACK
-    door = haproxy.items(inventory.engines(address), inventory.services())
+    page = inventory.page
+    door = haproxy.items(
+        inventory.engines(address),
+        inventory.services(),
+        page.address if page else "",
+        chat_sleeps=inventory.settings.chat_on == "host",
+    )
     return [*door, *relay.items(inventory.relay_config())]

@@ -16,13 +16,15 @@ STAMPS: Final = "/var/lib/pilotlight/applied"  # on machines: what was applied l
 class Order:
     """One shell script run as root on the machine, with `stdin` on its standard input.
 
-    `failure` begins the message when it fails; the script's last lines follow. Seconds for `timeout_s`.
+    `failure` begins the message when it fails; the script's last lines follow. Seconds for `timeout_s`. With `tell` the
+    last line that it prints is said to the user.
     """
 
     script: str
     stdin: bytes = b""
     timeout_s: float = 120.0
     failure: str = ""
+    tell: bool = False
 
 
 class Item(Protocol):

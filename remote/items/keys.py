@@ -38,12 +38,16 @@ class KeysFile:
 
 @dataclass(frozen=True)
 class NewKey:
-    """One more key: its hash on disk, and at once in the running HAProxy, which is not reloaded for it."""
+    """One more key: its hash on disk, and at once in the running HAProxy, which is not reloaded for it.
+
+    With `alone`, keys that had the name before are taken out, in both places.
+    """
 
     path: str
     socket: str
     hash: str  # SHA-256, upper-case hex
     name: str
+    alone: bool = False
     slow: bool = False
 
     @property
@@ -57,16 +61,21 @@ class NewKey:
         return "" if self.hash in facts.texts.get(self.path, "") else "new"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
+        others = 'cat "$f"' if not self.alone else 'awk -v n="$name" \'$2 != n\' "$f"'
+        old = "" if not self.alone else '$(awk -v n="$name" \'$2 == n {print $1}\' "$f")'
         script = f"""
 set -e; umask 027; f={shlex.quote(self.path)}
 read -r hash name
-cp -p "$f" "$f.new"; printf '%s %s\\n' "$hash" "$name" >> "$f.new"; mv "$f.new" "$f"
-python3 - "$f" "$hash" "$name" <<'END'
+old="{old}"
+cp -p "$f" "$f.new"; {{ {others}; printf '%s %s\n' "$hash" "$name"; }} > "$f.new"; mv "$f.new" "$f"
+python3 - "$f" "$hash" "$name" $old <<'END'
 import socket, sys
-path, key, name = sys.argv[1:]
-s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
-s.sendall(f"add map {{path}} {{key}} {{name}}\\n".encode()); said = s.recv(4096).decode().strip()
-sys.exit(f"HAProxy refused the key: {{said}}" if said else 0)
+path, key, name, *old = sys.argv[1:]
+for words in (f"add map {{path}} {{key}} {{name}}", *(f"del map {{path}} {{hash}}" for hash in old)):
+    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
+    s.sendall(f"{{words}}\n".encode()); said = s.recv(4096).decode().strip()
+    if said and not (words.startswith("del") and "not found" in said):
+        sys.exit(f"HAProxy refused the key: {{said}}")
 END
 """
         return (Order(script, f"{self.hash} {self.name}\n".encode(), failure="the new API key could not be added"),)

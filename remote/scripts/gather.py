@@ -105,6 +105,20 @@ def packages(names: list[str]) -> list[str]:
     return sorted(wanted.intersection(line.split(" ", 1)[1] for line in lines if line.startswith("installed ")))
 
 
+def images(references: list[str]) -> dict[str, str]:
+    """The ids of those container images that are there."""
+    found = {r: output("docker", "image", "inspect", "--format", "{{.Id}}", r).strip() for r in references}
+    return {reference: id_ for reference, id_ in found.items() if id_}
+
+
+def containers(names: list[str]) -> dict[str, dict[str, str]]:
+    """Image, state and health of those containers that are there."""
+    form = "{{.Image}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}"
+    found = {name: output("docker", "container", "inspect", "--format", form, name).strip() for name in names}
+    parts = {name: (line + "  ").split(" ") for name, line in found.items() if line}
+    return {name: {"image": p[0], "state": p[1], "health": p[2]} for name, p in parts.items()}
+
+
 def pairs(path: str) -> dict[str, str]:
     """KEY=value lines of a file, without quotes."""
     lines = [line.split("=", 1) for line in text(path).splitlines() if "=" in line and not line.startswith("#")]
@@ -127,6 +141,8 @@ def main(query: dict[str, list[str]]) -> None:
         "listings": {path: listing(path) for path in query["listings"]},
         "paths": [path for path in query["paths"] if os.path.exists(path)],
         "units": units(query["units"]),
+        "images": images(query["images"]),
+        "containers": containers(query["containers"]),
         "free_gib": free_gib("/var"),
     }
     print(json.dumps(facts))

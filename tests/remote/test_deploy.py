@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.contract import AGENT_UNIT, KEYS_MAP
+from core.contract import AGENT_UNIT, KEYS_MAP, Outputs
 from core.errors import DeployError
 from remote import deploy as deploy_module
 from remote import inventory as inventory_module
+from remote import webui
 from remote.deploy import Deployment, Options, Report
 from remote.facts import Facts, FileFact, Query, UnitFact
 from remote.inventory import Inventory
+from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
 from remote.items.keys import KeysFile
 from remote.items.models import PypiModel
@@ -33,7 +35,8 @@ RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
 
 def facts_of(items: Any) -> Facts:
     """Facts of a machine that has just these items."""
-    found: dict[str, Any] = {"packages": set(), "users": {}, "files": {}, "trees": {}, "texts": {}, "units": {}}
+    kinds = ("users", "files", "trees", "texts", "units", "images")
+    found: dict[str, Any] = {"packages": set()} | {kind: {} for kind in kinds}
     for item in items:
         match item:
             case Packages():
@@ -44,7 +47,7 @@ def facts_of(items: Any) -> Facts:
                 found["files"][item.path] = FileFact(item.digest, item.mode, item.owner, item.group)
             case KeysFile():
                 found["files"][item.path] = FileFact("", 0o640, "root", "haproxy")
-                found["texts"][item.path] = "HASH key-1"
+                found["texts"][item.path] = "HASH key-1\nCHAT webui"
             case Tree():
                 found["trees"][item.path] = item.digest
             case Venv():
@@ -53,12 +56,16 @@ def facts_of(items: Any) -> Facts:
                 found["texts"][f"{TOOLS}/.pilotlight"] = deploy_version()
             case PypiModel():
                 found["texts"][f"{item.path}/.pilotlight"] = item.stamp
-            case Unit():
-                found["texts"][item.stamp] = item.applied
-                found["units"][item.name] = RIGHT
-    return Facts(
-        **found | {"packages": frozenset(found["packages"]), "paths": frozenset({"/srv/b"})},
-    )
+            case Image():
+                found["images"][item.reference] = "sha256:1"
+            case Unit() | ContainerUnit():
+                unit = item.unit if isinstance(item, ContainerUnit) else item
+                found["texts"][unit.stamp] = unit.applied
+                found["units"][unit.name] = RIGHT
+    found["files"][webui.SECRETS_FILE] = FileFact("", 0o600, "root", "root")
+    found["texts"][webui.KEY_STAMP] = "CHAT"
+    paths = frozenset({"/srv/b", DOCKERD})
+    return Facts(**found | {"packages": frozenset(found["packages"]), "paths": paths, "free_gib": 9.0})
 
 
 def deploy_version() -> str:
@@ -72,6 +79,7 @@ class World:
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        self.stdin: list[str] = []
         self.facts: dict[str, Facts] = {}
         self.state: str | None = "RUNNING"
         self.host_up = True
@@ -103,6 +111,7 @@ class FakeMachine:
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
         if script.startswith("test -x"):
             return Result(0 if self.world.desk else 1, "", "")
+        self.world.stdin.append(stdin.decode(errors="replace"))
         line = next((w for w in ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml") if w in script), "other")
         self.world.log.append(f"{self.role}: {line}")
         return Result(1, "", "broken") if self.world.fail and self.world.fail in script else Result(0, "", "")
@@ -158,7 +167,8 @@ def world(monkeypatch: pytest.MonkeyPatch, inventory: Inventory) -> World:
     monkeypatch.setattr(deploy_module, "LeaseDesk", FakeDesk)
     monkeypatch.setattr(deploy_module, "Proof", FakeProof)
     wanted = deploy_module.wanted
-    made.facts = {"gateway": facts_of(wanted.gateway(inventory)), "host": facts_of(wanted.host(inventory))}
+    gateway = [*wanted.gateway(inventory), *wanted.chat(inventory, "gateway")]
+    made.facts = {"gateway": facts_of(gateway), "host": facts_of(wanted.host(inventory))}
     return made
 
 
@@ -291,10 +301,105 @@ def test_a_key_file_that_does_not_work_gets_a_key(world: World, inventory: Inven
 
 def test_only_one_key_is_made_where_none_was(world: World, inventory: Inventory) -> None:
     gateway = world.facts["gateway"]
-    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: ""})
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "CHAT webui"})
     assert len([c for c in run(inventory).changes if "API key" in c]) == 1
 
 
 def test_the_real_machine_has_the_fakes_methods() -> None:
     for name in ("connect", "close", "facts", "run"):
         assert callable(getattr(Machine, name))
+
+
+def chatless(facts: Facts) -> Facts:
+    """The same machine before its first chat page: no secrets, and no key of the page's at the gateway."""
+    texts = dict(facts.texts) | {KEYS_MAP: "HASH key-1", webui.KEY_STAMP: ""}
+    return dataclasses.replace(without(facts, webui.SECRETS_FILE), texts=texts)
+
+
+def test_the_first_account_is_said_once(world: World, inventory: Inventory) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"gateway: {webui.SECRETS_FILE}: missing",
+        f"gateway: {webui.UNIT}: its secrets changed",
+    ]
+    assert report.admin_email == "admin@pilotlight.local"
+    assert len(report.admin_password) >= 12
+    assert report.api_key == ""  # that there is a key of the page's does not make one for people, nor takes one's place
+
+
+def test_the_first_accounts_password_goes_into_a_file(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory, password_file=tmp_path / "password")
+    assert (report.admin_password, report.admin_password_file) == ("", str(tmp_path / "password"))
+    assert (tmp_path / "password").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "password").read_text().strip()) >= 12
+
+
+def test_the_stacks_own_password_is_neither_made_nor_said(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    outputs = dict(inventory.outputs) | {Outputs.WEBUI_PASSWORD: "[secret]"}
+    given = dataclasses.replace(inventory, outputs=outputs, secret=lambda name: f"the value of {name}")
+    report = run(given, password_file=tmp_path / "password")
+    assert (report.admin_email, report.admin_password) == ("admin@pilotlight.local", "")
+    assert not (tmp_path / "password").exists()
+    assert any("the value of webuiPassword" in text for text in world.stdin)
+    assert "the value of" not in str(report.as_dict())
+
+
+def test_a_page_whose_key_was_taken_out_gets_another_and_keeps_its_account(world: World, inventory: Inventory) -> None:
+    gateway = world.facts["gateway"]
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "HASH key-1"})
+    report = run(inventory)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"gateway: {webui.SECRETS_FILE}: the gateway does not know its key",
+        f"gateway: {webui.UNIT}: its secrets changed",
+    ]
+    assert (report.admin_email, report.admin_password) == ("", "")
+
+
+def test_a_page_that_fails_leaves_the_password_told(
+    world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    world.fail = "journalctl -u"
+    with pytest.raises(DeployError, match=f"{webui.UNIT} did not become healthy"):
+        run(inventory)
+    assert "its password, shown this once: " in capsys.readouterr().err
+
+
+def test_a_dry_run_makes_no_secret(world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory, dry_run=True)
+    assert "gateway: API key webui: the chat page's" in report.changes
+    assert (report.admin_password, world.log) == ("", [])
+    assert "password" not in capsys.readouterr().err
+
+
+def test_on_the_host_the_page_has_its_key_from_the_gateway(world: World, inventory: Inventory) -> None:
+    found = inventory.settings.model_copy(
+        update={"webui": inventory.settings.webui.model_copy(update={"host": "host"})}
+    )
+    moved = dataclasses.replace(inventory, settings=found)
+    host = facts_of([*deploy_module.wanted.host(moved), *deploy_module.wanted.chat(moved, "host")])
+    world.facts = {"gateway": chatless(facts_of(deploy_module.wanted.gateway(moved))), "host": chatless(host)}
+    report = run(moved)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"host: {webui.SECRETS_FILE}: missing",
+        f"host: {webui.UNIT}: its secrets changed",
+    ]
+
+
+def test_a_page_that_the_stack_no_longer_wants_goes_and_its_data_stay(world: World, inventory: Inventory) -> None:
+    found = inventory.settings.model_copy(
+        update={"webui": inventory.settings.webui.model_copy(update={"host": "none"})}
+    )
+    facts = facts_of(deploy_module.wanted.gateway(dataclasses.replace(inventory, settings=found)))
+    world.facts["gateway"] = dataclasses.replace(facts, paths=facts.paths | {webui.UNIT_FILE})
+    report = run(dataclasses.replace(inventory, settings=found))
+    assert report.changes == [
+        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}"
+    ]

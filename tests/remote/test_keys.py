@@ -24,6 +24,11 @@ def test_a_key_is_minted_with_the_next_name() -> None:
     assert one.secret not in repr(one)
 
 
+def test_the_chat_pages_key_is_nobodys() -> None:
+    assert keys.of_people("HASH webui") == ""
+    assert keys.of_people("HASH1 key-1\nHASH2 webui\nHASH3 webui-of-mine") == "HASH1 key-1\nHASH3 webui-of-mine"
+
+
 def test_a_key_is_needed_only_where_none_works(tmp_path: Path) -> None:
     file = tmp_path / "keys/key"
     key = keys.mint("")
@@ -32,7 +37,7 @@ def test_a_key_is_needed_only_where_none_works(tmp_path: Path) -> None:
     assert not keys.needed(known, new_key=False, key_file=None)
     assert keys.needed(known, new_key=True, key_file=None)
     assert keys.needed(known, new_key=False, key_file=file)
-    keys.write(key, file)
+    keys.write(key.secret, file)
     assert not keys.needed(known, new_key=False, key_file=file)
     assert keys.needed("OTHER key-1", new_key=False, key_file=file)
 
@@ -42,12 +47,12 @@ def test_only_the_owner_reads_the_file_even_one_that_was_open(tmp_path: Path) ->
     file.write_text("old")
     file.chmod(0o644)
     key = keys.mint("")
-    keys.write(key, file)
+    keys.write(key.secret, file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_text() == key.secret + "\n"
 
 
-def test_a_file_that_cannot_be_written_says_what_next(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DeployError, match="--new-key"):
-        keys.write(keys.mint(""), tmp_path / "file/key")
+    with pytest.raises(DeployError, match="could not be written to"):
+        keys.write("secret", tmp_path / "file/key")
