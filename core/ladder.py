@@ -1,79 +1,14 @@
-"""The capacity ladder: what a refusal of EC2 means, which types are tried next, and what is said about it. Pure.
+"""The capacity ladder: which types are tried after a refusal for want of capacity, and what is said about it. Pure.
 
-EC2 refuses a start for reasons that differ in what helps. Capacity: waiting, or another type; the reaper climbs
-(`runtime/reaper/climb.py`). Everything else (quota, key, a type that the zone does not have): a person, and the words
-say what to do. To know another code: its place in `_CODES`, a row in `tests/core/test_ladder.py`.
-Codes: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and, for a machine that falls back
-to `stopped`, the codes of StateReason (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html).
+What a refusal means is `core/power_errors.py`'s; the reaper climbs (`runtime/reaper/climb.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Final
 
 from core.errors import SettingsError
 from core.instance_types import GPUS, architecture
-
-
-class Kind(StrEnum):
-    """What a refusal is about; the values of the first four are `failure` codes in the lease."""
-
-    CAPACITY = "capacity"
-    QUOTA = "quota"
-    KEY = "kms-key"
-    TYPE = "unsupported-type"
-    OTHER = "other"
-
-
-_CODES: Final[dict[str, Kind]] = {
-    "InsufficientInstanceCapacity": Kind.CAPACITY,
-    "InsufficientHostCapacity": Kind.CAPACITY,
-    "InsufficientReservedInstanceCapacity": Kind.CAPACITY,
-    "InsufficientCapacity": Kind.CAPACITY,
-    "VcpuLimitExceeded": Kind.QUOTA,
-    "InstanceLimitExceeded": Kind.QUOTA,
-    "MaxSpotInstanceCountExceeded": Kind.QUOTA,
-    "VolumeLimitExceeded": Kind.QUOTA,
-    "Unsupported": Kind.TYPE,
-    "InvalidInstanceType": Kind.TYPE,
-    "InvalidInstanceAttributeValue": Kind.TYPE,
-}
-_SIDES: Final = ("Client.", "Server.")  # StateReason's codes say whose fault it is
-_FIXES: Final[dict[Kind, str]] = {
-    Kind.QUOTA: "This is a quota of the account, not capacity: ask for more under Service Quotas, Amazon EC2 (running "
-    "On-Demand G and VT instances counts vCPUs), or stop other instances",
-    Kind.KEY: "The disk's KMS key refuses: enable the key, or undo its deletion, and let its key policy grant this "
-    "role kms:CreateGrant for EC2",
-    Kind.TYPE: "The zone or the image does not take this type: name another one in host.instanceTypes of the stack "
-    "file and run `pulumi up`, then `fab deploy`",
-}
-
-
-def kind(code: str) -> Kind:
-    """What a code of EC2 is about, with or without `Client.` or `Server.` before it."""
-    for side in _SIDES:
-        code = code.removeprefix(side)
-    if code.startswith(("InvalidKMSKey", "KMS", "Kms")):
-        return Kind.KEY
-    return _CODES.get(code, Kind.OTHER)
-
-
-def kind_of_words(state_reason: str) -> Kind:
-    """What EC2's StateReason ("Server.InsufficientInstanceCapacity: …") is about."""
-    code, colon, _ = state_reason.partition(":")
-    return kind(code.strip()) if colon else Kind.OTHER
-
-
-def fix(of: Kind) -> str:
-    """What a person can do about it, as one sentence without a full stop; "" where only time helps."""
-    return _FIXES.get(of, "")
-
-
-def with_fix(words: str, of: Kind) -> str:
-    """EC2's words and what to do about them."""
-    return f"{words.rstrip('.')}. {fix(of)}" if fix(of) else words
 
 
 def rungs(instance_types: Sequence[str], current: str, *, needs_gpu: bool = True) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from core.contract import CAPACITY_GRACE_S, DRAIN_TIMEOUT_S, STOP_BACKSTOP_AFTER_S
 from core.errors import DeployError
-from core.ladder import Kind
+from core.power_errors import Kind
 from remote.progress import Progress
 from remote.verbs_lease import Front, Record
 

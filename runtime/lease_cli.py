@@ -157,18 +157,16 @@ class Cli:
         try:
             self._power.start(self._config.instance_id)
         except PowerUnanswered as error:
-            return answer | {"note": f"start order without an answer ({error}); the reaper repeats it"}
+            self._change(_existing(lambda lease, _: protocol.not_now(lease, nonce=_nonce())))
+            return answer | {"note": f"start order not taken yet ({error}); the reaper repeats it"}
         except PowerRefused as refused:
             return self._refused(refused, by)
         return answer
 
     def _refused(self, refused: PowerRefused, by: str) -> dict[str, Any]:
-        failure = "capacity" if refused.capacity else refused.code
-
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.fail(
-                lease, by=by, now=now, nonce=_nonce(), reason=str(refused), failure=failure, order=False
-            )
+            words, failure = str(refused), refused.failure
+            return protocol.fail(lease, by=by, now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
 
         return self._change(_existing(outcome)) | {"note": str(refused)}
 

@@ -98,6 +98,24 @@ def repeat_start(lease: Lease, *, now: float, nonce: str) -> Outcome:
     return note(lease, nonce, here, order_at=now, attempts=lease.attempts + 1)
 
 
+def not_now(lease: Lease, *, nonce: str) -> Outcome:
+    """The order that was claimed last was not taken: throttled, an error of the cloud's own, still stopping, no answer.
+
+    It does not count against START_ATTEMPTS. It may have landed all the same, so `order_at` stays.
+    """
+    if wrong := must(lease, State.STARTING):
+        return wrong
+    if not lease.attempts:
+        return Refused("no order counts")
+    here = (
+        Equals("state", State.STARTING.value),
+        Equals("epoch", lease.epoch),
+        *as_read(lease, "order_at"),
+        Equals("attempts", lease.attempts),
+    )
+    return note(lease, nonce, here, attempts=lease.attempts - 1)
+
+
 def stop_order(lease: Lease, *, now: float, nonce: str) -> Outcome:
     """The reaper claims a backstop StopInstances in STOPPING, or in FAILED, and says until when it may land.
 

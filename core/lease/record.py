@@ -66,7 +66,7 @@ class Lease:
     hold_nonce: str = ""  # of the write that changed `holds` last: two holders at once cannot lose one's hold
     fence_epoch: int | None = None  # the relay has pointed the routes at itself for this DRAINING
     order_at: float | None = None  # the last start order
-    attempts: int = 0  # start orders in this STARTING; START_ATTEMPTS where nobody of ours gave one
+    attempts: int = 0  # start orders of this STARTING that count; START_ATTEMPTS where nobody of ours gave one
     order_until: float | None = None  # a stop order from outside may land until then
     ready_at: float | None = None
     demand_at: float | None = None  # last evidence of demand, seen by the agent in the engines' counters

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.durations import show
-from core.ladder import Kind as Failure
 from core.lease import Event, State
 from core.notices.record import Fact, Kind, Notice, notice
+from core.power_errors import Kind as Failure
 
 RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
 _OFF: Final = frozenset({"", State.STOPPED, State.FAILED})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core import contract, ladder
+from core import contract, ladder, power_errors
 from core.durations import show
 from core.lease import State
 from core.policy.case import GONE, UP, Action, Case, Decision, keep
 from core.policy.on import held
+from core.power_errors import Kind
 
 
 def gone(case: Case) -> Decision | None:
@@ -57,14 +58,18 @@ def starting(case: Case) -> Decision | None:
 
 
 def _fell_back(case: Case) -> Decision | None:
-    """EC2 took the order and let the machine fall back to `stopped`: what its StateReason says about a repetition."""
+    """EC2 took the order and let the machine fall back to `stopped`: what its StateReason says about a repetition.
+
+    Where no order counts (`attempts` 0), EC2 has not taken one yet, and its StateReason is of a start before.
+    """
     lease, words = case.lease, case.facts.state_reason
-    of = ladder.kind_of_words(words)
-    if lease.boot_id or lease.start_alive(case.now) or of is ladder.Kind.OTHER:
+    of = power_errors.kind_of_words(words)
+    if lease.boot_id or lease.start_alive(case.now) or not lease.attempts or of is Kind.OTHER:
         return None
-    if of is ladder.Kind.CAPACITY:
+    if of is Kind.CAPACITY:
         return Decision(Action.CLIMB, words)
-    return Decision(Action.FAIL, ladder.with_fix(f"the machine is back at stopped (EC2: {words})", of), alert=of.value)
+    reason = power_errors.with_fix(f"the machine is back at stopped (EC2: {words})", of)
+    return Decision(Action.FAIL, reason, alert=of.value)
 
 
 def _ec2_words(case: Case) -> str:

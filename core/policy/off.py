@@ -8,6 +8,7 @@ from core import contract, ladder
 from core.durations import show
 from core.lease import Lease, State
 from core.policy.case import Action, Case, Decision, keep
+from core.power_errors import Kind
 from core.schedule import Schedule, is_on, next_on
 
 FAILED_RETRY_S: Final = 300.0  # a failure that is not capacity is tried again this rarely, while somebody waits
@@ -50,7 +51,7 @@ def wanted_off(case: Case) -> Decision | None:
 def _retry_wait(lease: Lease) -> float:
     if lease.state is State.STOPPED:
         return 0.0
-    if lease.failure == ladder.Kind.CAPACITY:
+    if lease.failure == Kind.CAPACITY:
         return CAPACITY_RETRY_S if lease.by == "reaper" else 0.0  # the relay cannot climb: the ladder is still to come
     return FAILED_RETRY_S
 

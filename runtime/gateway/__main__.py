@@ -109,7 +109,7 @@ def _invoke_reaper(config: RelayConfig) -> None:
         )
     except ClientError as error:
         words = error.response["Error"]
-        raise PowerRefused(words["Code"], words["Message"], capacity=False) from error
+        raise PowerRefused(words["Code"], words["Message"]) from error
     except BotoCoreError as error:
         raise PowerUnanswered(f"invoke {config.reaper_function}: {error}") from error
 

@@ -12,12 +12,13 @@ from typing import Final
 
 from core.contract import WISH_RENEW_S
 from core.lease import Lease, State
+from core.power_errors import Kind
 from runtime.power import Machine
 
 OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
 
-# `failure` codes in the lease (the reaper writes others too: EC2's own codes, "start-timeout", "start-refused")
-CAPACITY: Final = "capacity"
+# `failure` codes in the lease (there are others: `core/power_errors.py`'s, "start-timeout", "start-refused")
+CAPACITY: Final = Kind.CAPACITY.value
 GONE: Final = "gone"  # the machine was terminated
 # After a failure the relay leaves the next start to the reaper for so long, or callers would start a broken host in a
 # loop; after capacity the reaper walks its ladder by itself.

@@ -16,7 +16,7 @@ from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
 from core.lease import Lease, Outcome, Refused
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import Routes, RoutesUnavailable
-from runtime.gateway.steps import CAPACITY, Act, Situation, next_act, wish_due
+from runtime.gateway.steps import Act, Situation, next_act, wish_due
 from runtime.gateway.view import View
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
@@ -24,7 +24,7 @@ from runtime.power import Power, PowerRefused, PowerUnanswered
 log = logging.getLogger(__name__)
 
 ACTS_AT_ONCE: Final = 6  # wish, look, stopped, start, order: one after the other without a pause
-NOT_YET: Final = frozenset({"IncorrectInstanceState", "RequestLimitExceeded", "Throttling"})  # the order stays owed
+ORDER_PAUSE_MAX_S: Final = 8.0  # between two orders that EC2 does not take: DESCRIBE_S, then twice as long each time
 
 InvokeReaper = Callable[[], None]
 
@@ -53,6 +53,7 @@ class Waker:
         self._ttl_s = config.hold_for_s + WISH_EXTRA_S  # of a wish
         self._owed_epoch: int | None = None
         self._order_after = float("-inf")
+        self._order_pause_s = 0.0
         self._closed = False
         self._asked_reaper_at = float("-inf")
         self._do: dict[Act, Callable[[Lease], Awaitable[bool]]] = {
@@ -132,7 +133,7 @@ class Waker:
 
         Callers' wish goes with the start, in one write; another's that stands must still stand in the table.
         """
-        self._owed_epoch = lease.epoch + 1
+        self._owed_epoch, self._order_pause_s = lease.epoch + 1, 0.0
         now = self._view.now()
         until = now + self._ttl_s if wish_due(lease, now, self._situation(lease)) else None
         return await self._write(protocol.start(lease, by="relay", now=now, nonce=_nonce(), wish_until=until))
@@ -140,11 +141,22 @@ class Waker:
     async def _order(self, lease: Lease) -> bool:
         try:
             await asyncio.to_thread(self._power.start, self._config.instance_id)
+        except PowerUnanswered as error:
+            return await self._not_now(lease, error)
         except PowerRefused as refused:
             return await self._refused(lease, refused)
         self._owed_epoch = None
         log.info("ordered", extra={"facts": {"epoch": lease.epoch}})
         return True
+
+    async def _not_now(self, lease: Lease, error: PowerUnanswered) -> bool:
+        """The order stays owed, and does not count."""
+        log.warning("order not taken", extra={"facts": {"error": str(error)}})
+        self._order_pause_s = min(max(DESCRIBE_S, 2 * self._order_pause_s), ORDER_PAUSE_MAX_S)
+        self._order_after = self._view.now() + self._order_pause_s
+        if lease.attempts:
+            await self._write(protocol.not_now(lease, nonce=_nonce()))
+        return False
 
     async def _repeat(self, lease: Lease) -> bool:
         """Claim the next order; where none is left, the reaper ends this start."""
@@ -155,12 +167,8 @@ class Waker:
 
     async def _refused(self, lease: Lease, refused: PowerRefused) -> bool:
         log.warning("order refused", extra={"facts": {"code": refused.code, "message": refused.message}})
-        if refused.code in NOT_YET:
-            self._order_after = self._view.now() + DESCRIBE_S
-            return False
         self._owed_epoch = None
-        failure = CAPACITY if refused.capacity else refused.code
-        now, words = self._view.now(), str(refused)
+        now, words, failure = self._view.now(), str(refused), refused.failure
         write = protocol.fail(lease, by="relay", now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
         done = await self._write(write)
         if refused.capacity:

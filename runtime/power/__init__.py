@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core import ladder
+from core import power_errors
+from core.power_errors import Kind
 
 
 @dataclass(frozen=True)
@@ -28,25 +29,40 @@ class Machine:
 
 
 class PowerRefused(Exception):
-    """The cloud refused an order. `code` is its code; `capacity` says that waiting or another type may help.
+    """The cloud refused an order, and will again until something changes. `code` is its code, `kind` what it is about.
 
     As text: the code, the cloud's words, and what a person can do where a person must (quota, key, type).
     """
 
-    def __init__(self, code: str, message: str, *, capacity: bool) -> None:
-        super().__init__(ladder.with_fix(f"{code}: {message}", ladder.kind(code)))
+    def __init__(self, code: str, message: str) -> None:
+        self.kind = power_errors.kind(code)
+        super().__init__(power_errors.with_fix(f"{code}: {message}", self.kind))
         self.code = code
         self.message = message
-        self.capacity = capacity
 
+    @property
+    def capacity(self) -> bool:
+        """Waiting, or another type, may help."""
+        return self.kind is Kind.CAPACITY
 
-def refusal(code: str, message: str) -> PowerRefused:
-    """The refusal that the code stands for; what is capacity is the ladder's knowledge."""
-    return PowerRefused(code, message, capacity=ladder.kind(code) is ladder.Kind.CAPACITY)
+    @property
+    def failure(self) -> str:
+        """How the lease names it."""
+        return power_errors.failure(self.code)
 
 
 class PowerUnanswered(Exception):
-    """The cloud did not answer: the order may have landed or not. Read the facts and decide again."""
+    """The cloud did not take the order now: no answer, an error of its own, a throttle, a machine that still changes.
+
+    The order may have landed or not: read the facts and decide again. It is no failure of the machine.
+    """
+
+
+def refusal(code: str, message: str, status: int = 0) -> PowerRefused | PowerUnanswered:
+    """What the cloud's answer stands for, by its code and its HTTP status; `core/power_errors.py` is the table."""
+    if power_errors.kind(code, status) in power_errors.PASSING:
+        return PowerUnanswered(f"{code}: {message}")
+    return PowerRefused(code, message)
 
 
 class Power(Protocol):

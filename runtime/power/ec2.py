@@ -71,8 +71,9 @@ class Ec2Power:
         try:
             answer: Mapping[str, Any] = getattr(ec2, operation)(**arguments)
         except ClientError as error:
-            code, words = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            raise refusal(code, words) from error
+            said, http = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+            code, words = said.get("Code", ""), said.get("Message", "")
+            raise refusal(code, words, http.get("HTTPStatusCode", 0)) from error
         except BotoCoreError as error:
             raise PowerUnanswered(f"{operation}: {error}") from error
         return answer

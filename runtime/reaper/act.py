@@ -20,7 +20,7 @@ from core.policy import Decision
 from core.policy.carry_out import Order, carry_out, taken
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
-from runtime.reaper.climb import NOT_YET, Climb
+from runtime.reaper.climb import Climb
 
 STOP_SENT_WITHIN_S: Final = (
     STOP_ORDER_LIFE_S - 5.0
@@ -72,7 +72,7 @@ class Actor:
     def _climb(self, lease: Lease, decision: Decision, settings: UnitSettings) -> Done:
         """EC2 took the order and refused it afterwards, in the machine's StateReason."""
         code, _, words = decision.reason.partition(":")
-        return self._refused(lease, PowerRefused(code.strip(), words.strip(), capacity=True), settings)
+        return self._refused(lease, PowerRefused(code.strip(), words.strip()), settings)
 
     def _set_type(self, lease: Lease, want: str, decision: Decision) -> Done:
         """The change, and the news that it is done; without the latter it is done once more, later."""
@@ -88,15 +88,14 @@ class Actor:
         try:
             self._power.start(lease.instance_id)
         except PowerUnanswered as error:
-            return Done(lease, f"start order without an answer ({error}); repeated if the machine stays stopped")
+            lease = self._write(lease, protocol.not_now(lease, nonce=_nonce())).lease
+            return Done(lease, f"start order not taken yet ({error}); repeated if the machine stays stopped")
         except PowerRefused as refused:
-            if refused.code in NOT_YET:
-                return Done(lease, f"start order too early ({refused}); repeated")
             return self._refused(lease, refused, settings)
         return Done(lease, f"start order {lease.attempts} sent")
 
     def _refused(self, lease: Lease, refused: PowerRefused, settings: UnitSettings) -> Done:
-        words, failure = str(refused), refused.code
+        words, failure = str(refused), refused.failure
         if refused.capacity:
             climbed = Climb(self._store, self._power, self._now, settings).run(lease, refused)
             if climbed.lost_race or not climbed.failure:

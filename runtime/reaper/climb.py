@@ -1,7 +1,8 @@
 """The capacity ladder, walked in one run: the same type once more, then the stack file's other types, in their order.
 
 Every rung is claimed in the lease before the type is changed or a start ordered, and what EC2 refused stands there
-(`rung`, `tried`) for callers and `fab status`. Which types, and what a refusal means, is `core/ladder.py`'s.
+(`rung`, `tried`) for callers and `fab status`. Which types is `core/ladder.py`'s, what a refusal means
+`core/power_errors.py`'s.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from typing import Final
 from core import ladder
 from core import lease as protocol
 from core.contract import UnitSettings
-from core.ladder import Kind
 from core.lease import Lease, Refused
+from core.power_errors import Kind
 from runtime.lease_store import LeaseStore
 from runtime.power import Power, PowerRefused, PowerUnanswered
 
-NOT_YET: Final = frozenset({"IncorrectInstanceState", "IncorrectState"})  # still stopping: the order is repeated later
 JITTER_S: Final = (0.5, 2.0)  # many hosts that were refused at one moment do not come back at one moment
 SLOW_S: Final = 2.0  # a claim this old is renewed before its start order, which must not land after START_ORDER_LIFE_S
 CLIMB_FOR_S: Final = 20.0  # no rung is begun after so long: the pass has 50 s in all
@@ -51,7 +51,7 @@ class Climb:
         try:
             return self._walk(refused)
         except PowerUnanswered as error:
-            return Climbed(self._lease, f"no answer on the ladder ({error}); repeated if the machine stays stopped")
+            return Climbed(self._lease, f"not taken on the ladder ({error}); repeated if the machine stays stopped")
 
     def _walk(self, refused: PowerRefused) -> Climbed:
         began, machine = time.monotonic(), self._power.describe(self._lease.instance_id)
@@ -94,13 +94,11 @@ class Climb:
 
     def _judge(self, rung: str, refused: PowerRefused) -> Climbed | PowerRefused:
         """Capacity, or a type that does not fit here: the next rung. Quota, key and the rest: over, with the fix."""
-        if refused.code in NOT_YET:
-            return Climbed(self._lease, f"start order too early ({refused}); repeated")
         self._tried = ladder.tried(self._tried, rung, refused.code)
-        does_not_fit = rung != self._type or ladder.kind(refused.code) is Kind.TYPE
+        does_not_fit = rung != self._type or refused.kind is Kind.TYPE
         if refused.capacity or does_not_fit:
             return refused
-        return self._give_up(f"{refused} (tried: {self._tried})", refused.code)
+        return self._give_up(f"{refused} (tried: {self._tried})", refused.failure)
 
     def _give_up(self, words: str, failure: str) -> Climbed:
         """Off, on the type that it had: the next walk begins where this one did."""

@@ -20,9 +20,9 @@ from core.contract import (
     TAG_MAX_LEASE,
     TAG_SCHEDULE,
 )
-from core.ladder import Kind, fix
 from core.lease import Hold, Lease, State
 from core.policy import Action, Decision, Facts, asks_past, decide
+from core.power_errors import Kind, fix
 from core.wakes import Wake
 from tests.samples import unit_settings
 
@@ -397,6 +397,9 @@ FELL = {"since": NOON - 40, "order_at": NOON - 35, "boot_id": "", "attempts": 1}
         ("Server.InsufficientInstanceCapacity: none", {"boot_id": "b"}, Action.KEEP, ""),  # it was up
         ("Client.InvalidKMSKey.InvalidState: words", {}, Action.FAIL, "kms-key"),
         ("Client.VcpuLimitExceeded: words", {}, Action.FAIL, "quota"),
+        ("Client.InternalError: Client error on launch", {}, Action.FAIL, "kms-key"),
+        ("Client.InternalError: Client error on launch", {"attempts": 0}, Action.KEEP, ""),  # of a start before
+        ("Server.InternalError: Internal error on launch", {}, Action.KEEP, ""),  # the order is repeated
         ("Client.UserInitiatedShutdown: words", {}, Action.KEEP, ""),
     ],
 )

@@ -89,8 +89,8 @@ def act(make: Callable[..., Any], **arguments: Any) -> Step:
     return step
 
 
-def refusal(code: str, *, capacity: bool = False) -> PowerRefused:
-    return PowerRefused(code, "EC2's words", capacity=capacity)
+def refusal(code: str) -> PowerRefused:
+    return PowerRefused(code, "EC2's words")
 
 
 STARTED = act(protocol.claim_boot, instance_id="i-1", **BOOT), act(protocol.ready, **BOOT)
@@ -163,7 +163,7 @@ def test_beyond_the_budget_it_is_said_at_once(world: World) -> None:
 
 
 def test_without_capacity_the_reapers_ladder_is_waited_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.power.refuse = refusal("InsufficientInstanceCapacity", capacity=True)
+    world.power.refuse = refusal("InsufficientInstanceCapacity")
     world.steps = [act(protocol.start, by="reaper"), *STARTED]
     assert wake(world)["state"] == "RUNNING"
     assert "waits for the next try: InsufficientInstanceCapacity" in capsys.readouterr().out

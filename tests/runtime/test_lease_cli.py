@@ -92,7 +92,7 @@ def test_wish_alone_and_with_a_start(world: World) -> None:
 
 def test_a_start_that_is_refused_is_said_and_written(world: World) -> None:
     stopped(world)
-    world.power.refuse = PowerRefused("InsufficientInstanceCapacity", "none", capacity=True)
+    world.power.refuse = PowerRefused("InsufficientInstanceCapacity", "none")
     answer = world.run("wish", "--by", "ann", "--start")
     assert (answer["state"], answer["failure"]) == ("FAILED", "capacity")
     assert "InsufficientInstanceCapacity: none" in answer["note"]

@@ -35,6 +35,7 @@ ALL: dict[str, Outcome] = {
     "agent beat": protocol.agent_beat(lease(State.RUNNING), boot_id="b-1", busy=0, demand=False, **AT),
     "relay beat": protocol.relay_beat(lease(State.RUNNING), **AT),
     "repeat": protocol.repeat_start(lease(State.STARTING, attempts=1), **AT),
+    "not now": protocol.not_now(lease(State.STARTING, attempts=1), nonce="n"),
     "stop order": protocol.stop_order(lease(State.STOPPING), **AT),
     "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
     "spent": protocol.spent(lease(State.RUNNING), until=NOW + 60, nonce="n"),
@@ -196,6 +197,17 @@ def test_a_start_order_is_repeated_by_one_reaper() -> None:
     assert not applies(now, protocol.repeat_start(before, now=NOW, nonce="other"))
     spent = lease(State.STARTING, attempts=START_ATTEMPTS)
     assert "no start order left" in words(protocol.repeat_start(spent, **AT))
+
+
+def test_an_order_that_is_not_taken_does_not_count_and_may_still_land() -> None:
+    before = lease(State.STARTING, order_at=NOW, attempts=2)
+    outcome = protocol.not_now(before, nonce="n")
+    now = after(before, outcome)
+    assert (now.order_at, now.attempts) == (NOW, 1)
+    claimed = after(before, protocol.repeat_start(before, now=NOW + 60, nonce="other"))
+    assert not applies(claimed, outcome), "another order was claimed meanwhile"
+    assert "no order counts" in words(protocol.not_now(lease(State.STARTING, attempts=0), nonce="n"))
+    assert "STARTING" in words(protocol.not_now(lease(State.FAILED, attempts=1), nonce="n"))
 
 
 @pytest.mark.parametrize("state", [State.STOPPING, State.FAILED])

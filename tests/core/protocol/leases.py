@@ -46,6 +46,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "relay:start": lambda v: p.start(v, by="relay", **at),
         "relay:wish and start": lambda v: p.start(v, by="relay", wish_until=AHEAD, **at),
         "relay:stopped": lambda v: p.stopped(v, by="relay", **at),
+        "relay:not_now": lambda v: p.not_now(v, nonce=nonce),
         "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),
         "agent:claim_boot": lambda v: p.claim_boot(v, instance_id=MACHINE, **boot),
         "agent:ready": lambda v: p.ready(v, **boot),
@@ -64,6 +65,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "reaper:adopt": lambda v: p.adopt(v, **at),
         "reaper:start": lambda v: p.start(v, by="reaper", **at),
         "reaper:repeat_start": lambda v: p.repeat_start(v, **at),
+        "reaper:not_now": lambda v: p.not_now(v, nonce=nonce),
         "reaper:climb": lambda v: p.climb(v, rung="", tried="", **at),  # the type itself is no part of the model
         "reaper:stop_order": lambda v: p.stop_order(v, **at),
         "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),

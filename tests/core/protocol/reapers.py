@@ -31,6 +31,9 @@ def reapers(m: Model, w: World) -> Steps:
             yield "reaper sends StartInstances", NORMAL, start_sent(with_reaper(w, NO_REAPER, other), ours)
             if (done := write(m, with_reaper(w, NO_REAPER, other), "reaper:fail", mine.lease)) is not None:
                 yield "EC2 refuses reaper's order: reaper:fail", MERCY, done[0]
+            if (done := write(m, with_reaper(w, NO_REAPER, other), "reaper:not_now", mine.lease)) is not None:
+                yield "EC2 does not take reaper's order now: reaper:not_now", MERCY, done[0]
+                yield "reaper's order lands without an answer: reaper:not_now", MERCY, start_sent(done[0], ours)
         elif mine.at == OWES_STOP:
             yield "reaper sends StopInstances", NORMAL, stop_sent(with_reaper(w, NO_REAPER, other), ours)
         else:

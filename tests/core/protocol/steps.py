@@ -105,6 +105,10 @@ def _relay_orders(m: Model, w: World) -> Steps:
     yield "relay sends StartInstances", NORMAL, start_sent(w._replace(owes=False), not w.replaced)
     if (done := write(m, w, "relay:fail", w.relay)) is not None:
         yield "EC2 refuses relay's order: relay:fail", MERCY, done[0]._replace(owes=False)
+    if (done := write(m, w, "relay:not_now", w.relay)) is not None:
+        untaken = done[0]._replace(relay=done[1])
+        yield "EC2 does not take relay's order now: relay:not_now", MERCY, untaken
+        yield "relay's order lands without an answer: relay:not_now", MERCY, start_sent(untaken, not w.replaced)
 
 
 # ---------------------------------------------------------------- the host

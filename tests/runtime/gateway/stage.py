@@ -25,7 +25,7 @@ from runtime.gateway.wake import Waker
 from runtime.gateway.watch import Watch
 from runtime.lease_store import StoreUnavailable
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine, PowerRefused
+from runtime.power import Machine, PowerRefused, PowerUnanswered, refusal
 
 UNIT, MACHINE = "lab/host", "i-1"
 
@@ -268,5 +268,5 @@ class FakeEngine:
         return response
 
 
-def refused(code: str, *, capacity: bool = False) -> PowerRefused:
-    return PowerRefused(code, "EC2's words", capacity=capacity)
+def refused(code: str) -> PowerRefused | PowerUnanswered:
+    return refusal(code, "EC2's words")

@@ -84,7 +84,6 @@ def given(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[FakeClient, l
         ("InsufficientInstanceCapacity", True),
         ("InsufficientHostCapacity", True),
         ("Unsupported", False),
-        ("IncorrectInstanceState", False),
         ("VcpuLimitExceeded", False),
     ],
 )

@@ -21,7 +21,7 @@ from tests.samples import unit_settings
 UNIT, HOST = "demo/host", "i-1"
 TYPES = ("g6.xlarge", "g5.xlarge", "g6.2xlarge")
 SETTINGS = unit_settings(unit=UNIT, instance_id=HOST, instance_types=TYPES, alerts_topic_arn="arn:topic")
-NONE_LEFT = PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)
+NONE_LEFT = PowerRefused("InsufficientInstanceCapacity", "none left")
 
 
 class Zone:
@@ -149,35 +149,35 @@ def test_nobody_wishes_nobody_climbs(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "failure", "says"),
     [
-        ("VcpuLimitExceeded", "Service Quotas"),
-        ("MaxSpotInstanceCountExceeded", "Service Quotas"),
-        ("Client.InvalidKMSKey.InvalidState", "enable the key"),
-        ("Unsupported", "host.instanceTypes"),
+        ("VcpuLimitExceeded", "quota", "Service Quotas"),
+        ("MaxSpotInstanceCountExceeded", "quota", "Service Quotas"),
+        ("Client.InvalidKMSKey.InvalidState", "kms-key", "enable the key"),
+        ("Unsupported", "unsupported-type", "host.instanceTypes"),
     ],
 )
-def test_what_is_not_capacity_fails_at_once_with_the_fix(world: World, code: str, says: str) -> None:
-    world.zone.refuses = {"g6.xlarge": PowerRefused(code, "words", capacity=False)}
+def test_what_is_not_capacity_fails_at_once_with_the_fix(world: World, code: str, failure: str, says: str) -> None:
+    world.zone.refuses = {"g6.xlarge": PowerRefused(code, "words")}
     world.given(State.STOPPED)
     world.run()
-    assert (world.lease.state, world.lease.failure, world.zone.calls) == (State.FAILED, code, ["g6.xlarge"])
+    assert (world.lease.state, world.lease.failure, world.zone.calls) == (State.FAILED, failure, ["g6.xlarge"])
     assert f"{code}: words" in world.lease.reason
     assert says in world.lease.reason
 
 
 def test_a_quota_on_the_way_ends_the_walk_and_the_type_goes_back(world: World) -> None:
-    world.zone.refuses = {"g6.xlarge": NONE_LEFT, "g5.xlarge": PowerRefused("VcpuLimitExceeded", "0", capacity=False)}
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT, "g5.xlarge": PowerRefused("VcpuLimitExceeded", "0")}
     world.given(State.STOPPED)
     world.run()
-    assert (world.lease.state, world.lease.failure, world.lease.rung) == (State.FAILED, "VcpuLimitExceeded", "")
+    assert (world.lease.state, world.lease.failure, world.lease.rung) == (State.FAILED, "quota", "")
     assert (world.zone.type, world.zone.calls[-1]) == ("g6.xlarge", "=g6.xlarge")
     assert "Service Quotas" in world.lease.reason
 
 
 @pytest.mark.parametrize("where", ["=g5.xlarge", "g5.xlarge"])
 def test_a_type_that_the_zone_does_not_have_is_passed_over(world: World, where: str) -> None:
-    world.zone.refuses = {"g6.xlarge": NONE_LEFT, where: PowerRefused("Unsupported", "not here", capacity=False)}
+    world.zone.refuses = {"g6.xlarge": NONE_LEFT, where: PowerRefused("Unsupported", "not here")}
     world.given(State.STOPPED)
     world.run()
     assert (world.lease.state, world.lease.rung, world.zone.type) == (State.STARTING, "g6.2xlarge", "g6.2xlarge")
@@ -285,7 +285,7 @@ class TestTheWayBack:
 
     def test_a_refusal_does_not_keep_it_from_starting(self, world: World) -> None:
         self.off(world, wish_until=world.now + 600)
-        world.zone.refuses = {"=g6.xlarge": PowerRefused("UnauthorizedOperation", "no", capacity=False)}
+        world.zone.refuses = {"=g6.xlarge": PowerRefused("UnauthorizedOperation", "no")}
         world.run()
         assert world.zone.calls == ["=g6.xlarge", "g5.xlarge"]
         assert (world.lease.state, world.lease.rung) == (State.STARTING, "g5.xlarge")

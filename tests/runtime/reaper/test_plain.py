@@ -122,7 +122,7 @@ def test_an_alert_that_could_not_be_sent_is_sent_later(cloud: Cloud, plain: Plai
 
 @pytest.mark.parametrize(
     "error",
-    [PowerRefused("UnsupportedOperation", "no such disk", capacity=False), PowerUnanswered("time-out")],
+    [PowerRefused("UnsupportedOperation", "no such disk"), PowerUnanswered("time-out")],
 )
 def test_a_stop_that_is_refused_is_told_and_tried_again(
     cloud: Cloud, plain: PlainInstances, error: Exception, monkeypatch: pytest.MonkeyPatch

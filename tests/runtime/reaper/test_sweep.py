@@ -16,7 +16,7 @@ from core.lease import Lease, State, to_item
 from core.notices import Kind, Notice
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine, PowerRefused, PowerUnanswered
+from runtime.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.reaper.sweep import SAY_KEPT, Sweep
 from tests.samples import unit_settings
 
@@ -164,7 +164,7 @@ def test_a_stop_order_is_not_sent_when_its_claim_took_too_long(world: World, mon
 def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.reaper.climb.time.sleep", lambda _: None)
     world.add(State.STOPPED, "stopped", **wished(world) | {"wish_until": world.now + 999})
-    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left", capacity=True)] * 2
+    world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left")] * 2
     report = world.sweep.run()
     assert (world.lease().state, world.lease().failure) == (State.FAILED, "capacity")
     assert "InsufficientInstanceCapacity: none left" in world.lease().reason
@@ -180,23 +180,36 @@ def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkey
 
 def test_a_start_while_still_stopping_is_repeated_not_failed(world: World) -> None:
     world.add(State.STOPPED, "stopped", **wished(world))
-    world.power.refuse = [PowerRefused("IncorrectInstanceState", "stopping", capacity=False)]
+    world.power.refuse = [refusal("IncorrectInstanceState", "stopping")]
     world.run()
     assert world.lease().state is State.STARTING
     world.now += 61
     world.run()
-    assert (world.lease().attempts, world.machine()) == (2, "pending")
+    assert (world.lease().attempts, world.machine()) == (1, "pending")
 
 
-def test_a_start_without_an_answer_is_repeated_and_bounded(world: World) -> None:
+def test_a_start_without_an_answer_is_repeated_until_the_start_is_over(world: World) -> None:
     world.add(State.STOPPED, "stopped", **wished(world))
-    world.power.refuse = [PowerUnanswered("time-out")] * START_ATTEMPTS
-    for _ in range(START_ATTEMPTS):
+    world.power.refuse = [PowerUnanswered("time-out")] * 100
+    passes = int(SETTINGS.start_timeout_s // 61) + 1
+    for _ in range(passes):
         world.run()
         assert world.lease().state is State.STARTING
         world.now += 61
     world.run()
-    assert world.lease().state is State.FAILED
+    assert (world.lease().state, world.lease().failure) == (State.FAILED, "start-timeout")
+    assert world.power.orders == [("start", "i-demo/host")] * passes
+
+
+def test_a_start_that_ec2_takes_and_lets_fall_is_repeated_a_few_times(world: World) -> None:
+    world.add(State.STOPPED, "stopped", **wished(world))
+    for _ in range(START_ATTEMPTS):
+        world.run()
+        world.power.states["i-demo/host"] = "stopped"
+        assert world.lease().state is State.STARTING
+        world.now += 61
+    world.run()
+    assert (world.lease().state, world.lease().failure) == (State.FAILED, "start-refused")
     assert world.power.orders == [("start", "i-demo/host")] * START_ATTEMPTS
 
 
