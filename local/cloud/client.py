@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from botocore.config import Config
 from core.errors import CloudError
 from local import folders, project
 from local.cloud import lifecycle
-from local.cloud.site import KEY, REGION
+from local.cloud.credentials import Credentials
+from local.cloud.site import REGION
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Cloud:
     boot_id: str
     project: str
     environment: Mapping[str, str]
+    credentials: Mapping[str, str]
     ssh_key: str
     cache: str
 
@@ -62,8 +63,8 @@ class Cloud:
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id=KEY,
-            aws_secret_access_key=KEY,
+            aws_access_key_id=self.credentials["key"],
+            aws_secret_access_key=self.credentials["secret"],
             config=Config(**settings),
         )
 
@@ -117,11 +118,10 @@ class Cloud:
         return done
 
     def _control(self, method: str, what: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.endpoint}/_pilotlight/{what}", data=data, method=method)
+        data = b"" if body is None else json.dumps(body).encode()
+        own = Credentials.from_json(json.dumps(dict(self.credentials)))
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
+            return lifecycle.control(self.endpoint, own, method, what, body=data)
         except urllib.error.HTTPError as error:
             raise CloudError(f"{method} {what}: {json.load(error)['error']}") from error
         except OSError as error:

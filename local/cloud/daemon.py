@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class Daemon:
     def __init__(self, site: Site) -> None:
         import docker
 
-        from local.cloud import ec2, event_sources, lambdas, provider_process, scheduler, server
+        from local.cloud import credentials, ec2, event_sources, lambdas, provider_process, scheduler, server
         from local.cloud.faults import FaultBoard
         from local.cloud.machines import Machines
 
@@ -67,15 +68,16 @@ class Daemon:
         self._board = FaultBoard(time.monotonic)
         self._machines = Machines(site, docker.from_env(timeout=120))
         self._plant = ec2.Plant(site, self._machines, self._board)
-        self._runner = lambdas.Runner(site)
+        self._keyring = credentials.Keyring(credentials.of_computer(site.folder), time.monotonic)
+        self._runner = lambdas.Runner(site, self._keyring)
         self._scheduler = scheduler.Scheduler(self._runner)
-        self._event_sources = event_sources.EventSources(self._runner, event_sources.clients_of(site))
-        self._provider = provider_process.Provider(site)
+        self._event_sources = event_sources.EventSources(self._runner, event_sources.clients_of(site, self._keyring))
+        self._provider = provider_process.Provider(site, self._keyring.computer)
         ec2.install(self._plant)
         lambdas.install(self._runner)
         scheduler.install(self._scheduler)
         event_sources.install()
-        self._front = server.Front(self._board, self.status, self._lookup, self._runner.crash)
+        self._front = server.Front(self._board, self._keyring.find, self.status, self._lookup, self._runner.crash)
 
     def start(self) -> None:
         """Listen, watch, tick, and say so in cloud.json."""
@@ -83,7 +85,8 @@ class Daemon:
         from local.cloud.metadata import Metadata
 
         server.serve(self._site.gateway, API_PORT, self._front)
-        server.serve(self._site.gateway, METADATA_PORT, Metadata(self._by_address, time.monotonic))
+        metadata = Metadata(self._by_address, time.monotonic, self._keyring.machine)
+        server.serve(self._site.gateway, METADATA_PORT, metadata)
         self._servants = threading.Thread(target=self._watch, name="docker-events", daemon=True)
         self._servants.start()
         self._scheduler.start()
@@ -162,7 +165,7 @@ class Daemon:
     def _write_cloud_file(self) -> None:
         site = self._site
         try:
-            variables = environment.pulumi_environment(site, self._provider.ports)
+            variables = environment.pulumi_environment(site, self._keyring.computer, self._provider.ports)
         except PilotlightError as error:
             self._provider.note = str(error)
             variables = {}
@@ -174,6 +177,7 @@ class Daemon:
             "boot_id": site.boot_id,
             "project": str(site.folder / "project"),
             "environment": variables,
+            "credentials": asdict(self._keyring.computer),
             "ssh_key": str(site.folder / environment.SSH_KEY),
             "cache": site.cache,
         }

@@ -15,6 +15,8 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from local.cloud import credentials
+from local.cloud.credentials import Credentials, Holder
 from local.cloud.site import Site, aws_environment
 from local.setup import tools
 
@@ -25,7 +27,7 @@ PULUMI_HOME: Final = "pulumi-home"
 
 
 def make_secrets(folder: Path, name: str) -> None:
-    """The SSH key pair and the passphrase of this cloud's stacks, both readable by their owner only."""
+    """The SSH key pair, the passphrase of this cloud's stacks and the credentials for its API, for their owner only."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -34,6 +36,7 @@ def make_secrets(folder: Path, name: str) -> None:
     write_private(folder / SSH_KEY, private.decode())
     (folder / f"{SSH_KEY}.pub").write_text(f"{public.decode()} {name}\n")
     write_private(folder / PASSPHRASE, secrets.token_urlsafe(24))
+    write_private(folder / credentials.FILE, credentials.draw(Holder.COMPUTER).to_json())
     for part in (PULUMI_STATE, PULUMI_HOME, "lambda"):
         (folder / part).mkdir(exist_ok=True)
 
@@ -49,12 +52,12 @@ def public_key(folder: Path) -> str:
     return (folder / f"{SSH_KEY}.pub").read_text().strip()
 
 
-def pulumi_environment(site: Site, provider_ports: Mapping[str, int]) -> dict[str, str]:
+def pulumi_environment(site: Site, own: Credentials, provider_ports: Mapping[str, int]) -> dict[str, str]:
     """Every variable that a `pulumi` for this cloud needs. SetupError where the CLI is not set up."""
     folders = [str(Path(sys.executable).parent), str(tools.pulumi_bin())]
     attached = ",".join(f"{package}:{port}" for package, port in sorted(provider_ports.items()))
     return {
-        **aws_environment(site),
+        **aws_environment(site, own),
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]),
         "PULUMI_BACKEND_URL": f"file://{site.folder / PULUMI_STATE}",

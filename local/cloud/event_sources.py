@@ -27,8 +27,9 @@ from moto.sqs import urls
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from local.cloud import batch, lambdas
+from local.cloud.credentials import Keyring
 from local.cloud.lambdas import Runner
-from local.cloud.site import ACCOUNT, POLLER_KEY, REGION, Site
+from local.cloud.site import ACCOUNT, REGION, Site
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +40,18 @@ LARGEST: Final = 10  # of ReceiveMessage
 Clients = Callable[[str, str], Any]  # (function's name, region) → SQS
 
 
-def clients_of(site: Site) -> Clients:
+def clients_of(site: Site, keyring: Keyring) -> Clients:
     """Clients for the cloud's URL, one a function, that say who calls."""
 
     @cache
     def client(function: str, region: str) -> Any:
+        credentials = keyring.poller(function)
         return boto3.client(
             "sqs",
             endpoint_url=site.endpoint,
             region_name=region,
-            aws_access_key_id=POLLER_KEY + function,
-            aws_secret_access_key=POLLER_KEY,
+            aws_access_key_id=credentials.key,
+            aws_secret_access_key=credentials.secret,
             config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
         )
 

@@ -25,6 +25,7 @@ from moto.awslambda.models import EventSourceMapping, LambdaBackend, LambdaFunct
 from moto.core.exceptions import JsonRESTError
 from moto.sqs.models import sqs_backends
 
+from local.cloud.credentials import Keyring
 from local.cloud.runtime_api import Environment, Function, Invoked
 from local.cloud.site import ACCOUNT, MARK, REGION, Site, aws_environment
 
@@ -49,9 +50,9 @@ class _Pool:
 class Runner:
     """Runs functions. Safe for threads."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, keyring: Keyring) -> None:
+        self._site, self._keyring = site, keyring
         self._folder = site.folder / "lambda"
-        self._variables = {**aws_environment(site), "AWS_SESSION_TOKEN": "test", MARK: site.name}
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.Lock()
         self._events = ThreadPoolExecutor(max_workers=CONCURRENCY, thread_name_prefix="event")
@@ -138,11 +139,15 @@ class Runner:
     def _start(self, function: Function, moto_function: LambdaFunction) -> Environment:
         try:
             code = self._unpack(function, moto_function.code_bytes)
-            return Environment(function, code, self._variables, self._writer(function.name, moto_function))
+            writer = self._writer(function.name, moto_function)
+            return Environment(function, code, self._variables(function.name), writer)
         except BaseException:
             with self._lock:
                 self._pools[function.name].busy -= 1
             raise
+
+    def _variables(self, name: str) -> dict[str, str]:
+        return {**aws_environment(self._site, self._keyring.function(name)), MARK: self._site.name}
 
     def _give_back(self, environment: Environment, result: Invoked) -> None:
         with self._lock:
@@ -164,6 +169,8 @@ class Runner:
             shutil.rmtree(parent, ignore_errors=True)
             with zipfile.ZipFile(io.BytesIO(archive)) as packed:
                 packed.extractall(folder)
+            for path in (folder, *folder.rglob("*")):  # the function's user reads it, whatever our umask is
+                path.chmod(0o755 if path.is_dir() else 0o644)
         return folder
 
     def _writer(self, name: str, moto_function: LambdaFunction) -> Callable[[str], None]:

@@ -30,9 +30,10 @@ from docker.errors import APIError, DockerException
 
 from core.errors import CloudError, PilotlightError
 from local import folders
-from local.cloud import addresses, environment, processes
+from local.cloud import addresses, environment, processes, signatures
+from local.cloud.credentials import Credentials
 from local.cloud.daemon import CLOUD_FILE, SITE_FILE
-from local.cloud.site import API_PORT, LABEL, MARK, METADATA_PORT, Site
+from local.cloud.site import API_PORT, LABEL, MARK, METADATA_PORT, REGION, Site
 from local.setup import tools
 
 LOG_FILE: Final = "daemon.log"
@@ -90,11 +91,23 @@ def running(name: str) -> dict[str, Any] | None:
         return None
     document: dict[str, Any] = json.loads(path.read_text())
     try:
-        with urllib.request.urlopen(f"{document['endpoint']}/_pilotlight/status", timeout=5) as answer:
-            same = json.load(answer)["boot_id"] == document["boot_id"]
-    except OSError:
+        own = Credentials.from_json(json.dumps(document["credentials"]))
+        same = control(document["endpoint"], own, "GET", "status", timeout_s=5)["boot_id"] == document["boot_id"]
+    except (OSError, KeyError):  # KeyError: written by an older checkout
         return None
     return document if same else None
+
+
+def control(
+    endpoint: str, own: Credentials, method: str, what: str, *, body: bytes = b"", timeout_s: float = 30.0
+) -> dict[str, Any]:
+    """Ask a control endpoint (`server.py`) in this computer's name. OSError where it does not answer or refuses."""
+    url = f"{endpoint}/_pilotlight/{what}"
+    headers = signatures.sign(method, url, body, own, REGION)
+    request = urllib.request.Request(url, data=body or None, headers=headers, method=method)
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from local.cloud.site import ACCOUNT, KEY, REGION
+from local.cloud.credentials import MACHINE_LIFE_S, Credentials
+from local.cloud.site import ACCOUNT, REGION
 
 TOKEN_PATH: Final = "/latest/api/token"
 _ROOT: Final = "/latest/meta-data/"
@@ -21,15 +22,18 @@ _IDENTITY: Final = "/latest/dynamic/instance-identity/document"
 _TTL: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"
 _TOKEN: Final = "HTTP_X_AWS_EC2_METADATA_TOKEN"
 _MAX_TTL_S: Final = 21600
-_CREDENTIALS_LIFE: Final = dt.timedelta(hours=6)
 
 Reply = tuple[str, str]  # status, body
 
 
 class Metadata:
-    """`find` gives moto's instance for a caller's address, or None."""
+    """`find` gives moto's instance for a caller's address, or None; `issue` draws credentials for a machine."""
 
-    def __init__(self, find: Callable[[str], Any | None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, find: Callable[[str], Any | None], clock: Callable[[], float], issue: Callable[[], Credentials]
+    ) -> None:
+        self._issue = issue
+        self._issued: dict[str, tuple[str, float]] = {}  # instance id → credentials document, until (on the clock)
         self._find = find
         self._clock = clock
         self._tokens: dict[str, tuple[str, float]] = {}  # token → instance id, until (on the clock)
@@ -52,8 +56,16 @@ class Metadata:
             return self._grant(instance, environ) if method == "PUT" else ("405 Method Not Allowed", "")
         if not self._may_read(instance, environ.get(_TOKEN, "")):
             return "401 Unauthorized", ""
-        body = lookup(document(instance, dt.datetime.now(dt.UTC)), path)
+        body = lookup(document(instance, self._credentials(instance.id)), path)
         return ("404 Not Found", "") if body is None else ("200 OK", body)
+
+    def _credentials(self, instance_id: str) -> str:
+        """The same for half of their life, as EC2 does; then new ones, while the old ones live on."""
+        text, until = self._issued.get(instance_id, ("", 0.0))
+        if self._clock() >= until:
+            text, until = _spell(self._issue(), dt.datetime.now(dt.UTC)), self._clock() + MACHINE_LIFE_S / 2
+            self._issued[instance_id] = text, until
+        return text
 
     def _grant(self, instance: Any, environ: dict[str, Any]) -> Reply:
         ttl = environ.get(_TTL, "")
@@ -72,8 +84,8 @@ class Metadata:
         return owner == instance.id and self._clock() < until
 
 
-def document(instance: Any, now: dt.datetime) -> dict[str, str]:
-    """Path → text of all that an instance can read."""
+def document(instance: Any, credentials: str) -> dict[str, str]:
+    """Path → text of all that an instance can read; `credentials` are its role's, where it has one."""
     zone = str(instance.availability_zone)
     role = _role(instance)
     found = {
@@ -91,7 +103,7 @@ def document(instance: Any, now: dt.datetime) -> dict[str, str]:
         found["public-ipv4"] = instance.public_ip
     if role:
         found["iam/security-credentials/"] = role
-        found[f"iam/security-credentials/{role}"] = _credentials(now)
+        found[f"iam/security-credentials/{role}"] = credentials
     if instance.metadata_options.instance_metadata_tags == "enabled":
         found |= {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
     return {_ROOT + path: text for path, text in found.items()} | {_IDENTITY: _identity(instance, zone)}
@@ -116,10 +128,10 @@ def _role(instance: Any) -> str:
     return str(roles[0].name) if roles else ""
 
 
-def _credentials(now: dt.datetime) -> str:
-    stamp = "%Y-%m-%dT%H:%M:%SZ"
-    life = {"LastUpdated": now.strftime(stamp), "Expiration": (now + _CREDENTIALS_LIFE).strftime(stamp)}
-    keys = {"AccessKeyId": KEY, "SecretAccessKey": KEY, "Token": KEY}
+def _spell(credentials: Credentials, now: dt.datetime) -> str:
+    stamp, life_s = "%Y-%m-%dT%H:%M:%SZ", dt.timedelta(seconds=MACHINE_LIFE_S)
+    life = {"LastUpdated": now.strftime(stamp), "Expiration": (now + life_s).strftime(stamp)}
+    keys = {"AccessKeyId": credentials.key, "SecretAccessKey": credentials.secret, "Token": credentials.token}
     return json.dumps({"Code": "Success", "Type": "AWS-HMAC", **keys, **life})
 
 

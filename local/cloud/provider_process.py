@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import CloudError
+from local.cloud.credentials import Credentials
 from local.cloud.site import Site, aws_environment
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ _PAUSE_S: Final = 1.0  # before a restart, so that a provider that cannot start 
 class Provider:
     """The plug-in's process. `ports` maps a Pulumi package to the port that serves it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, credentials: Credentials) -> None:
+        self._credentials = credentials
         self._site = site
         self._port_file = site.folder / "provider.json"
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +60,11 @@ class Provider:
     def _spawn(self) -> subprocess.Popen[bytes]:
         fixed = [argument for package, port in self.ports.items() for argument in (f"--{package}-port", str(port))]
         command = [sys.executable, "-m", MODULE, "--host", "127.0.0.1", "--port-file", str(self._port_file), *fixed]
-        environment = {**os.environ, **aws_environment(self._site), "AWS_EC2_METADATA_DISABLED": "true"}
+        environment = {
+            **os.environ,
+            **aws_environment(self._site, self._credentials),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         with Path(self._site.state, "provider.log").open("ab") as output:
             return subprocess.Popen(
                 command,

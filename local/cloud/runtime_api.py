@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.cloud.site import LAMBDA_KEY
+from local.cloud import unprivileged
 
 API: Final = "/2018-06-01/runtime/"
 UNHANDLED: Final = "Unhandled"
@@ -70,7 +70,7 @@ class Environment:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, name="runtime-api", daemon=True).start()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", function.handler],
+            unprivileged.command([unprivileged.python(), "-m", "awslambdaric", function.handler], code),
             cwd=code,
             env={**extra, **self._variables(code)},
             stdin=subprocess.DEVNULL,
@@ -131,7 +131,6 @@ class Environment:
             "PYTHONPATH": str(code),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
-            "AWS_ACCESS_KEY_ID": LAMBDA_KEY + name,
             "_HANDLER": self.function.handler,
             "LAMBDA_TASK_ROOT": str(code),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",

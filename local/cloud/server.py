@@ -1,5 +1,6 @@
 """The cloud's one URL: moto's whole server, with counters, faults and the control endpoints in front.
 
+Every request is signed with credentials that the cloud handed out (`credentials.py`), or it is answered 403.
 `/_pilotlight/status` (GET), `/_pilotlight/calls` (GET; DELETE sets to zero), `/_pilotlight/fault` (GET, POST, DELETE).
 moto checks and writes in separate steps, so two conditional writes at the same time could both win: calls to one
 service are served one after the other. Lambda's Invoke is not: it may take minutes and calls the other services.
@@ -7,6 +8,7 @@ service are served one after the other. Lambda's Invoke is not: it may take minu
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import threading
 import time
@@ -19,10 +21,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from core.errors import CloudError
-from local.cloud import faults, wire
+from local.cloud import faults, signatures, wire
+from local.cloud.credentials import Credentials, Holder, may
 from local.cloud.faults import Call, FaultBoard
+from local.cloud.signatures import Denied
 
 CONTROL: Final = "/_pilotlight/"
+_MOTO_PAGES: Final = ("/moto-api", "/latest/")
 _TOGETHER: Final = {"sns": "sqs"}  # served as one: SNS puts messages into queues, within its own calls
 _JSON: Final = [("Content-Type", "application/json")]
 Start = Callable[..., Any]
@@ -77,11 +82,13 @@ class Front:
     def __init__(
         self,
         board: FaultBoard,
+        find: Callable[[str], Credentials | None],
         status: Callable[[], Mapping[str, Any]],
         lookup: wire.Lookup,
         crash: Callable[[str], None],
     ) -> None:
         self._board = board
+        self._find = find
         self._crash = crash
         self._status = status
         self._lookup = lookup
@@ -90,10 +97,15 @@ class Front:
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Serve one request."""
-        if environ["PATH_INFO"].startswith(CONTROL):
-            return _send(start, self._control(environ))
-        call = wire.read_call(environ, self._lookup)
+        """Serve one request, if somebody signed it who may make it."""
+        try:
+            signer = signatures.signer(environ, self._find, dt.datetime.now(dt.UTC))
+            if environ["PATH_INFO"].startswith(CONTROL):
+                return _send(start, self._control_for(signer, environ))
+            call = wire.read_call(environ, self._lookup)
+            _allow(signer, call, environ["PATH_INFO"])
+        except Denied as denied:
+            return _send(start, wire.denial(environ, denied, str(uuid.uuid4())))
         self._calls.count(call)
         fault = self._board.take(call)
         if fault is None:
@@ -110,10 +122,14 @@ class Front:
         with self._locks[_TOGETHER.get(call.service, call.service)]:
             return list(self._moto.get_application(environ)(environ, start))
 
+    def _control_for(self, signer: signatures.Signer, environ: dict[str, Any]) -> wire.Answer:
+        if signer.credentials.holder is not Holder.COMPUTER or signer.service != signatures.CONTROL_SERVICE:
+            raise Denied("AccessDenied", f"{CONTROL} is for this computer only")
+        return self._control(environ)
+
     def _control(self, environ: dict[str, Any]) -> wire.Answer:
         name, method = environ["PATH_INFO"].removeprefix(CONTROL), environ["REQUEST_METHOD"]
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = environ["wsgi.input"].read(length) if length else b""
+        body = signatures.read_body(environ)
         try:
             found = self._controls().get((name, method))
             if found is None:
@@ -131,6 +147,13 @@ class Front:
             ("fault", "POST"): lambda body: self._board.put(faults.parse(json.loads(body))),
             ("fault", "DELETE"): lambda _: self._board.clear(),
         }
+
+
+def _allow(signer: signatures.Signer, call: Call, path: str) -> None:
+    """Denied where the holder may not make the call, and for moto's own pages, which could empty the cloud."""
+    holder = signer.credentials.holder
+    if path.startswith(_MOTO_PAGES) or not may(holder, call.service, call.action):
+        raise Denied("AccessDenied", f"a {holder} of the embedded cloud may not call {call.name}")
 
 
 def _send(start: Start, answer: wire.Answer) -> list[bytes]:

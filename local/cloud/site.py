@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from local.cloud import addresses
+from local.cloud.credentials import Credentials
 
 API_PORT: Final = 5566
 METADATA_PORT: Final = 1338
@@ -17,9 +18,6 @@ REGION: Final = "us-east-1"  # the machines' region; the API answers for every r
 ACCOUNT: Final = "123456789012"  # moto's
 LABEL: Final = "pilotlight.cloud"
 MARK: Final = "PILOTLIGHT_DAEMON_OF"  # environment of the daemon and of all that it starts: how `down` finds them
-KEY: Final = "test"  # access key id and secret of everybody but the functions
-LAMBDA_KEY: Final = "lambda-"  # a function's access key id is this and its name, so that its calls can be told apart
-POLLER_KEY: Final = "poller-"  # the same for what receives messages for a function, in its role on AWS
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,11 @@ class Site:
         return cls(**json.loads(text))
 
 
-def aws_environment(site: Site) -> dict[str, str]:
-    """What an AWS client needs to find this cloud, and nothing else."""
+def aws_environment(site: Site, credentials: Credentials) -> dict[str, str]:
+    """What an AWS client needs to find this cloud and be answered, and nothing else."""
     return {
         "AWS_ENDPOINT_URL": site.endpoint,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": KEY,
+        **credentials.environment(),
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
     }

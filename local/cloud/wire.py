@@ -6,7 +6,6 @@ services (Lambda, Scheduler) by method and path. Sources: AWS "query protocol", 
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,8 +13,9 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local.cloud.credentials import LAMBDA_KEY, POLLER_KEY
 from local.cloud.faults import Call, Fault
-from local.cloud.site import LAMBDA_KEY, POLLER_KEY
+from local.cloud.signatures import Denied, read_body
 
 Lookup = Callable[[Iterable[str]], tuple[frozenset[str], frozenset[str]]]  # instance ids → their types, their zones
 Answer = tuple[str, list[tuple[str, str]], bytes]  # status line, headers, body
@@ -38,14 +38,35 @@ _REST: Final = (
 )
 # HTTP status by error code, where it is not 400 (EC2 API reference, DynamoDB and common error pages)
 _STATUS: Final = {
+    "AccessDenied": 403,
+    "AccessDeniedException": 403,
+    "AuthFailure": 403,
     "InsufficientInstanceCapacity": 500,
     "InternalError": 500,
     "InternalServerError": 500,
+    "InvalidClientTokenId": 403,
+    "MissingAuthenticationToken": 403,
+    "RequestExpired": 403,
     "RequestLimitExceeded": 503,
     "ServiceUnavailable": 503,
+    "SignatureDoesNotMatch": 403,
     "Unavailable": 503,
+    "UnauthorizedOperation": 403,
+    "UnrecognizedClientException": 403,
 }
-_PHRASE: Final = {400: "Bad Request", 500: "Internal Server Error", 503: "Service Unavailable"}
+_PHRASE: Final = {400: "Bad Request", 403: "Forbidden", 500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+# What each family of services calls a key that it does not know, and a call that the caller may not make
+_QUERY: Final = frozenset({"ec2", "iam", "sts", "sns"})
+_UNKNOWN_KEY: Final = "InvalidClientTokenId"
+_NOT_ALLOWED: Final = "AccessDenied"
+_NAMES: Final = {
+    ("ec2", _UNKNOWN_KEY): "AuthFailure",
+    ("ec2", _NOT_ALLOWED): "UnauthorizedOperation",
+    ("json", _UNKNOWN_KEY): "UnrecognizedClientException",
+    ("json", _NOT_ALLOWED): "AccessDeniedException",
+}
 
 
 def read_call(environ: dict[str, Any], lookup: Lookup) -> Call:
@@ -56,7 +77,7 @@ def read_call(environ: dict[str, Any], lookup: Lookup) -> Call:
     if target:
         return Call(service or target.split("_")[0].lower(), target.rsplit(".", 1)[-1], source)
     if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-        form = {k: v[0] for k, v in parse_qs(_body(environ).decode("latin-1")).items()}
+        form = {k: v[0] for k, v in parse_qs(read_body(environ).decode("latin-1")).items()}
         types, zones = _machines(form, lookup) if service == "ec2" else (frozenset[str](), frozenset[str]())
         return Call(service, form.get("Action", "?"), source, types, zones)
     return Call(service, _rest_action(environ["REQUEST_METHOD"], environ["PATH_INFO"]), source)
@@ -72,13 +93,6 @@ def _source(environ: Mapping[str, Any]) -> str:
     """Who calls: `lambda:<function>` and `poller:<function>` by their keys, anybody else by address."""
     match = re.search(rf"Credential=({LAMBDA_KEY}|{POLLER_KEY})([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     return f"{match[1][:-1]}:{match[2]}" if match else str(environ.get("REMOTE_ADDR", ""))
-
-
-def _body(environ: dict[str, Any]) -> bytes:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body: bytes = environ["wsgi.input"].read(length) if length else b""
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body
 
 
 def _machines(form: Mapping[str, str], lookup: Lookup) -> tuple[frozenset[str], frozenset[str]]:
@@ -100,12 +114,20 @@ def refusal(call: Call, fault: Fault, request_id: str) -> Answer:
     """The error in the service's own format."""
     status = _STATUS.get(fault.error, 400)
     line = f"{status} {_PHRASE[status]}"
-    if call.service in {"ec2", "iam", "sts", "sns"} and call.action != "?":
+    if call.service in _QUERY and call.action != "?":
         body = _ec2_xml(fault, request_id) if call.service == "ec2" else _query_xml(fault, request_id, status)
         return line, [("Content-Type", "text/xml")], body.encode()
     document = json.dumps({"__type": fault.error, "message": fault.message, "Message": fault.message}).encode()
     headers = [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", fault.error)]
     return line, [*headers, ("x-amzn-RequestId", request_id)], document
+
+
+def denial(environ: Mapping[str, Any], denied: Denied, request_id: str) -> Answer:
+    """403 in the form of the service that the request is for, as far as it says which."""
+    service = _service(environ.get("HTTP_AUTHORIZATION", ""))
+    family = service if service in _QUERY else "json"
+    fault = Fault("*", _NAMES.get((family, denied.code), denied.code), str(denied))
+    return refusal(Call(service, "Denied"), fault, request_id)
 
 
 def _ec2_xml(fault: Fault, request_id: str) -> str:

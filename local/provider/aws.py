@@ -1,7 +1,7 @@
 """boto3 clients of the embedded cloud, and the refusal to talk to anything else.
 
-The endpoint and made-up credentials are given to every client, so neither ~/.aws nor a role of this computer can
-send a request to the real AWS.
+The endpoint and the cloud's own credentials are given to every client, so neither ~/.aws nor a role of this computer
+can send a request to the real AWS.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,16 +19,26 @@ from botocore.config import Config
 
 from core.errors import CloudError
 
-CREDENTIALS: Final = "embedded"
+NOBODY: Final = "embedded"  # key and secret where no cloud has handed any out
 ALLOWED: Final = tuple(ipaddress.ip_network(n) for n in ("127.0.0.0/8", "::1/128", "10.0.0.0/8"))
 
 
-def embedded_endpoint(environment: Mapping[str, str]) -> str:
-    """AWS_ENDPOINT_URL, if it is an embedded cloud's; CloudError otherwise."""
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an embedded cloud is, and the credentials that it knows."""
+
+    url: str
+    key: str = NOBODY
+    secret: str = field(default=NOBODY, repr=False)
+
+
+def embedded_endpoint(environment: Mapping[str, str]) -> Endpoint:
+    """AWS_ENDPOINT_URL and the keys beside it, if it is an embedded cloud's; CloudError otherwise."""
     url = environment.get("AWS_ENDPOINT_URL", "")
     parts = urlsplit(url)
     if parts.scheme == "http" and _is_near(parts.hostname or ""):
-        return url
+        keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        return Endpoint(url, *(environment.get(name, NOBODY) for name in keys))
     raise CloudError(
         f"AWS_ENDPOINT_URL is {url!r}: the stand-in provider works for the embedded cloud only, at http:// and an "
         "address of this computer or of 10.0.0.0/8. Run `fab cloud.up`, which sets it; a real stack needs no stand-in."
@@ -47,14 +58,16 @@ def _is_near(host: str) -> bool:
 class Aws:
     """AWS in one region, through cached clients; safe for many threads."""
 
-    def __init__(self, region: str, endpoint: str | None) -> None:
+    def __init__(self, region: str, endpoint: Endpoint | None) -> None:
         """`endpoint` None leaves the address to boto3: only tests under moto's `mock_aws` do that."""
         self.region = region
-        self._endpoint = endpoint
+        self._url = endpoint.url if endpoint else None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._session = boto3.Session(
-            aws_access_key_id=CREDENTIALS, aws_secret_access_key=CREDENTIALS, region_name=region
+            aws_access_key_id=endpoint.key if endpoint else NOBODY,
+            aws_secret_access_key=endpoint.secret if endpoint else NOBODY,
+            region_name=region,
         )
 
     def client(self, service: str) -> Any:
@@ -67,7 +80,7 @@ class Aws:
                     read_timeout=60,
                     max_pool_connections=32,
                 )
-                self._clients[service] = self._session.client(service, endpoint_url=self._endpoint, config=config)
+                self._clients[service] = self._session.client(service, endpoint_url=self._url, config=config)
             return self._clients[service]
 
     @cached_property

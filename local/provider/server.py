@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from pulumi.runtime.rpc import UNKNOWN
 
 from core.errors import CloudError
-from local.provider.aws import Aws
+from local.provider.aws import Aws, Endpoint
 from local.provider.checking import Naming, check
 from local.provider.invokes import INVOKES
 from local.provider.kind import Kind
@@ -44,7 +44,7 @@ def kind_of(urn: str) -> str:
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """One package's plug-in (`aws` or `random`)."""
 
-    def __init__(self, package: str, endpoint: str | None, region: str = "us-east-1") -> None:
+    def __init__(self, package: str, endpoint: Endpoint | None, region: str = "us-east-1") -> None:
         """`endpoint` as in `Aws`; `region` until Configure says otherwise."""
         self.package, self.endpoint, self.region = package, endpoint, region
         self.default_tags: dict[str, str] = {}
@@ -269,7 +269,7 @@ def _partial(context: Any, ident: str, want: dict[str, Any], message: str) -> No
     raise AssertionError("abort raises")
 
 
-def serve(package: str, host: str, endpoint: str | None, port: int = 0) -> tuple[Any, int]:
+def serve(package: str, host: str, endpoint: Endpoint | None, port: int = 0) -> tuple[Any, int]:
     """Start a plug-in's gRPC server; returns it and its port."""
     options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     server = grpc.server(futures.ThreadPoolExecutor(THREADS), options=options)

@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from core.contract import Outputs
+from core.contract import AGENT_VENV, ENGINE_USER, Outputs
 from tests.e2e.world import Stack
 
 
@@ -28,6 +28,23 @@ def test_a_held_host_is_not_stopped(demo: Stack) -> None:
         time.sleep(5)
     assert int(demo.watch.lease()["epoch"]) == before, demo.watch.words()
     demo.lease_cli("release --who test")
+
+
+def test_code_inside_an_engine_can_run_nothing_on_the_computer(demo: Stack) -> None:
+    demo.wake()
+    cloud, reaper = demo.cloud, demo.watch.outputs[Outputs.REAPER]
+    assert demo.reap(), "the function that is asked for exists"
+
+    def as_engine(words: str) -> str:
+        shell = f"set -a; . /etc/environment; {words} 2>&1 || true"
+        return demo.watch.inside(demo.watch.host, "runuser", "-u", ENGINE_USER, "--", "sh", "-c", shell)
+
+    code = "curl -s -o /dev/null -w '%{http_code}' -X"
+    assert as_engine(f"{code} POST {cloud.endpoint}/2015-03-31/functions/{reaper}/invocations") == "403"
+    assert as_engine(f"{code} GET {cloud.endpoint}/_pilotlight/status") == "403"
+    assert as_engine(f"{code} PUT {cloud.metadata}/latest/api/token") == "000"
+    call = f"import boto3; boto3.client('lambda').invoke(FunctionName='{reaper}')"
+    assert "Unable to locate credentials" in as_engine(f'{AGENT_VENV}/bin/python -c "{call}"')
 
 
 def test_an_unknown_stack_is_one_message(demo: Stack) -> None:

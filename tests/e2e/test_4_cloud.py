@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 import subprocess
 import threading
 import time
@@ -44,6 +46,18 @@ def handler(event, context):
     sns.list_topics()
     sns.list_topics()
     return "both"
+"""
+
+
+SPY = """
+import os, pathlib
+def seen(path):
+    try:
+        return bool(pathlib.Path(path).read_text())
+    except OSError as error:
+        return type(error).__name__
+def handler(event, context):
+    return {"uid": os.getuid(), "groups": os.getgroups(), "files": {path: seen(path) for path in event["files"]}}
 """
 
 
@@ -146,6 +160,15 @@ def test_metadata_needs_a_token_and_knows_who_asks(machine: Machine) -> None:
     read = f'curl -s -H "X-aws-ec2-metadata-token: {token}" {base}/latest/meta-data/'
     assert machine.ssh(f"{read}instance-id") == machine.id
     assert machine.ssh(f"{read}local-ipv4") == machine.describe()["PrivateIpAddress"]
+
+
+def test_the_api_answers_nobody_whom_it_gave_no_credentials(machine: Machine) -> None:
+    made_up = "AWS4-HMAC-SHA256 Credential=test/20261125/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature="
+    header = f"-H 'Authorization: {made_up}{'0' * 64}' -H 'X-Amz-Date: 20261125T000000Z'"
+    code = "curl -s -o /dev/null -w '%{http_code} '"
+    for path in ("/2015-03-31/functions", "/_pilotlight/status", "/moto-api/data.json", "/"):
+        asked = f"{machine.cloud.endpoint}{path}"
+        assert machine.ssh(f"{code} {asked}; {code} {header} {asked}").split() == ["403", "403"], path
 
 
 def test_stop_and_start_by_the_api(machine: Machine) -> None:
@@ -287,6 +310,20 @@ def test_a_function_runs_stays_warm_fails_and_times_out_as_lambda_does(function:
     assert "Task timed out after 2.00 seconds" in late["errorMessage"]
     assert function.invoke({})[1]["calls"] == 1
     assert "event {'n': 1}" in function.log()
+
+
+def test_a_function_runs_as_a_user_who_may_do_nothing(function: Function) -> None:
+    function.lambda_.update_function_code(FunctionName=function.name, ZipFile=archive(SPY))
+    state = function.cloud.state
+    secrets = [str(state / name) for name in ("cloud.json", "credentials.json", "id_ed25519", "passphrase")]
+    assert all(Path(path).read_text() for path in secrets)
+    error, seen = function.invoke({"files": [*secrets, "/etc/shadow"]})
+    assert error == ""
+    if os.geteuid() == 0:
+        assert (seen["uid"], seen["groups"]) == (pwd.getpwnam("nobody").pw_uid, [])
+        assert set(seen["files"].values()) <= {"PermissionError", "FileNotFoundError"}, seen["files"]
+    else:
+        assert seen["uid"] == os.geteuid()
 
 
 def test_a_function_can_be_killed_between_two_calls_and_its_calls_are_counted_as_its_own(function: Function) -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from local.cloud.credentials import MACHINE_LIFE_S, Holder, draw
 from local.cloud.metadata import Metadata, document, lookup
 
 TOKEN = "/latest/api/token"
@@ -32,7 +33,12 @@ class Imds:
     def __init__(self, instance, others=()):
         self.now = 0.0
         known = {"10.77.0.4": instance, **dict(others)}
-        self.app = Metadata(known.get, lambda: self.now)
+        self.issued = []
+        self.app = Metadata(known.get, lambda: self.now, self.issue)
+
+    def issue(self):
+        self.issued.append(draw(Holder.MACHINE, session=True))
+        return self.issued[-1]
 
     def ask(self, path, method="GET", source="10.77.0.4", **headers):
         return self.app.answer({"PATH_INFO": path, "REQUEST_METHOD": method, "REMOTE_ADDR": source, **headers})
@@ -89,7 +95,22 @@ def test_credentials_are_listed_and_read_by_role():
     assert imds.read(folder, token=imds.token()) == ("200 OK", "host")
     keys = json.loads(imds.read(folder + "host", token=imds.token())[1])
     assert keys["Code"] == "Success"
+    assert (keys["AccessKeyId"], keys["SecretAccessKey"], keys["Token"]) == (
+        imds.issued[0].key,
+        imds.issued[0].secret,
+        imds.issued[0].token,
+    )
     assert dt.datetime.fromisoformat(keys["Expiration"]) > dt.datetime.now(dt.UTC)
+
+
+def test_credentials_stay_the_same_for_half_their_life():
+    imds = Imds(machine(role="host"))
+    path = "/latest/meta-data/iam/security-credentials/host"
+    first = imds.read(path, token=imds.token("21600"))
+    imds.now = MACHINE_LIFE_S / 2 - 1
+    assert imds.read(path, token=imds.token()) == first
+    imds.now = MACHINE_LIFE_S / 2
+    assert imds.read(path, token=imds.token()) != first
 
 
 def test_a_machine_without_a_profile_has_no_credentials():
@@ -98,7 +119,7 @@ def test_a_machine_without_a_profile_has_no_credentials():
 
 
 def test_folders_list_what_is_below():
-    found = document(machine(), dt.datetime(2026, 11, 20, tzinfo=dt.UTC))
+    found = document(machine(), "")
     assert lookup(found, "/latest/meta-data/placement") == "availability-zone\nregion"
     assert "placement/" in (lookup(found, "/latest/meta-data/") or "").split("\n")
     assert lookup(found, "/latest/meta-data/nothing") is None

@@ -34,7 +34,7 @@ def test_it_refuses_to_talk_to_anything_but_an_embedded_cloud(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://10.77.0.1:5566", "http://127.0.0.1:5601", "http://localhost:1"])
 def test_it_talks_to_an_embedded_cloud(url: str) -> None:
-    assert embedded_endpoint({"AWS_ENDPOINT_URL": url}) == url
+    assert embedded_endpoint({"AWS_ENDPOINT_URL": url}).url == url
 
 
 def test_a_name_is_drawn_and_stays(driver: Driver) -> None:
