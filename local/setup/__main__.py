@@ -27,7 +27,7 @@ from local.setup.site import Site, this_computer
 from local.setup.steps import in_words, steps
 
 CLI_ENV = "PILOTLIGHT_PULUMI_CLI"
-DRAFTS = (".fetch-*", "pulumi/.draft-*", "tools/.go-*", "images/.building-*")  # below the cache
+DRAFTS = (".fetch-*", "pulumi/.draft-*", "tools/.go-*", "images/.building-*", "containers/.webui-*")  # below the cache
 
 
 def main(argv: Sequence[str] | None = None) -> int:

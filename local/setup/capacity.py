@@ -10,9 +10,9 @@ from typing import Final
 from core.errors import SetupError
 
 GIB: Final = 1024**3
-CACHE_NEEDS_GIB: Final = 14.0  # package caches 8, Go's caches while it builds 4, image and tools 2
-DOCKER_NEEDS_GIB: Final = 6.0  # the image and two machines
-MEMORY_NEEDS_GIB: Final = 6.0  # vLLM with the small model 3, machines, moto and Pulumi 2, the build 1
+CACHE_NEEDS_GIB: Final = 16.0  # package caches 9, Go's caches while it builds 4, images and tools 3
+DOCKER_NEEDS_GIB: Final = 8.0  # the image and two machines 6, the chat page's image on one of them 1, and while built 1
+MEMORY_NEEDS_GIB: Final = 7.0  # vLLM with the small model 3, machines, moto and Pulumi 2, chat page, browser 1, build 1
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ def check(places: list[Place], memory_gib: float) -> None:
     if memory_gib < MEMORY_NEEDS_GIB:
         raise SetupError(
             f"{memory_gib:.1f} GiB of memory are available; {MEMORY_NEEDS_GIB:.0f} GiB are needed "
-            "(vLLM with the small model, the machines, Pulumi). End other programs or use a larger computer."
+            "(vLLM with the small model, machines, Pulumi, the chat page). End other programs or use a larger computer."
         )

@@ -99,12 +99,17 @@ def _writable(cache: Path) -> bool:
 
 def _install(site: Site, batch: Batch) -> None:
     (site.cache / "uv").mkdir(parents=True, exist_ok=True)
-    _reclaim(site)
     target = Path(tempfile.mkdtemp(prefix=f".fetch-{batch.name}-", dir=site.cache))
-    tag = f"{platform.machine()}-{MACHINE_LIBC}"
-    argv = [site.uv, "pip", "install", "--no-deps", "--target", str(target), *batch.arguments]
-    argv += ["--python-version", MACHINE_PYTHON, "--python-platform", tag, "--link-mode", "symlink"]
     try:
-        site.commands.run(argv, log=site.log(batch.name), env=site.uv_environment(), gently=True)
+        install(site, batch, target, link_mode="symlink")
     finally:
         shutil.rmtree(target, ignore_errors=True)
+
+
+def install(site: Site, batch: Batch, target: Path, *, link_mode: str) -> None:
+    """Put the batch's wheels, as a machine needs them, into `target`; they stay in uv's cache."""
+    _reclaim(site)
+    tag = f"{platform.machine()}-{MACHINE_LIBC}"
+    argv = [site.uv, "pip", "install", "--no-deps", "--target", str(target), *batch.arguments]
+    argv += ["--python-version", MACHINE_PYTHON, "--python-platform", tag, "--link-mode", link_mode]
+    site.commands.run(argv, log=site.log(batch.name), env=site.uv_environment(), gently=True)

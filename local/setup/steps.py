@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local.setup import base_image, daemon, packages, prefetch, pulumi_cli, tools
+from core.contract import WEBUI_IMAGE
+from local.setup import base_image, daemon, packages, prefetch, pulumi_cli, tools, webui_image
 from local.setup.graph import Step
 from local.setup.site import Say, Site
 
@@ -13,6 +14,7 @@ def steps(site: Site, forced_cli: str | None) -> list[Step]:
         _packages(site),
         _docker(site),
         _image(site),
+        _webui(site),
         _pulumi(site, forced_cli),
         _fetch(site, "engine", [prefetch.requirements("engine-cpu")]),
         _fetch(
@@ -60,6 +62,16 @@ def _image(site: Site) -> Step:
         will=will,
         make=lambda say: base_image.make(site, say),
         needs=("packages", "docker"),
+    )
+
+
+def _webui(site: Site) -> Step:
+    return Step(
+        "webui",
+        made=lambda: webui_image.made(site),
+        will=lambda: f"build the chat page's image from PyPI ({webui_image.registry(WEBUI_IMAGE)} cannot be reached)",
+        make=lambda say: webui_image.make(site, say),
+        needs=("docker", "image"),
     )
 
 

@@ -143,7 +143,7 @@ class TestWhatIsRefusedBeforeItBegins:
         monkeypatch.setattr(
             capacity, "measure", lambda path, needs: capacity.Place(Path(path), needs, free_gib=3, device=1)
         )
-        with pytest.raises(SetupError, match=r"3\.0 GiB free; 20 GiB are needed"):
+        with pytest.raises(SetupError, match=r"3\.0 GiB free; 24 GiB are needed"):
             command.require_possible(computer.site(), [step("pulumi", None)])
 
     def test_packages_without_root(self, computer: Any) -> None:
