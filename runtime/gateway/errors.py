@@ -8,12 +8,13 @@ three times unless `x-should-retry: false`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from core import durations
 from core.contract import RETRY_AFTER_S
+from core.power_errors import Kind
 
 
 class Refusal(Exception):
@@ -103,9 +104,10 @@ def queue_full(limit: int) -> Refusal:
     return Refusal(429, "queue_full", message, type_="requests", retry_after_s=RETRY_AFTER_S)
 
 
-def no_capacity(words: str) -> Refusal:
+def no_capacity() -> Refusal:
     """503 without Retry-After: the cloud has no such machine now, and nothing says when."""
-    return Refusal(503, "no_capacity", f"The cloud has no capacity for this host: {words}", should_retry=False)
+    message = f"The cloud has no capacity for this host now. It is tried again while requests come. {_TO_OPERATOR}"
+    return Refusal(503, "no_capacity", message, should_retry=False)
 
 
 def budget_spent(until: float, now: float) -> Refusal:
@@ -118,9 +120,23 @@ def budget_spent(until: float, now: float) -> Refusal:
     return Refusal(429, "insufficient_quota", message, type_="insufficient_quota", should_retry=False)
 
 
-def host_failed(words: str) -> Refusal:
-    """503: the cloud refused the start for a reason that waiting does not mend."""
-    return Refusal(503, "host_failed", f"The host cannot be started: {words}", should_retry=False)
+# Why a host cannot be started, by the lease's `failure`. The lease's `reason` has the cloud's own words (account ids,
+# names of roles and keys): those are for the operator (lease, `fab status`, notifications), never for callers.
+_WHY: Final[Mapping[str, str]] = {
+    Kind.QUOTA.value: "a quota of its cloud account is used up",
+    Kind.KEY.value: "its disk is encrypted with a key that may not be used",
+    Kind.TYPE.value: "its machine type is not available",
+    "start-timeout": "it did not get ready in time",
+    "start-refused": "its machine stopped again after each start",
+    "gone": "its machine no longer exists",
+}
+_TO_OPERATOR: Final = "Its operator sees the cause with `fab status`."
+
+
+def host_failed(failure: str) -> Refusal:
+    """503: the cloud refused the start for a reason that waiting does not mend. `failure` is the lease's code."""
+    why = _WHY.get(failure, "the cloud refused the start")
+    return Refusal(503, "host_failed", f"The host cannot be started: {why}. {_TO_OPERATOR}", should_retry=False)
 
 
 def engine_crashed(detail: str) -> Refusal:

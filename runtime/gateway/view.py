@@ -129,9 +129,9 @@ class View:
         if not left_to_reaper(lease, self.now()):
             return
         if lease.failure != CAPACITY:
-            raise errors.host_failed(lease.reason)
+            raise errors.host_failed(lease.failure)
         if self._no_capacity_since is not None and self.now() - self._no_capacity_since > CAPACITY_GRACE_S:
-            raise errors.no_capacity(lease.reason)
+            raise errors.no_capacity()
 
     def _note_capacity(self, lease: Lease | None) -> None:
         """Since when EC2 has had no capacity: retries in between do not count as an end of it."""

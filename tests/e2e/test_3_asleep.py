@@ -80,12 +80,15 @@ def test_the_ladder_takes_the_next_type_and_gives_it_back(demo: Stack) -> None:
 def test_a_quota_is_no_capacity_and_says_what_to_do(demo: Stack) -> None:
     demo.sleep()
     demo.cloud.fault("ec2:StartInstances", error="VcpuLimitExceeded", count=None)
-    with pytest.raises(openai.InternalServerError, match="Service Quotas") as refused:
+    with pytest.raises(openai.InternalServerError, match="quota") as refused:
         demo.caller.client.with_options(max_retries=0).chat.completions.create(
             model=demo.caller.model, messages=[{"role": "user", "content": "Hello"}]
         )
     assert refused.value.code == "host_failed"
-    assert demo.state() == "FAILED"
+    assert "Service Quotas" not in refused.value.message, "the fix is the operator's"
+    lease = demo.watch.lease()
+    assert (lease["state"], lease["failure"]) == ("FAILED", "quota")
+    assert "Service Quotas" in str(lease["reason"])
     demo.cloud.clear_faults()
     assert demo.instance_type() == "g6.xlarge"
     demo.fab("wake", "-s", demo.name)

@@ -280,7 +280,8 @@ def test_other_refusals_fail_at_once_with_the_code_and_without_the_reaper() -> N
     stage.power.refusals = [refused("VcpuLimitExceeded")]
     stage.look()
     assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "quota", 0)
-    with pytest.raises(Refusal, match="VcpuLimitExceeded"):
+    assert "EC2's words" in stage.lease.reason
+    with pytest.raises(Refusal, match="a quota of its cloud account is used up"):
         stage.view.refuse_if_hopeless(wakes=True)
 
 
