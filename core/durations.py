@@ -11,6 +11,7 @@ from typing import Final
 from core.errors import SettingsError
 
 EXAMPLES: Final = "30m, 1h30m, 20s"
+OFF: Final = "off"
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -25,6 +26,27 @@ def parse(text: str) -> float:
     if match is None or not any(match.groups()):
         raise SettingsError(f'"{text}" is not a duration; write e.g. {EXAMPLES}')
     return sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
+
+
+def positive(text: str) -> float:
+    """Seconds in a duration that must be longer than 0. SettingsError: it is not, or it is no duration."""
+    seconds = parse(text)
+    if seconds <= 0:
+        raise SettingsError(f'"{text}" must be longer than 0; write e.g. {EXAMPLES}')
+    return seconds
+
+
+def limit(text: object) -> float | None:
+    """A limit as a stack file or a tag says it: seconds, longer than 0, or `off`, which is None.
+
+    `False` is off too: a YAML 1.1 reader makes it of a bare `off`.
+    """
+    if text is False or (isinstance(text, str) and text.strip().lower() == OFF):
+        return None
+    try:
+        return positive(text)  # type: ignore[arg-type]  # what is no text is refused in words
+    except SettingsError as error:
+        raise SettingsError(f"{error}, or {OFF}") from error
 
 
 def show(seconds: float) -> str:

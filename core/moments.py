@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from core.errors import SettingsError
+from core.zones import zone as zone_of
 
 EXAMPLES: Final = "18:00 or 2026-11-24 18:00"
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)")
@@ -25,7 +25,7 @@ def parse(text: str, zone: str, now: float) -> float:
             return _next_at(int(match[1]), int(match[2]), zone, now)
         if match := _DATE.fullmatch(words):
             year, month, day, hour, minute = map(int, match.groups())
-            return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(zone)).timestamp()
+            return datetime(year, month, day, hour, minute, tzinfo=zone_of(zone)).timestamp()
     except ValueError as error:
         raise SettingsError(f'"{text}" is not a time ({error}); write e.g. {EXAMPLES}') from error
     raise SettingsError(f'"{text}" is not a time; write e.g. {EXAMPLES}')
@@ -39,7 +39,7 @@ def _next_at(hour: int, minute: int, zone: str, now: float) -> float:
 
 def local(moment: float, zone: str) -> datetime:
     """The moment on a clock in `zone`."""
-    return datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone))
+    return datetime.fromtimestamp(moment, UTC).astimezone(zone_of(zone))
 
 
 def midnight(moment: float, zone: str) -> float:

@@ -1,6 +1,8 @@
 """The limits of one host: the stack's settings, and the tags by which operations override them in the console.
 
-A tag that cannot be read is reported and the host kept running; what it may have meant is never guessed.
+A tag is read by the stack file's own rule (`core.durations.limit`, `core.schedule_words.parse`). What a tag that cannot
+be read may have meant is never guessed: it is reported, and until it is corrected nothing stops the host for being
+idle. Every other tag counts as before, and so does maxLease: a typo never runs without an end.
 """
 
 from __future__ import annotations
@@ -8,19 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from core import durations
+from core import durations, schedule_words
 from core.contract import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE, UnitSettings
 from core.errors import SettingsError
-from core.schedule import Schedule, parse
-
-OFF: Final = "off"
+from core.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`stop_after_s` None: never for being idle. `max_lease_s` 0: off. `problem` says which tag cannot be read."""
+    """`stop_after_s` None: never for being idle. `max_lease_s` 0: off. `problem` says which tags cannot be read."""
 
     stop_after_s: float | None
     max_lease_s: float
@@ -29,16 +29,21 @@ class Limits:
 
 
 def limits(settings: UnitSettings, tags: Mapping[str, str]) -> Limits:
-    """Settings, then tags. With an unreadable tag nothing stops the host for being idle or for maxLease."""
-    result = _from_settings(settings)
-    for tag, read in _READERS.items():
+    """Settings, then tags."""
+    result, problems = _from_settings(settings), list[str]()
+    for tag, (read, without) in _TAGS.items():
         if tag not in tags:
             continue
         try:
-            result = read(result, tags[tag], settings)
+            result = dataclasses.replace(result, **read(tags[tag], settings))
         except SettingsError as error:
-            return Limits(None, 0.0, None, f"tag {tag}: {error}; kept running until it is corrected")
-    return result
+            result = dataclasses.replace(result, **without)
+            problems.append(f"tag {tag}: {error}")
+    if not problems:
+        return result
+    bound = "; maxLease still ends it" if result.max_lease_s else ""
+    words = f"{'; '.join(problems)}; not stopped for being idle until that is corrected{bound}"
+    return dataclasses.replace(result, stop_after_s=None, problem=words)
 
 
 def _from_settings(settings: UnitSettings) -> Limits:
@@ -48,24 +53,24 @@ def _from_settings(settings: UnitSettings) -> Limits:
     return Limits(settings.stop_after_s, settings.max_lease_s, schedule)
 
 
-def _auto_stop(so_far: Limits, text: str, _: UnitSettings) -> Limits:
-    return dataclasses.replace(so_far, stop_after_s=None if _off(text) else durations.parse(text))
+Changes = dict[str, Any]
 
 
-def _max_lease(so_far: Limits, text: str, _: UnitSettings) -> Limits:
-    return dataclasses.replace(so_far, max_lease_s=0.0 if _off(text) else durations.parse(text))
+def _auto_stop(text: str, _: UnitSettings) -> Changes:
+    return {"stop_after_s": durations.limit(text)}
 
 
-def _schedule(so_far: Limits, text: str, settings: UnitSettings) -> Limits:
-    return dataclasses.replace(so_far, schedule=parse(text, settings.time_zone))
+def _max_lease(text: str, _: UnitSettings) -> Changes:
+    return {"max_lease_s": durations.limit(text) or 0.0}
 
 
-def _off(text: str) -> bool:
-    return text.strip().lower() == OFF
+def _schedule(text: str, settings: UnitSettings) -> Changes:
+    return {"schedule": schedule_words.parse(text, settings.time_zone)}
 
 
-_READERS: Final[Mapping[str, Callable[[Limits, str, UnitSettings], Limits]]] = {
-    TAG_AUTO_STOP: _auto_stop,
-    TAG_MAX_LEASE: _max_lease,
-    TAG_SCHEDULE: _schedule,
+# By tag: how it is read, and what counts where it cannot be. An unreadable maxLease leaves the stack file's.
+_TAGS: Final[Mapping[str, tuple[Callable[[str, UnitSettings], Changes], Changes]]] = {
+    TAG_AUTO_STOP: (_auto_stop, {}),
+    TAG_MAX_LEASE: (_max_lease, {}),
+    TAG_SCHEDULE: (_schedule, {"schedule": None}),
 }

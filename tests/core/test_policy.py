@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from core.contract import (
     DRAIN_TIMEOUT_S,
@@ -21,8 +22,11 @@ from core.contract import (
     TAG_SCHEDULE,
 )
 from core.lease import Hold, Lease, State
+from core.overrides import limits
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.power_errors import Kind, fix
+from core.schedule import Schedule
+from core.settings.checks import DurationOrOff
 from core.wakes import Wake
 from tests.samples import unit_settings
 
@@ -333,6 +337,16 @@ class TestBudget:
         assert (decision.action, decision.alert) == (Action.KEEP, "budget")
 
 
+MALFORMED = [
+    (TAG_AUTO_STOP, "30 minuts"),
+    (TAG_AUTO_STOP, "0m"),
+    (TAG_SCHEDULE, "always"),
+    (TAG_SCHEDULE, "mum-fri 9-18"),
+    (TAG_MAX_LEASE, "12"),
+    (TAG_MAX_LEASE, "0s"),
+]
+
+
 class TestTags:
     @pytest.mark.parametrize(
         ("tag", "ago", "action"),
@@ -350,16 +364,54 @@ class TestTags:
             is Action.KEEP
         )
 
-    @pytest.mark.parametrize(
-        ("tag", "value"), [(TAG_AUTO_STOP, "30 minuts"), (TAG_SCHEDULE, "always"), (TAG_MAX_LEASE, "12")]
-    )
+    @pytest.mark.parametrize(("tag", "value"), MALFORMED)
     def test_a_malformed_tag_keeps_and_is_reported(self, tag: str, value: str) -> None:
-        of = lease(State.RUNNING, demand_at=NOON - 99999, ready_at=NOON - 99999, since=NOON - 99999)
-        decision = decided(of, facts={"tags": {tag: value}}, max_lease_s=7200.0)
+        of = lease(State.RUNNING, demand_at=NOON - 4000, ready_at=NOON - 99999, since=NOON - 99999)
+        decision = decided(of, facts={"tags": {tag: value}}, stop_after_s=1800.0, max_lease_s=7200.0)
         assert (decision.action, decision.alert) == (Action.KEEP, "tag")
         assert tag in decision.also
         assert value in decision.also
         assert tag not in decision.reason  # or it would stand in the lease's history for ever
+
+    @pytest.mark.parametrize(("tag", "value"), MALFORMED)
+    def test_a_malformed_tag_does_not_switch_max_lease_off(self, tag: str, value: str) -> None:
+        of = lease(State.RUNNING, demand_at=NOON - 7200, ready_at=NOON - 99999, since=NOON - 99999)
+        decision = decided(of, facts={"tags": {tag: value}}, max_lease_s=7200.0)
+        assert (decision.action, decision.alert) == (Action.FORCE, "max-lease")
+
+    @pytest.mark.parametrize(("tag", "value"), MALFORMED)
+    def test_a_malformed_tag_leaves_the_others_alone(self, tag: str, value: str) -> None:
+        good = {TAG_AUTO_STOP: "10m", TAG_MAX_LEASE: "3h", TAG_SCHEDULE: "daily 11:00-13:00"}
+        found = limits(unit_settings(max_lease_s=7200.0), good | {tag: value})
+        assert found.max_lease_s == (7200.0 if tag == TAG_MAX_LEASE else 3 * 3600.0)
+        schedule = Schedule("0 11 * * *", "0 13 * * *", "UTC")
+        assert found.schedule == (None if tag == TAG_SCHEDULE else schedule)
+        assert found.stop_after_s is None, "kept running until it is corrected"
+        assert tag in found.problem
+        assert "maxLease still ends it" in found.problem
+
+    def test_every_malformed_tag_is_named(self) -> None:
+        found = limits(unit_settings(), dict(MALFORMED))
+        assert all(tag in found.problem and value in found.problem for tag, value in dict(MALFORMED).items())
+
+    @pytest.mark.parametrize(
+        "text", ["0m", "0s", "", " ", "-5m", "30", "none", "30 minuts", "1h30", "OFF", "off", "30m"]
+    )
+    def test_a_tag_and_the_file_read_a_limit_alike(self, text: str) -> None:
+        """Whatever a tag says is what `idle.stopAfter` and `idle.maxLease` would say, or both refuse it."""
+        from_tags = limits(unit_settings(), {TAG_AUTO_STOP: text, TAG_MAX_LEASE: text})
+        adapter = TypeAdapter(DurationOrOff)
+        try:
+            from_file = adapter.validate_python(text)
+        except ValidationError as error:
+            said = str(error.errors()[0]["ctx"]["error"])
+            assert from_tags.problem.count(said) == 2
+        else:
+            assert (from_tags.stop_after_s or 0.0, from_tags.max_lease_s, from_tags.problem) == (
+                from_file,
+                from_file,
+                "",
+            )
 
 
 def test_a_clock_ahead_is_an_alert_and_counts_as_now() -> None:

@@ -97,6 +97,10 @@ def test_off(off: object) -> None:
         ({"idle": {"profile": "onlin"}}, "allowed: dev, demo, online, batch or office-hours (did you mean online?)"),
         ({"idle": {"profle": "dev"}}, "idle.profle is not a setting (did you mean profile?); allowed here: hardCap"),
         ({"idle": {"timeZone": "Europe/Berln"}}, "(did you mean Europe/Berlin?)"),
+        ({"idle": {"timeZone": "europe/berlin"}}, "(did you mean Europe/Berlin?)"),
+        ({"idle": {"timeZone": "Europe"}}, 'timeZone: "Europe" is not a time zone, but a part of the world with'),
+        ({"idle": {"timeZone": "America/Argentina"}}, "write e.g. America/Argentina/Buenos_Aires"),
+        ({"idle": {"timeZone": "localtime"}}, '"localtime" is not a time zone; write e.g. Europe/Berlin'),
         ({"idle": {"schedule": {"startAt": "9:00", "stopAt": "0 18 * * *"}}}, "is not a cron expression of 5 fields"),
         (
             {"idle": {"schedule": {"startAt": "0 99 * * *", "stopAt": "0 18 * * *"}}},

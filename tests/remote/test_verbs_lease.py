@@ -118,14 +118,15 @@ def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("lease", [RUNNING, dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")])
-def test_a_malformed_tag_is_said_and_stops_nothing(monkeypatch: pytest.MonkeyPatch, lease: Lease) -> None:
+def test_a_malformed_tag_is_said_and_leaves_only_max_lease(monkeypatch: pytest.MonkeyPatch, lease: Lease) -> None:
     machine = "running" if lease is RUNNING else "stopped"
     monkeypatch.setitem(MACHINE, "tags", {"pilotlight:auto-stop": "30 minuts"})
     monkeypatch.setitem(MACHINE, "state", machine)
     found = verbs_status.status(front(Desk(dataclasses.replace(lease, demand_at=NOON - 7200))))
     assert 'tag pilotlight:auto-stop: "30 minuts" is not a duration' in found["why"]
-    assert "kept running until it is corrected" in found["why"]
-    assert (found["decision"]["action"], found["stops_in_s"]) == ("keep", None)
+    assert "not stopped for being idle until that is corrected" in found["why"]
+    assert found["decision"]["action"] == "keep"
+    assert (found["stops_in_s"] is None) is (lease is not RUNNING), "maxLease still ends it"
     assert '"30 minuts"' in printed(verbs_status.table([found]))
 
 
