@@ -8,7 +8,7 @@ gateway's part (the lease is written over there).
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,12 +29,11 @@ from remote.machine import Machine, Unreachable
 from remote.plan import Step
 from remote.progress import Progress
 from remote.proof import Proof
+from remote.wake import DOWN, NotStarted, reach, wake
 
 BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
 KNOWN_S: Final = 5.0
-DOWN: Final = ("STOPPED", "STOPPING", "FAILED")
 OFF: Final = (*DOWN, "STARTING")
-WAKE_S: Final = 300.0  # from the wish until SSH answers
 FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
 
 
@@ -200,7 +199,8 @@ class Deployment:
             self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
             return None
         self._take_hold()
-        return self._look(self.host, wanted.host(self.inventory), WAKE_S)
+        self._up(lambda: reach(self.host, self.desk))
+        return self._look(self.host, wanted.host(self.inventory), 0.0)
 
     def _show(self, sides: Sequence[Side]) -> None:
         for side in sides:
@@ -217,23 +217,23 @@ class Deployment:
             if self.hold.take()["state"] not in DOWN:
                 return
             with self.progress.during("host     wakes"):
-                self._start()
-                self.host.close()
-                self.host.connect(WAKE_S)
+                self._up(self._wake)
 
-    def _start(self) -> None:
-        """Wish for the host and wait until it is on its way; DeployError with the cloud's words where it is refused."""
-        lease = self.desk.call("wish", "--by", "fab deploy", "--start")
-        if lease["state"] in DOWN and lease.get("spent_until") and lease["spent_until"] > lease["now"]:
-            raise DeployError(f"The host is off and was not started: {lease.get('note')}. Nothing was changed on it.")
-        if lease["state"] != "FAILED":
-            wait = ("wait", "--until", "STARTING", "RUNNING", "FAILED", "--timeout", str(WAKE_S))
-            lease = self.desk.call(*wait, timeout_s=WAKE_S + 30)
-        if lease["state"] == "FAILED":
+    def _wake(self) -> None:
+        wake(self.desk, "fab deploy", self.progress)
+        self.host.close()
+        reach(self.host, self.desk)
+
+    @staticmethod
+    def _up(ask: Callable[[], None]) -> None:
+        """The host is up and answers after `ask`. DeployError: it was refused, with the cloud's words."""
+        try:
+            ask()
+        except NotStarted as error:
             raise DeployError(
-                f"The host could not be started: {lease.get('note') or lease.get('reason')}. "
-                "Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what is tried meanwhile."
-            )
+                f"{error} Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what is tried "
+                "meanwhile."
+            ) from error
 
     def _change(self, front: Side, back: Side) -> None:
         first = AGENT_UNIT not in back.facts.units or back.facts.units[AGENT_UNIT].load != "loaded"

@@ -6,14 +6,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from remote.inventory import Inventory
 from remote.lease import Hold, LeaseDesk
 from remote.machine import Address, Machine
 from remote.progress import Progress
-
-BOOT_S: Final = 300.0
+from remote.wake import DOWN, reach, wake
 
 
 def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
@@ -25,12 +23,11 @@ def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
         return _ssh(inventory.gateway or inventory.host, None, command)
     desk = LeaseDesk(front)
     with Hold(desk, "fab ssh", progress.say) as hold:
-        hold.take()
-        if desk.show()["state"] not in ("RUNNING", "NEW"):
-            desk.call("wish", "--by", "fab ssh", "--start")
+        if hold.take()["state"] in DOWN:
+            wake(desk, "fab ssh", progress)
         host = Machine(inventory.host, front)
         with progress.during("host     is reached"):
-            host.connect(BOOT_S)
+            reach(host, desk)
         host.close()
         return _ssh(inventory.host, inventory.gateway, command)
 

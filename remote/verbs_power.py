@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.contract import CAPACITY_GRACE_S, DRAIN_TIMEOUT_S, STOP_BACKSTOP_AFTER_S
+from core.contract import DRAIN_TIMEOUT_S
 from core.errors import DeployError
-from core.power_errors import Kind
+from remote import wake as waking
 from remote.progress import Progress
 from remote.verbs_lease import Front, Record
 
 OFF: Final = ("STOPPED", "FAILED")
 ON_AGAIN: Final = ("STARTING", "RUNNING")  # somebody was served, or came
 SPARE_S: Final = 60.0  # beyond what the protocol allows a step, before a wait is given up
-OFF_WITHIN_S: Final = 2 * STOP_BACKSTOP_AFTER_S + SPARE_S  # from the order to `stopped`, the backstop's included
 
 
 # ---------------------------------------------------------------- wake
@@ -26,25 +25,13 @@ def wake(at: Front, progress: Progress) -> Record:
     lease = _known(at)
     before = lease["state"]
     if before != "RUNNING":
-        lease = _started(at, at.desk.call("wish", "--by", "fab wake", "--start", timeout_s=60.0), progress)
+        lease = waking.wake(at.desk, "fab wake", progress)
         timeout_s = at.inventory.settings.idle.start_timeout + SPARE_S
         with progress.during(f"host     wakes from {before}: the machine boots, the engines load their models"):
             lease = _wait(at, timeout_s, "RUNNING", "FAILED")
     if lease["state"] != "RUNNING":
         raise DeployError(f"The host did not wake: its lease is {lease['state']} ({lease.get('reason')}).")
     return _record(at, lease, before)
-
-
-def _started(at: Front, lease: Record, progress: Progress) -> Record:
-    """Still FAILED after the wish: for good, or until the reaper or the relay tries again."""
-    if lease["state"] in OFF and not lease["changed"] and (lease.get("spent_until") or 0.0) > lease["now"]:
-        raise DeployError(f"The host did not start: {lease['note']}.")
-    if lease["state"] != "FAILED":
-        return lease
-    if lease["changed"] and lease.get("failure") != Kind.CAPACITY:
-        raise DeployError(f"The host did not start: {lease.get('note') or lease.get('reason')}.")
-    with progress.during(f"host     waits for the next try: {lease.get('note') or lease.get('reason')}"):
-        return _wait(at, CAPACITY_GRACE_S, "STARTING", "RUNNING")
 
 
 # ---------------------------------------------------------------- stop
@@ -84,7 +71,7 @@ def _off(at: Front, lease: Record, progress: Progress) -> Record:
             lease = _wait(at, DRAIN_TIMEOUT_S + SPARE_S, "STOPPING", *OFF, *ON_AGAIN)
     if lease["state"] == "STOPPING":
         with progress.during("host     shuts down; EC2 says `stopped` a little later"):
-            lease = _wait(at, OFF_WITHIN_S, *OFF, *ON_AGAIN)
+            lease = _wait(at, waking.OFF_WITHIN_S, *OFF, *ON_AGAIN)
     if lease["state"] not in OFF:
         raise DeployError(f"The host is {lease['state']}: {lease.get('reason')}. `fab stop --force` cuts what runs.")
     return lease

@@ -83,6 +83,8 @@ class World:
         self.facts: dict[str, Facts] = {}
         self.state: str | None = "RUNNING"
         self.host_up = True
+        self.fails_after_looks = 0  # then the reaper ends the start
+        self.comes_up = True  # SSH answers once a start was ordered
         self.fail: str = ""
         self.spent_until: float | None = None
         self.desk = True  # the relay's environment is on the gateway
@@ -124,14 +126,17 @@ class FakeDesk:
         self._world = machine.world
 
     def show(self) -> dict[str, Any]:
+        if self._world.fails_after_looks:
+            self._world.fails_after_looks -= 1
+            self._world.state = self._world.state if self._world.fails_after_looks else "FAILED"
         return {"state": self._world.state, "reason": "because", "machine": {}}
 
     def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> dict[str, Any]:
         self._world.log.append(f"lease: {verb}")
-        if verb == "wish":
-            self._world.host_up = True
         until = self._world.spent_until
         budget = {"now": 100.0, "spent_until": until, "note": "the budget is spent"} if until else {}
+        if verb == "wish" and self._world.state != "FAILED" and (until or 0.0) < 100.0:
+            self._world.host_up, self._world.state = self._world.comes_up, "STARTING"
         return {"state": self._world.state, "reason": "because", "changed": True} | budget
 
 
@@ -222,10 +227,21 @@ def test_a_host_that_went_off_after_the_look_is_woken_before_it_is_changed(world
 
 def test_a_host_that_cannot_be_started_is_left_alone(world: World, inventory: Inventory) -> None:
     world.host_up, world.state = False, "FAILED"
-    with pytest.raises(DeployError, match=r"could not be started: because"):
+    with pytest.raises(DeployError, match=r"did not start: because\. Nothing was changed"):
         run(inventory)
     assert not [line for line in world.log if line.startswith("host:")]
     assert world.log[-1] == "lease: release"
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "STARTING"])
+def test_a_start_that_fails_while_ssh_is_waited_for_is_no_matter_of_ssh(
+    world: World, inventory: Inventory, state: str
+) -> None:
+    world.host_up, world.comes_up, world.state = False, False, state
+    world.fails_after_looks = 3
+    with pytest.raises(DeployError, match=r"did not start: its lease is FAILED \(because\)"):
+        run(inventory)
+    assert not [line for line in world.log if line.startswith("host:")]
 
 
 @pytest.mark.parametrize(("until", "refused"), [(101.0, True), (99.0, False), (None, False)])
@@ -234,7 +250,7 @@ def test_a_host_beyond_its_budget_is_not_waited_for(
 ) -> None:
     world.host_up, world.state, world.spent_until = False, "STOPPED", until
     if refused:
-        with pytest.raises(DeployError, match="was not started: the budget is spent"):
+        with pytest.raises(DeployError, match="did not start: the budget is spent"):
             run(inventory)
         assert "lease: wait" not in world.log
     else:
