@@ -20,6 +20,7 @@ from components.tags import Identity
 from core import contract
 
 ROLE: Final = "control"
+SCHEDULER: Final = "scheduler.amazonaws.com"
 TIMEOUT_S: Final = 50  # a pass ends before the next one begins
 MEMORY_MIB: Final = 256
 OLDEST_EVENT_S: Final = 60
@@ -132,8 +133,16 @@ class Control(pulumi.ComponentResource):
         return roles.role(f"{self._name}-{of}", service, document, self._tags(), self._opts)[0]
 
     def _schedule(self) -> None:
-        document = self.reaper.arn.apply(lambda arn: json.dumps(policies.schedule(reaper_arn=arn)))
-        role = self._role("schedule", "scheduler.amazonaws.com", document)
+        """Scheduler takes the role for schedules of this account only, though it acts for whoever names one."""
+        arn = self.reaper.arn
+        role, _ = roles.role(
+            f"{self._name}-schedule",
+            SCHEDULER,
+            arn.apply(lambda a: json.dumps(policies.schedule(reaper_arn=a))),
+            self._tags(),
+            self._opts,
+            trust=arn.apply(lambda a: json.dumps(policies.trust_in_account(SCHEDULER, arn=a))),
+        )
         aws.scheduler.Schedule(
             f"{self._name}-schedule",
             description="the reaper, every minute",
@@ -154,7 +163,9 @@ class Control(pulumi.ComponentResource):
         """Passes that succeeded, in each of two periods. FILL, because Lambda reports no metric where nothing ran.
 
         A pass that Lambda throttles is in neither metric (it has one of its own, Throttles): no success, as it should
-        be. Where there is no data at all, FILL has nothing to fill, and the missing value counts as breaching.
+        be. Where there is no data at all, FILL has nothing to fill: the alarm has insufficient data. A new alarm begins
+        so, and tells nobody; one that comes to it later tells (`insufficient_data_actions`). Were what is missing
+        breaching, as before, the alarm would fire at every first `up`, for the minutes before there was a reaper.
         """
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-silent",
@@ -172,8 +183,9 @@ class Control(pulumi.ComponentResource):
             evaluation_periods=ALARM_PERIODS,
             threshold=1,
             comparison_operator="LessThanThreshold",
-            treat_missing_data="breaching",
+            treat_missing_data="missing",
             alarm_actions=[self._args.topic_arn],
+            insufficient_data_actions=[self._args.topic_arn],
             ok_actions=[self._args.topic_arn],
             tags=self._tags(),
             opts=self._opts,

@@ -32,6 +32,11 @@ def trust(service: str, conditions: Mapping[str, Any] | None = None) -> Policy:
     return policy(statement | ({"Condition": dict(conditions)} if conditions else {}))
 
 
+def trust_in_account(service: str, *, arn: str) -> Policy:
+    """The same, where the service acts for the account of `arn` (of any resource in it): no confused deputy."""
+    return trust(service, {"StringEquals": {"aws:SourceAccount": arn.split(":")[4]}})
+
+
 def reaper(
     *,
     control_id: str,

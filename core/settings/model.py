@@ -90,7 +90,11 @@ class Host(Section):
     ssh_user: UserName = Field(default="ubuntu", description="The image's log-in user.")
     subnet_id: SubnetId | None = Field(default=None, description="Default: a subnet of the default VPC in `zone`.")
     image: ImageId | None = Field(default=None, description="AMI id. Default: the latest Ubuntu 24.04 of Canonical.")
-    kms_key_arn: KmsKeyArn | None = Field(default=None, description="Key for the disk. Default: the account's EBS key.")
+    kms_key_arn: KmsKeyArn | None = Field(
+        default=None,
+        description="Key for the disk. Default: the account's EBS key. "
+        "First boot only: a disk keeps its key, so another key means another host, which `protect` refuses.",
+    )
     spot: Spot = Field(default=False, description="Refused in this release: a wake could not start a spot machine.")
     protect: bool = Field(default=True, description="Pulumi refuses to delete or replace the host while this is true.")
 

@@ -148,6 +148,9 @@ def test_what_up_leaves_alone(build: Any, stack: str, protected: bool) -> None:
     host = cloud.options["Instance", f"{stack}-host"]
     assert set(host.ignore_changes) == {"ami", "instanceType", "userData", "userDataBase64", "subnetId", "keyName"}
     assert bool(host.protect) is protected
+    assert not [path for path in host.ignore_changes if path.startswith("rootBlockDevice")], (
+        "another key replaces the host, which protect refuses: it must not be passed over"
+    )
     assert host.custom_timeouts.create == "10m"
     gateway = cloud.options["Instance", f"{stack}-gateway"]
     assert "instanceType" not in gateway.ignore_changes
@@ -254,8 +257,17 @@ def test_one_alarm_watches_the_reaper(build: Any) -> None:
         assert seen["dimensions"] == {"FunctionName": outputs[Outputs.REAPER]}
         assert seen["period"] * alarm["evaluationPeriods"] == 600
     assert (alarm["comparisonOperator"], alarm["threshold"]) == ("LessThanThreshold", 1)
-    assert alarm["treatMissingData"] == "breaching"
-    assert alarm["alarmActions"] == alarm["okActions"] == [outputs[Outputs.ALERTS_TOPIC]]
+    told = [outputs[Outputs.ALERTS_TOPIC]]
+    assert alarm["alarmActions"] == alarm["okActions"] == told
+
+
+def test_the_alarm_does_not_fire_for_the_time_before_there_was_a_reaper_and_tells_when_it_loses_sight(
+    build: Any,
+) -> None:
+    cloud, outputs = build()
+    alarm = cloud.of("MetricAlarm")["qwen7b-control-silent"]
+    assert alarm["treatMissingData"] == "missing", "a new alarm begins with insufficient data, which is no change"
+    assert alarm["insufficientDataActions"] == [outputs[Outputs.ALERTS_TOPIC]]
 
 
 def test_roles_are_trusted_to_one_service_each(build: Any) -> None:
@@ -271,6 +283,12 @@ def test_roles_are_trusted_to_one_service_each(build: Any) -> None:
         "qwen7b-gateway-role": "ec2.amazonaws.com",
     }
     assert {p["role"] for p in cloud.of("RolePolicy").values()} == {f"{name}-id" for name in trusted}
+
+
+def test_scheduler_takes_its_role_for_this_account_only(build: Any) -> None:
+    cloud, _ = build()
+    (statement,) = json.loads(cloud.of("Role")["qwen7b-control-schedule-role"]["assumeRolePolicy"])["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_outputs_are_those_of_the_contract(build: Any) -> None:

@@ -230,3 +230,9 @@ def test_trust_names_one_service() -> None:
     statement = policies.trust("ec2.amazonaws.com")["Statement"][0]
     assert statement["Principal"] == {"Service": "ec2.amazonaws.com"}
     assert statement["Action"] == "sts:AssumeRole"
+
+
+def test_trust_in_an_account_is_that_of_the_resource() -> None:
+    (statement,) = policies.trust_in_account("scheduler.amazonaws.com", arn=REAPER)["Statement"]
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": REAPER.split(":")[4]}}
