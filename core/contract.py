@@ -163,6 +163,7 @@ def backend_engine(engine: str) -> str:
 # ---------------------------------------------------------------- intervals, seconds
 LEASE_READ_RUNNING_S: Final = 2.0  # relay while RUNNING; agent always
 LEASE_READ_OTHERWISE_S: Final = 0.5  # relay in every other state
+LEASE_READ_GAP_S: Final = 0.05  # and between any two reads of the relay, however many ask
 LEASE_READ_WAITING_S: Final = 0.2  # relay in STARTING while callers wait
 DESCRIBE_S: Final = 1.0  # relay asks EC2 about the machine at most this often
 WISH_RENEW_S: Final = 60.0  # a wish is renewed while callers wait once it has lost this much of its life

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import prices
+from core.contract import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
 from core.lease import ON, Event, State
 from core.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
 
@@ -65,13 +66,21 @@ def host_hour(shape: Shape) -> float:
 
 
 def standing_hour(shape: Shape) -> float:
-    """$/h that go on while the host is off: disks, the gateway, its address."""
+    """$/h that go on while the host is off: disks, the gateway, its address, what its relay reads and writes."""
     known = prices.of(shape.region)
     disk_gib = shape.host_disk_gib + (shape.gateway_disk_gib if shape.gateway_type else 0)
     fast = max(0, shape.host_disk_mibps - GP3_FREE_MIBPS)
     disks = (disk_gib * known.gp3_gib_month + fast * known.gp3_mibps_month) / HOURS_A_MONTH
     gateway = prices.instance_hour(shape.region, shape.gateway_type) if shape.gateway_type else 0.0
-    return disks + gateway + known.public_ipv4_h
+    relay = relay_hour(shape.region) if shape.gateway_type else 0.0
+    return disks + gateway + known.public_ipv4_h + relay
+
+
+def relay_hour(region: str) -> float:
+    """$/h of a relay's own table requests while its host is off: it reads the lease twice a second, and beats."""
+    known, hour = prices.of(region), HOUR_S
+    reads = hour / (LEASE_READ_OTHERWISE_S + LEASE_READ_GAP_S)
+    return reads * known.table_read + hour / HEARTBEAT_S * known.table_write
 
 
 def awake_address_hour(shape: Shape) -> float:

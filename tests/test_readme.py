@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from core import money, settings
+from core.settings.resolve import shape
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,3 +44,24 @@ def test_stacks_and_files_exist() -> None:
         assert (ROOT / "stacks" / f"Pulumi.{stack}.yaml").exists(), stack
     for named in re.findall(r"`((?:docs|stacks|core|bench)/[\w./-]+)`", README):
         assert (ROOT / named).exists(), named
+
+
+@pytest.mark.parametrize("stack", ["qwen7b", "qwen05b"])
+def test_the_cost_table_is_what_the_stack_files_cost(stack: str) -> None:
+    file = (ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text()
+    costs = shape(settings.load(yaml.safe_load(file)["config"], stack, to_deploy=False))
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{stack}` (") and "$" in line)
+    assert costs.host_type in row
+    assert [cell.strip() for cell in row.strip("|").split("|")][1:] == [
+        f"${money.awake_hour(costs):.2f}/h",
+        f"${money.standing_hour(costs):.3f}/h",
+        f"${money.asleep_month(costs):.0f}",
+        f"${money.month(costs, 100):.0f}",
+        f"${money.always_on_month(costs):.0f}",
+    ]
+
+
+def test_what_relay_and_reaper_cost_is_what_the_readme_says() -> None:
+    reaper = money.reaper_month("us-east-1", seconds_a_pass=0.3, mib=256, reads=3, writes=1)
+    assert f"twice a second (${money.relay_hour('us-east-1') * 730:.2f} a month)" in README
+    assert f"add about ${reaper:.2f} a month" in README.replace("\n", " ")

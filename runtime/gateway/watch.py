@@ -11,7 +11,13 @@ import contextlib
 import logging
 from typing import Final
 
-from core.contract import HEARTBEAT_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S, LEASE_READ_WAITING_S
+from core.contract import (
+    HEARTBEAT_S,
+    LEASE_READ_GAP_S,
+    LEASE_READ_OTHERWISE_S,
+    LEASE_READ_RUNNING_S,
+    LEASE_READ_WAITING_S,
+)
 from core.errors import LeaseError
 from core.lease import State
 from runtime.gateway import eta
@@ -23,7 +29,6 @@ from runtime.power import PowerRefused, PowerUnanswered
 
 log = logging.getLogger(__name__)
 
-GAP_S: Final = 0.05  # between two reads, however many ask
 HISTORY_S: Final = 14 * 86400.0  # past wakes older than this say little about the next
 
 
@@ -42,7 +47,7 @@ class Watch:
         """Look for ever."""
         while True:
             again = await self.look()
-            await asyncio.sleep(GAP_S)
+            await asyncio.sleep(LEASE_READ_GAP_S)
             if not again:
                 await self._pause()
 

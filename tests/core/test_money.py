@@ -1,5 +1,8 @@
 """Money: by hand, once."""
 
+import dataclasses
+import re
+
 import pytest
 
 from core import money, prices
@@ -9,12 +12,14 @@ from core.money import Interval, Shape
 QWEN7B = Shape("us-east-1", "g6.xlarge", 120, 500, "t4g.small", 10)
 ALONE = Shape("us-east-1", "g6.xlarge", 120, 500, "", 0)
 
+RELAY = 3600 / 0.55 * 1.25e-7 + 360 * 6.25e-7  # reads the lease every 0.55 s, beats every 10 s
+
 
 def test_hours() -> None:
     assert money.host_hour(QWEN7B) == 0.8048
     assert money.awake_hour(QWEN7B) == pytest.approx(0.8048 + 0.005)
     disks = (130 * 0.08 + 375 * 0.04) / 730
-    assert money.standing_hour(QWEN7B) == pytest.approx(disks + 0.0168 + 0.005)
+    assert money.standing_hour(QWEN7B) == pytest.approx(disks + 0.0168 + 0.005 + RELAY)
 
 
 def test_without_a_gateway_the_address_stands_with_the_host() -> None:
@@ -23,8 +28,8 @@ def test_without_a_gateway_the_address_stands_with_the_host() -> None:
 
 
 def test_months() -> None:
-    assert money.asleep_month(QWEN7B) == pytest.approx(41.31, abs=0.01)
-    assert money.always_on_month(QWEN7B) == pytest.approx(632.47, abs=0.01)
+    assert money.asleep_month(QWEN7B) == pytest.approx(42.08, abs=0.01)
+    assert money.always_on_month(QWEN7B) == pytest.approx(633.23, abs=0.01)
     assert money.month(QWEN7B, 100) == pytest.approx(money.asleep_month(QWEN7B) + 80.98, abs=0.01)
     assert money.month(QWEN7B, prices.HOURS_A_MONTH) == pytest.approx(money.always_on_month(QWEN7B))
 
@@ -77,3 +82,26 @@ def test_what_has_no_price_is_said_not_guessed() -> None:
 def test_the_reaper_costs_cents() -> None:
     month = money.reaper_month("us-east-1", seconds_a_pass=0.3, mib=256, reads=3, writes=1)
     assert month == pytest.approx(43800 * (0.3 * 0.25 * 0.0000133334 + 2e-7 + 3 * 1.25e-7 + 6.25e-7) + 0.2)
+
+
+def test_the_relay_of_a_host_that_is_off_costs_three_quarters_of_a_dollar_a_month() -> None:
+    assert money.relay_hour("us-east-1") == pytest.approx(RELAY)
+    assert money.relay_hour("us-east-1") * 730 == pytest.approx(0.76, abs=0.01)
+
+
+def test_a_webhook_costs_a_quarter_of_a_dollar_a_month() -> None:
+    """Lambda asks an idle queue with five pollers, 20 s each (ADR 8)."""
+    polls = 5 * 3 * 60 * prices.HOURS_A_MONTH
+    assert polls * prices.of("us-east-1").queue_request == pytest.approx(0.26, abs=0.01)
+
+
+def test_the_reapers_schedule_is_free() -> None:
+    assert prices.HOURS_A_MONTH * 60 < prices.SCHEDULER_FREE_CALLS
+
+
+def test_every_figure_says_where_it_was_read_and_when() -> None:
+    (known,) = prices.REGIONS.values()
+    figures = {f.name for f in dataclasses.fields(known)} - {"region", "instance_h"} | set(known.instance_h)
+    assert set(prices.SEEN) == figures
+    for name, seen in prices.SEEN.items():
+        assert seen == prices.MEMORY or re.search(r"20\d\d", seen), name
