@@ -141,7 +141,10 @@ ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
 CACHE_ENV: Final = "PILOTLIGHT_CACHE"
 
-# ---------------------------------------------------------------- the chat page's container
+# ---------------------------------------------------------------- the chat page (Open WebUI)
+WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
+WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
+WEBUI_CONTAINER: Final = "pilotlight-webui"
 WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{versions.OPEN_WEBUI}"
 ARCHIVES: Final = "containers"  # below a machine's shared cache (CACHE_ENV): images as archives, for want of a registry
 

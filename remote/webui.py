@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.contract import API_PORT, ETC, HAPROXY_SOCKET, KEYS_MAP, WEBUI_PORT, Outputs
+from core.contract import (
+    API_PORT,
+    ETC,
+    HAPROXY_SOCKET,
+    KEYS_MAP,
+    WEBUI_CHAT_HEADER,
+    WEBUI_CONTAINER,
+    WEBUI_PORT,
+    WEBUI_TASK_HEADER,
+    Outputs,
+)
 from core.settings import StackSettings
 from remote import keys, templates
 from remote.facts import Facts, Query
@@ -28,7 +38,6 @@ from remote.plan import Step
 UNIT: Final = "pilotlight-webui.service"
 UNIT_FILE: Final = f"/etc/systemd/system/{UNIT}"
 DOCKER_UNIT: Final = "docker.service"
-CONTAINER: Final = "pilotlight-webui"
 ENVIRONMENT_FILE: Final = f"{ETC}/webui.env"
 SECRETS_FILE: Final = f"{ETC}/webui.secrets"
 KEY_STAMP: Final = f"{STAMPS}/webui.key"  # the key's hash, so that a deployment need not read the key
@@ -65,8 +74,8 @@ FIXED: Final = {
     # it would ask while somebody types
     "ENABLE_AUTOCOMPLETE_GENERATION": "false",
 }
-# The relay knows background calls by the first header, and a person's chat by the second.
-CALL_HEADERS: Final = {"X-OWUI-Task": "{{TASK}}", "X-OWUI-Chat": "{{CHAT_ID}}"}
+# The relay refuses background calls while the host is off, and tells a chat how long its host still takes.
+CALL_HEADERS: Final = {WEBUI_TASK_HEADER: "{{TASK}}", WEBUI_CHAT_HEADER: "{{CHAT_ID}}"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ def items(page: Page, guard: str) -> list[Item]:
         Image(wanted.image, IMAGE_GIB, page.room),
         file,
         unit,
-        ContainerUnit(running, CONTAINER, wanted.image, health, (ENVIRONMENT_FILE, UNIT_FILE)),
+        ContainerUnit(running, WEBUI_CONTAINER, wanted.image, health, (ENVIRONMENT_FILE, UNIT_FILE)),
     ]
 
 
@@ -157,7 +166,7 @@ def _unit(page: Page, guard: str) -> bytes:
     wanted = page.settings.webui
     return templates.render(
         "pilotlight-webui.service.j2",
-        container=CONTAINER,
+        container=WEBUI_CONTAINER,
         guard=guard,
         environment=ENVIRONMENT_FILE,
         secrets=SECRETS_FILE,

@@ -14,6 +14,9 @@ LIMITS = {
     "wake_overhead_s": 1.0,
     "relay_rss_mib": 120.0,
     "agent_rss_mib": 90.0,
+    "chat_ready_s": 30.0,
+    "chat_wake_answer_s": 60.0,
+    "webui_rss_mib": 1000.0,
 }
 MEANING = {
     "first_answer_s": "demo start → first answer",
@@ -24,12 +27,15 @@ MEANING = {
     "wake_overhead_s": "of which ours (less machine boot, less vLLM's own start)",
     "relay_rss_mib": "relay, resident",
     "agent_rss_mib": "agent, resident",
+    "chat_ready_s": "deployed → the chat page answers",
+    "chat_wake_answer_s": "message in the chat page to a machine that is off → first word seen",
+    "webui_rss_mib": "chat page, resident",
 }
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All in the unit of their names' ending; times from outside time stamps."""
+    """All in the unit of their names' ending; times from outside time stamps. None: not measured in this run."""
 
     first_answer_s: float
     noop_deploy_s: float
@@ -39,10 +45,13 @@ class Figures:
     wake_overhead_s: float
     relay_rss_mib: float
     agent_rss_mib: float
+    chat_ready_s: float
+    webui_rss_mib: float
+    chat_wake_answer_s: float | None  # None without Chromium
 
     def flat(self) -> dict[str, float]:
-        """For `--json`: one flat object, rounded to what the clocks can tell."""
-        return {k: round(v, 2) for k, v in dataclasses.asdict(self).items()}
+        """For `--json`: one flat object of what was measured, rounded to what the clocks can tell."""
+        return {k: round(v, 2) for k, v in dataclasses.asdict(self).items() if v is not None}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from core.contract import (
     SSH_PORT,
     TABLE_PK,
     TABLE_SK,
+    WEBUI_CONTAINER,
     Outputs,
     sk_event,
 )
@@ -121,6 +123,25 @@ class Observer:
     def agent_mib(self) -> float:
         """The agent's resident memory, MiB."""
         return self.resident_mib(self.host, AGENT_UNIT)
+
+    def webui_mib(self) -> float:
+        """Resident memory of the chat page's processes, MiB."""
+        pids = self.inside(self.gateway, "docker", "top", WEBUI_CONTAINER, "-o", "pid").split()[1:]
+        statuses = "".join(self.inside(self.gateway, "cat", f"/proc/{pid}/status") for pid in pids)
+        return sum(int(line.split()[1]) for line in statuses.splitlines() if line.startswith("VmRSS:")) / 1024
+
+    def wait_page(self, *, timeout_s: float = 120.0) -> None:
+        """Wait until the chat page itself answers on its port, not HAProxy's page that says it is starting."""
+        url = self.outputs[Outputs.CHAT_URL]
+
+        def answers() -> bool:
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False  # not up yet is what we are waiting through
+
+        wait_for(answers, timeout_s, lambda: f"{url} does not answer")
 
     def engine_start(self, engine: str) -> tuple[float, float]:
         """(process start, "Application startup complete") of this boot's engine, seconds since 1970."""

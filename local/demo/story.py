@@ -17,14 +17,17 @@ from core.errors import CloudError, DeployError
 from core.settings import StackSettings, stop_after_s
 from local.cloud import client
 from local.cloud.client import Cloud
-from local.demo import stack
-from local.demo.caller import Answer, Caller
+from local.demo import browser, stack
+from local.demo.caller import QUESTION, Answer, Caller
 from local.demo.figures import Figures, WakeTimes
 from local.demo.narrator import Narrator
 from local.demo.observe import Observer, SshWatch
 from local.folders import CHECKOUT, state
 
 STACK: Final = "demo"
+PAGE_S: Final = 60.0  # until the page shows that the machine is being started
+WAKE_S: Final = 300.0
+ANSWER_S: Final = 120.0
 BEGUN_ENV: Final = "PILOTLIGHT_DEMO_BEGUN"  # set by `make demo` before set-up, seconds since 1970
 
 
@@ -40,14 +43,17 @@ class Story:
         self.caller: Caller
         self.settings: StackSettings
         self.key_file = state() / "demo.key"
+        self.password_file = state() / "demo.password"
+        self.picture = state() / "chat.png"
 
     def tell(self) -> Figures:
         """The whole way; PilotlightError where a step fails."""
         self.create()
-        noop_s = self.deploy()
+        chat_ready_s, noop_s = self.deploy()
         first = self.ask_first()
         drain_s, stop_s, relay_mib, agent_mib = self.fall_asleep(first)
         wake = self.wake()
+        chat = self.chat()
         self.money()
         return Figures(
             first_answer_s=first.done_at - self.begun,
@@ -58,6 +64,9 @@ class Story:
             wake_overhead_s=wake.overhead_s(),
             relay_rss_mib=relay_mib,
             agent_rss_mib=agent_mib,
+            chat_ready_s=chat_ready_s,
+            chat_wake_answer_s=chat,
+            webui_rss_mib=self.watch.webui_mib(),
         )
 
     # ------------------------------------------------------------ deploy time
@@ -72,16 +81,24 @@ class Story:
         self.watch = Observer(self.cloud, outputs)
         self.settings = stack.settings(self.cloud, STACK)
 
-    def deploy(self) -> float:
-        """`fab deploy -s demo` twice: the second changes nothing. Returns the second's seconds."""
-        with self.tell_line.step("fab deploy -s demo (vLLM, model, agent; HAProxy, relay)") as said:
-            self.fab("deploy", "-s", STACK, "--key-file", str(self.key_file))
+    def deploy(self) -> tuple[float, float]:
+        """`fab deploy -s demo` twice: the second changes nothing. Returns seconds: deployed → the chat page answers,
+        and what the second took.
+        """
+        words = ("deploy", "-s", STACK, "--key-file", str(self.key_file), "--password-file", str(self.password_file))
+        with self.tell_line.step("fab deploy -s demo (vLLM, model, agent; HAProxy, relay, Open WebUI)") as said:
+            image = next((line for line in self.fab(*words).splitlines() if "loaded from" in line), "")
             said.append("Deployed: the host answers through the gateway")
+        if image:
+            self.tell_line.say("No registry can be reached from here: the chat page's image was built from PyPI")
+        start = time.monotonic()
+        self.watch.wait_page()
+        ready_s = time.monotonic() - start
         start = time.monotonic()
         with self.tell_line.step("fab deploy -s demo again") as said:
-            self.fab("deploy", "-s", STACK, "--key-file", str(self.key_file))
+            self.fab(*words)
             said.append("Deployed again: nothing to change")
-        return time.monotonic() - start
+        return ready_s, time.monotonic() - start
 
     def fab(self, *words: str) -> str:
         """Run fab as a user would; DeployError with its own message if it fails."""
@@ -142,6 +159,34 @@ class Story:
         times = WakeTimes(answer.asked_at, ordered, ssh.up_at, started, ready, answer.first_token_at)
         self.tell_line.say(times.breakdown())
         return times
+
+    def chat(self) -> float | None:
+        """A person asks in the chat page while the machine is off. Returns seconds from the message to the first word.
+
+        Without Chromium nothing is asked, and that is said.
+        """
+        if browser.program() is None:
+            self.tell_line.say(
+                "The chat page was not tried: there is no Chromium here. On Debian: `sudo apt-get install chromium`."
+            )
+            return None
+        with self.tell_line.step("fab stop -s demo, and the same question in the chat page") as said:
+            self.fab("stop", "-s", STACK)
+            asked, answered, text = self.ask_in_the_page()
+            said.append(f"Chat page: the machine was off, and “{text}” came after {answered - asked:.1f} s")
+        self.tell_line.say(f"What a person saw: {self.picture}")
+        return answered - asked
+
+    def ask_in_the_page(self) -> tuple[float, float, str]:
+        """(sent, first word, answer): log in with the first account, ask, wait. Leaves a picture of it."""
+        with browser.browser(self.watch.outputs[Outputs.CHAT_URL]) as person:
+            person.log_in(self.settings.webui.admin_email, self.password_file.read_text().strip())
+            asked = person.say(QUESTION)
+            person.waits_for("The machine is being started", PAGE_S)
+            first = person.waits_for_answer(WAKE_S)
+            text = person.waits_for_end(ANSWER_S)
+            person.picture(self.picture)
+        return asked, first, text
 
     def money(self) -> None:
         """What it cost so far at the prices of the first instance type, against always-on."""

@@ -67,13 +67,13 @@ class NewKey:
 set -e; umask 027; f={shlex.quote(self.path)}
 read -r hash name
 old="{old}"
-cp -p "$f" "$f.new"; {{ {others}; printf '%s %s\n' "$hash" "$name"; }} > "$f.new"; mv "$f.new" "$f"
+cp -p "$f" "$f.new"; {{ {others}; printf '%s %s\\n' "$hash" "$name"; }} > "$f.new"; mv "$f.new" "$f"
 python3 - "$f" "$hash" "$name" $old <<'END'
 import socket, sys
 path, key, name, *old = sys.argv[1:]
 for words in (f"add map {{path}} {{key}} {{name}}", *(f"del map {{path}} {{hash}}" for hash in old)):
     s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
-    s.sendall(f"{{words}}\n".encode()); said = s.recv(4096).decode().strip()
+    s.sendall(f"{{words}}\\n".encode()); said = s.recv(4096).decode().strip()
     if said and not (words.startswith("del") and "not found" in said):
         sys.exit(f"HAProxy refused the key: {{said}}")
 END

@@ -22,17 +22,13 @@ from runtime.gateway.errors import Refusal
 from runtime.gateway.forward import Engines, NotSent
 from runtime.gateway.hold import Hall, Tell, until_awake
 from runtime.gateway.view import View
+from runtime.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 BODY_MAX: Final = 32 * 2**20
 RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
 KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
-SSE_HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -96,25 +92,18 @@ class Relay:
 
     async def _held_stream(self, call: Call, request: web.Request) -> web.StreamResponse:
         """200 at once, comments while the host starts, then the engine's own stream."""
-        response = web.StreamResponse(headers=SSE_HEADERS)
-
-        async def tell(words: str) -> None:
-            if not response.prepared:
-                await response.prepare(request)
-            await response.write(f": pilotlight: {words}\n\n".encode())
-
+        waiting = Waiting(request, self._view if call.page else None)
         longest = max(self._config.hold_for_s, self._config.start_timeout_s)
         try:
-            answer = await self._when_awake(call, longest, tell)
+            answer = await self._when_awake(call, longest, waiting.tell)
         except Refusal as refusal:
-            if not response.prepared:
+            if not waiting.begun:
                 raise
             log.info("refused in the stream", extra={"facts": {"code": refusal.code}})
-            await response.write(refusal.event())
-            await response.write_eof()
-            return response
+            return await waiting.refuse(refusal)
         async with answer:
-            return await self._finish(answer, request, response)
+            await waiting.over()
+            return await self._finish(answer, request, waiting.response)
 
     async def _finish(
         self, answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract import ServiceRoute
+from core.contract import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER, ServiceRoute
 from runtime.gateway import errors
 
-QUIET_HEADER: Final = "X-OWUI-Task"  # Open WebUI's background calls; empty for a person's chat
 NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
     | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie"}
@@ -19,7 +18,7 @@ NOT_FORWARDED: Final = frozenset(
 
 @dataclass(frozen=True)
 class Call:
-    """A generation. `body` is what the engine gets, unchanged."""
+    """A generation. `body` is what the engine gets, unchanged. `page`: the chat page sent it, for a person."""
 
     path: str
     body: bytes
@@ -28,6 +27,7 @@ class Call:
     engine: str
     stream: bool
     quiet: bool
+    page: bool = False
 
 
 def read(path: str, body: bytes, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
@@ -45,8 +45,8 @@ def read(path: str, body: bytes, headers: Mapping[str, str], services: Mapping[s
     if service is None:
         raise errors.unknown_model(model, sorted(services))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
-    quiet = bool(headers.get(QUIET_HEADER, "").strip())
-    return Call(path, body, forwarded, model, service.engine, asked.get("stream") is True, quiet)
+    quiet, page = (bool(headers.get(name, "").strip()) for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
+    return Call(path, body, forwarded, model, service.engine, asked.get("stream") is True, quiet, page)
 
 
 def _forwarded(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.contract import KEYS_MAP, WEBUI_IMAGE
+from core.contract import KEYS_MAP, WEBUI_CONTAINER, WEBUI_IMAGE
 from remote import keys, webui
 from remote.facts import ContainerFact, Facts, FileFact, UnitFact
 from remote.items.containers import DOCKERD, ContainerUnit, DockerEngine, Image, registry
@@ -52,10 +52,8 @@ def test_the_services_are_the_models_whatever_the_host_does() -> None:
 
 
 def test_background_calls_are_marked_as_the_relay_reads_them() -> None:
-    from runtime.gateway.call import QUIET_HEADER
-
     headers = json.loads(webui.environment(page())["OPENAI_API_CONFIGS"])["0"]["headers"]
-    assert headers[QUIET_HEADER] == "{{TASK}}"
+    assert headers == {"X-OWUI-Task": "{{TASK}}", "X-OWUI-Chat": "{{CHAT_ID}}"}
 
 
 @pytest.mark.parametrize(("flags", "sent"), [({}, False), ({"enable-auto-tool-choice": True}, True)])
@@ -231,5 +229,5 @@ def test_an_unhealthy_container_is_started_anew() -> None:
         texts={unit.unit.stamp: unit.unit.applied}, units={webui.UNIT: UnitFact("loaded", "active", "", "enabled", 0)}
     )
     assert unit.reason(right) == ""
-    sick = {webui.CONTAINER: ContainerFact("sha256:1", "running", "unhealthy")}
+    sick = {WEBUI_CONTAINER: ContainerFact("sha256:1", "running", "unhealthy")}
     assert unit.reason(Facts(texts=right.texts, units=right.units, containers=sick)) == "is unhealthy"

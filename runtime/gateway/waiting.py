@@ -1,0 +1,85 @@
+"""What a streamed caller reads while the host starts: comments, which every client of the API passes over, and for the
+chat page lines that it shows to the person above the answer.
+
+Open WebUI (0.12.4, `utils/middleware.py`) hands an event `{"event": {"type": "status", …}}` of its backend's stream on
+to the page; no other client is sent one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from runtime.gateway.errors import Refusal
+from runtime.gateway.view import View
+
+SSE_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+# A time left is said in steps of so many seconds, so that a page is not told something new every few seconds
+STEP_S: Final = 5
+STEP_LONG_S: Final = 15
+LONG_S: Final = 60
+
+
+def sentence(left_s: float | None) -> str:
+    """What a person reads. `left_s`: seconds until the host is expected to be awake, None where nothing is known."""
+    if left_s is None:
+        return "The machine is being started. How long it takes is not known yet."
+    step = STEP_S if left_s <= LONG_S else STEP_LONG_S
+    left = math.ceil(left_s / step) * step
+    return f"The machine is being started: about {left} s" if left else "The machine is being started: any moment now"
+
+
+class Waiting:
+    """A stream that begins with the first words. `view` is given where a person is to be shown how long it takes."""
+
+    def __init__(
+        self, request: web.Request, view: View | None, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.response = web.StreamResponse(headers=SSE_HEADERS)
+        self._request = request
+        self._view = view
+        self._monotonic = monotonic
+        self._since = monotonic()
+        self._shown = ""
+
+    @property
+    def begun(self) -> bool:
+        """The caller was given a 200: what follows can only be events."""
+        return self.response.prepared
+
+    async def tell(self, words: str) -> None:
+        """A comment for whoever reads along, and a line for a person where it says something new."""
+        if not self.begun:
+            await self.response.prepare(self._request)
+        await self.response.write(f": pilotlight: {words}\n\n".encode())
+        if self._view is not None:
+            await self._show(sentence(self._view.eta_s()), done=False)
+
+    async def over(self) -> None:
+        """The host is awake; the answer follows."""
+        if self._shown:
+            await self._show(f"The machine was started ({self._monotonic() - self._since:.0f} s)", done=True)
+
+    async def refuse(self, refusal: Refusal) -> web.StreamResponse:
+        """End the stream with a refusal."""
+        if self._shown:
+            await self._show("The machine was not started", done=True)
+        await self.response.write(refusal.event())
+        await self.response.write_eof()
+        return self.response
+
+    async def _show(self, text: str, *, done: bool) -> None:
+        if text == self._shown:
+            return
+        self._shown = text
+        event = {"event": {"type": "status", "data": {"description": text, "done": done}}}
+        await self.response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
