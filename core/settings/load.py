@@ -42,7 +42,7 @@ def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> S
     if not _STACK.fullmatch(stack):
         raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
     ours = {key.removeprefix(_PREFIX): value for key, value in mapping.items() if key.startswith(_PREFIX)}
-    raw = {key: _plain(value, keep=key in _SEALED) for key, value in ours.items() if not notify.is_sealed(value)}
+    raw = {key: _plain(_said(v), keep=key in _SEALED) for key, v in ours.items() if not notify.is_sealed(v)}
     if region := mapping.get("aws:region"):
         raw["region"] = region
     try:
@@ -62,13 +62,20 @@ _SEALED: Final = frozenset(
 )  # sections whose own checks know encrypted values, and say what they become
 
 
+def _said(value: Any) -> Any:
+    """A section as Pulumi hands it over, JSON text, becomes what it says. Text inside a section stays text: a flag's
+    value may be JSON itself.
+    """
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value  # text that only begins like JSON: the section's own check names it
+
+
 def _plain(value: Any, *, keep: bool) -> Any:
-    """JSON text becomes what it says; encrypted values are left out, at any depth, unless `keep`."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return _plain(json.loads(value), keep=keep)
-        except ValueError:
-            return value  # text that only begins like JSON: the section's own check names it
+    """Without encrypted values, which are left out at any depth, unless `keep`."""
     if isinstance(value, Mapping):
         return {key: _plain(v, keep=keep) for key, v in value.items() if keep or not notify.is_sealed(v)}
     if isinstance(value, list):

@@ -54,6 +54,13 @@ def test_one_service_an_engine_unless_services_are_named() -> None:
     assert (named.engine_port("a"), named.engine_port("b")) == (8100, 8101)
 
 
+def test_a_flags_value_may_be_json_text() -> None:
+    text = '{"max_new_tokens": 200}'
+    engines = {"a": {"model": "x/m", "flags": {"override-generation-config": text}}}
+    for given in (engines, json.dumps(engines)):
+        assert load(raw(engines=given), "lab").engines["a"].flags["override-generation-config"] == text
+
+
 def test_json_text_is_read_as_pulumi_hands_it_over() -> None:
     from_yaml = raw(idle={"stopAfter": "20s"}, gateway="none")
     as_text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in from_yaml.items()}
