@@ -71,6 +71,7 @@ class Query:
     listings: tuple[str, ...] = ()  # folders: the names in it
     paths: tuple[str, ...] = ()  # does it exist?
     units: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()  # TCP ports: who listens there
     images: tuple[str, ...] = ()  # container images, by reference
     containers: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()  # not empty: ask nvidia-smi
@@ -101,6 +102,7 @@ class Facts:
     listings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
     units: Mapping[str, UnitFact] = field(default_factory=dict)
+    listeners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # port → programs
     images: Mapping[str, str] = field(default_factory=dict)  # reference → id
     containers: Mapping[str, ContainerFact] = field(default_factory=dict)
     free_gib: float = 0.0
@@ -135,6 +137,7 @@ def read(text: str, machine: str) -> Facts:
         listings={path: tuple(names) for path, names in raw["listings"].items()},
         paths=frozenset(raw["paths"]),
         units={name: UnitFact.read(properties) for name, properties in raw["units"].items()},
+        listeners={port: tuple(programs) for port, programs in raw["listeners"].items()},
         images=raw["images"],
         containers={name: ContainerFact(**fact) for name, fact in raw["containers"].items()},
         free_gib=raw["free_gib"],

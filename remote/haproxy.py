@@ -15,10 +15,12 @@ from remote import templates
 from remote.items import Item
 from remote.items.files import File
 from remote.items.keys import KeysFile
+from remote.items.system import PortFree
 from remote.items.units import Unit, digest_of
 
 CONFIG: Final = "/etc/haproxy/haproxy.cfg"
 UNIT: Final = "haproxy.service"
+PROGRAM: Final = "haproxy"
 CHAT_WAITING: Final = f"{contract.ETC}/chat-waiting.html"
 
 
@@ -44,4 +46,5 @@ def items(
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
     file = File(CONFIG, config(engines, chat), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
-    return [KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]
+    ports = [PortFree(port, PROGRAM) for port in (contract.API_PORT, *([contract.CHAT_PORT] if chat else []))]
+    return [*ports, KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]

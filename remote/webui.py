@@ -32,6 +32,7 @@ from remote.items.containers import ContainerUnit, DockerEngine, Image, NoUnit
 from remote.items.files import File
 from remote.items.keys import NewKey
 from remote.items.secrets import SecretLines
+from remote.items.system import PortFree
 from remote.items.units import Unit, digest_of
 from remote.plan import Step
 
@@ -148,6 +149,7 @@ def items(page: Page, guard: str) -> list[Item]:
     health = f"http://{page.address}:{WEBUI_PORT}/health"
     running = Unit(UNIT, digest_of((file, unit)))
     return [
+        PortFree(WEBUI_PORT, "docker-proxy"),
         DockerEngine(),
         Unit(DOCKER_UNIT, "as the distribution has it", reload=True),
         Image(wanted.image, IMAGE_GIB, page.room),

@@ -163,12 +163,10 @@ class Story:
     def chat(self) -> float | None:
         """A person asks in the chat page while the machine is off. Returns seconds from the message to the first word.
 
-        Without Chromium nothing is asked, and that is said.
+        None where nothing could be asked, which is said.
         """
-        if browser.program() is None:
-            self.tell_line.say(
-                "The chat page was not tried: there is no Chromium here. On Debian: `sudo apt-get install chromium`."
-            )
+        if missing := self.missing_for_chat():
+            self.tell_line.say(f"The chat page was not tried: {missing}")
             return None
         with self.tell_line.step("fab stop -s demo, and the same question in the chat page") as said:
             self.fab("stop", "-s", STACK)
@@ -176,6 +174,14 @@ class Story:
             said.append(f"Chat page: the machine was off, and “{text}” came after {answered - asked:.1f} s")
         self.tell_line.say(f"What a person saw: {self.picture}")
         return answered - asked
+
+    def missing_for_chat(self) -> str:
+        """Why nobody can ask in the page from here; "" where one can."""
+        if browser.program() is None:
+            return "there is no Chromium here. On Debian: `sudo apt-get install chromium`."
+        if not self.password_file.exists():
+            return f"its first account was made before, and {self.password_file} is gone."
+        return ""
 
     def ask_in_the_page(self) -> tuple[float, float, str]:
         """(sent, first word, answer): log in with the first account, ask, wait. Leaves a picture of it."""

@@ -40,6 +40,33 @@ class Packages:
 
 
 @dataclass(frozen=True)
+class PortFree:
+    """A TCP port on which nobody listens but the program that is to have it (its name as `ss` shows it)."""
+
+    port: int
+    program: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"port {self.port}"
+
+    def query(self) -> Query:
+        return Query(listeners=(str(self.port),))
+
+    def _taken_by(self, facts: Facts) -> str:
+        return next((p for p in facts.listeners.get(str(self.port), ()) if p != self.program), "")
+
+    def reason(self, facts: Facts) -> str:
+        return f"taken by {taken}" if (taken := self._taken_by(facts)) else ""
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        taken = self._taken_by(facts)
+        what = f"port {self.port} is taken by {taken}, and {self.program} is to listen there"
+        return (Order("exit 1", failure=f"{what}. Stop {taken}, then deploy again"),)
+
+
+@dataclass(frozen=True)
 class User:
     """A system user without a log-in."""
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
 from typing import Any
@@ -105,6 +106,18 @@ def packages(names: list[str]) -> list[str]:
     return sorted(wanted.intersection(line.split(" ", 1)[1] for line in lines if line.startswith("installed ")))
 
 
+def listeners(ports: list[str]) -> dict[str, list[str]]:
+    """The programs that listen on each of the TCP ports."""
+    found: dict[str, list[str]] = {port: [] for port in ports}
+    for line in output("ss", "-H", "-l", "-t", "-n", "-p").splitlines() if ports else []:
+        parts = line.split()
+        port = parts[3].rsplit(":", 1)[1]
+        if port in found:
+            names = re.findall(r'\("([^"]+)",pid=', line)
+            found[port] = sorted({*found[port], *(names or ["another program"])})
+    return found
+
+
 def images(references: list[str]) -> dict[str, str]:
     """The ids of those container images that are there."""
     found = {r: output("docker", "image", "inspect", "--format", "{{.Id}}", r).strip() for r in references}
@@ -141,6 +154,7 @@ def main(query: dict[str, list[str]]) -> None:
         "listings": {path: listing(path) for path in query["listings"]},
         "paths": [path for path in query["paths"] if os.path.exists(path)],
         "units": units(query["units"]),
+        "listeners": listeners(query["listeners"]),
         "images": images(query["images"]),
         "containers": containers(query["containers"]),
         "free_gib": free_gib("/var"),

@@ -231,3 +231,16 @@ def test_an_unhealthy_container_is_started_anew() -> None:
     assert unit.reason(right) == ""
     sick = {WEBUI_CONTAINER: ContainerFact("sha256:1", "running", "unhealthy")}
     assert unit.reason(Facts(texts=right.texts, units=right.units, containers=sick)) == "is unhealthy"
+
+
+# ---------------------------------------------------------------- ports
+def test_a_port_that_another_program_has_is_said_before_anything_is_changed() -> None:
+    from remote.items.system import PortFree
+
+    taken = Facts(listeners={"3000": ("haproxy", "node")})
+    item = PortFree(3000, "haproxy")
+    assert item.reason(taken) == "taken by node"
+    (order,) = item.orders(taken)
+    assert order.failure == "port 3000 is taken by node, and haproxy is to listen there. Stop node, then deploy again"
+    assert item.reason(Facts(listeners={"3000": ("haproxy",)})) == ""
+    assert item.reason(Facts(listeners={"3000": ()})) == ""
