@@ -143,6 +143,15 @@ class Observer:
 
         wait_for(answers, timeout_s, lambda: f"{url} does not answer")
 
+    def mark_spent(self, *, until: float | None) -> None:
+        """Write into the lease what the reaper writes where the budget is spent (None: where it no longer is)."""
+        key = {TABLE_PK: {"S": self.outputs[Outputs.UNIT]}, TABLE_SK: {"S": SK_LEASE}}
+        update = {"UpdateExpression": "REMOVE spent_until"}
+        if until is not None:
+            update = {"UpdateExpression": "SET spent_until = :until"}
+        values = {"ExpressionAttributeValues": {":until": {"N": str(until)}}} if until is not None else {}
+        self._table.update_item(TableName=self.outputs[Outputs.TABLE], Key=key, **update, **values)
+
     def engine_start(self, engine: str) -> tuple[float, float]:
         """(process start, "Application startup complete") of this boot's engine, seconds since 1970."""
         unit = ENGINE_UNIT.format(name=engine)
