@@ -7,12 +7,12 @@ import threading
 from typing import Final
 
 from core.contract import AGENT_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, RELAY_UNIT
-from remote import haproxy
+from remote import haproxy, webui
 from remote.inventory import Inventory
 from remote.machine import Machine, Unreachable
 
-HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT)
-GATEWAY_UNITS: Final = (RELAY_UNIT, haproxy.UNIT)
+HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, webui.UNIT)
+GATEWAY_UNITS: Final = (RELAY_UNIT, haproxy.UNIT, webui.UNIT)
 
 
 def command(units: tuple[str, ...], lines: int, follow: bool) -> str:

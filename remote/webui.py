@@ -54,6 +54,7 @@ FIXED: Final = {
     "PORT": "8080",
     "HOST": "0.0.0.0",  # inside the container; it is published on one address only
     "ENV": "prod",
+    "GLOBAL_LOG_LEVEL": "WARNING",  # a line for each health check otherwise
     "ENABLE_PERSISTENT_CONFIG": "false",
     "WEBUI_AUTH": "true",
     "ENABLE_OPENAI_API": "true",
