@@ -120,9 +120,9 @@ class Story:
 
     def fall_asleep(self, last: Answer) -> tuple[float, float, float, float]:
         """Idle → DRAINING → STOPPING → stopped. Returns (drain s, threshold → stopped s, relay MiB, agent MiB)."""
+        epoch = int(self.watch.lease()["epoch"])  # first: on a busy machine the rest may take as long as the idle time
         relay_mib, agent_mib = self.watch.relay_mib(), self.watch.agent_mib()
         after = self.stop_after_s()
-        epoch = int(self.watch.lease()["epoch"])
         with self.tell_line.step(
             f"Idle: the scheduled reaper looks every minute, this stack may stop after {after:.0f} s"
         ) as said:
