@@ -55,6 +55,19 @@ def waiting(demo: Stack) -> int:
     return int(json.loads(said)["waiting"])
 
 
+def fetch(url: str, body: bytes | None = None) -> tuple[int, str]:
+    """(status, beginning of the text) of an answer, whatever the status; (0, why) where nobody answers."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read(3000).decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(3000).decode()
+    except OSError as error:
+        return 0, str(error)
+
+
 def test_the_story_ended_in_the_chat_page(demo: Stack) -> None:
     assert "Chat page: the machine was off, and" in demo.output
     assert (state(demo.cloud.name) / "chat.png").stat().st_size > 5000
@@ -68,14 +81,8 @@ def test_strangers_are_not_let_in(demo: Stack, person: Person, pictures: Path) -
     page.click("button[type=submit]")
     person.waits_for("incorrect", 60)
     person.picture(pictures / "1-wrong-password.png")
-    signup = urllib.request.Request(
-        f"{person.url}/api/v1/auths/signup",
-        data=json.dumps({"name": "x", "email": "x@example.org", "password": "a long one 1"}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(signup, timeout=30)
-    assert refused.value.code == 403
+    body = json.dumps({"name": "x", "email": "x@example.org", "password": "a long one 1"}).encode()
+    assert fetch(f"{person.url}/api/v1/auths/signup", body)[0] == 403
 
 
 def test_opening_and_logging_in_wake_nothing(
@@ -180,26 +187,15 @@ def test_a_spent_budget_is_said_in_our_words(demo: Stack, person: Person, pictur
 
 def test_a_new_container_keeps_the_conversations(demo: Stack, person: Person) -> None:
     on_gateway(demo, "systemctl", "restart", "--no-block", "pilotlight-webui")
-    wait_for(lambda: "is starting" in title(person.url), 60, lambda: "no page that says it is starting")
+    wait_for(lambda: "is starting" in fetch(person.url)[1], 60, lambda: "no page that says it is starting")
     demo.watch.wait_page()
     person.page.goto(person.url)  # still logged in: the secret key is the same
     person.page.get_by_text(QUESTION).first.wait_for()
 
 
-def title(url: str) -> str:
-    """What a browser would show as the page's title, whatever the status."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return str(answer.read(3000).decode())
-    except urllib.error.HTTPError as error:
-        return error.read(3000).decode()
-    except OSError as error:
-        return str(error)
-
-
 def test_a_gateway_that_rebooted_has_its_page_again(demo: Stack, person: Person) -> None:
     demo.cloud.client("ec2").reboot_instances(InstanceIds=[demo.watch.gateway])
-    wait_for(lambda: "Open WebUI" not in title(person.url), 60, lambda: "the gateway did not go down")
+    wait_for(lambda: "Open WebUI" not in fetch(person.url)[1], 60, lambda: "the gateway did not go down")
     demo.watch.wait_page()
     person.page.goto(person.url)
     person.page.get_by_text(QUESTION).first.wait_for()
