@@ -217,8 +217,9 @@ def rendered(demo: Stack) -> Iterator[client.Cloud]:
 def test_a_version_that_does_not_become_healthy_is_taken_back(demo: Stack, rendered: client.Cloud) -> None:
     demo.wake()
     before = webui(demo)["Config"]["Image"]
-    made = f"docker create --name broken {before} >/dev/null && docker commit --change 'CMD [\"false\"]' broken broken:v1"
-    on_gateway(demo, "sh", "-c", f"{made} && docker rm broken")
+    on_gateway(demo, "docker", "create", "--name", "broken", before)
+    on_gateway(demo, "docker", "commit", "--change", 'CMD ["false"]', "broken", "broken:v1")
+    on_gateway(demo, "docker", "rm", "broken")
     rendered.render_stack(demo.name, overrides={"webui": {"image": "broken:v1"}})
     done = demo.fab("deploy", "-s", demo.name, check=False)
     assert done.returncode == 1
