@@ -27,6 +27,7 @@ from local.setup.site import Site, this_computer
 from local.setup.steps import in_words, steps
 
 CLI_ENV = "PILOTLIGHT_PULUMI_CLI"
+CHOSEN = {"webui": "the chat page's image", "browser": "browser"}  # steps with more than one good end: it is said which
 DRAFTS = (".fetch-*", "pulumi/.draft-*", "tools/.go-*", "images/.building-*", "containers/.webui-*")  # below the cache
 
 
@@ -81,14 +82,15 @@ def _check(site: Site, forced_cli: str | None) -> int:
 
 def _set_up(site: Site, forced_cli: str | None, as_json: bool) -> None:
     began = time.monotonic()
-    todo = graph.missing(steps(site, forced_cli))
+    wanted = steps(site, forced_cli)
+    todo = graph.missing(wanted)
     if todo:
         _announce(todo)
         require_possible(site, todo)
         sweep(site)
         with progress.display() as display:
             graph.run(todo, display, site.commands.stop_all)
-    _report(site, began, as_json)
+    _report(site, began, as_json, wanted)
 
 
 def _announce(todo: Sequence[graph.Step]) -> None:
@@ -111,7 +113,7 @@ def require_possible(site: Site, todo: Sequence[graph.Step]) -> None:
         base_image.require_buildable(site)
     if "docker" in names and not site.can_become_root():
         raise SetupError("No Docker daemon answers. Run `sudo systemctl start docker`, then `make setup` again.")
-    if lacking or names & {"docker", "image"}:
+    if lacking or names & {"docker", "image", "browser"}:
         _ask_for_sudo(site)
 
 
@@ -132,7 +134,8 @@ def _ask_for_sudo(site: Site) -> None:
         raise SetupError("sudo refused. Run `make setup` as a user who may use sudo, or as root.")
 
 
-def _report(site: Site, began: float, as_json: bool) -> None:
+def _report(site: Site, began: float, as_json: bool, wanted: Sequence[graph.Step]) -> None:
+    chosen = {step.name: step.made() or "none" for step in wanted if step.name in CHOSEN}
     choice = tools.pulumi_choice()
     assert choice is not None
     seconds = time.monotonic() - began
@@ -142,10 +145,13 @@ def _report(site: Site, began: float, as_json: bool) -> None:
             "image": tools.image_tag(),
             "cache": str(site.cache),
             "setup_s": round(seconds, 1),
+            **chosen,
         }
         print(json.dumps(facts, sort_keys=True))
         return
     print(f"Set up ({seconds:.1f} s): Pulumi {in_words(choice)}; image {tools.image_tag()}; cache {site.cache}")
+    for name, how in chosen.items():
+        print(f"  {CHOSEN[name]}: {how}")
 
 
 @contextmanager

@@ -63,12 +63,12 @@ def require_installable(site: Site, packages: list[str]) -> None:
         )
 
 
-def install(site: Site, packages: list[str], say: Say) -> str:
+def install(site: Site, packages: list[str], say: Say, log: str = "packages") -> str:
     """Install with apt; waits for another apt to finish. Returns what was installed."""
     require_installable(site, packages)
     apt = site.as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"])
     say("apt-get update")
-    site.commands.run([*apt, "update"], log=site.log("packages"))
+    site.commands.run([*apt, "update"], log=site.log(log))
     say(f"apt-get install {' '.join(packages)}")
-    site.commands.run([*apt, "install", "-y", "--no-install-recommends", *packages], log=site.log("packages"))
+    site.commands.run([*apt, "install", "-y", "--no-install-recommends", *packages], log=site.log(log))
     return ", ".join(packages)

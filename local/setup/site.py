@@ -41,6 +41,10 @@ class Site:
         """Whether a file exists."""
         return (self.root / path.lstrip("/")).exists()
 
+    def text(self, path: str) -> str:
+        """A file's text; empty where there is none."""
+        return (self.root / path.lstrip("/")).read_text(errors="replace") if self.has_file(path) else ""
+
     def _system_folders(self) -> list[str]:
         return [str(self.root / folder) for folder in SYSTEM_FOLDERS]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contract import WEBUI_IMAGE
-from local.setup import base_image, daemon, packages, prefetch, pulumi_cli, tools, webui_image
+from local.setup import base_image, browser, daemon, packages, prefetch, pulumi_cli, tools, webui_image
 from local.setup.graph import Step
 from local.setup.site import Say, Site
 
@@ -15,6 +15,7 @@ def steps(site: Site, forced_cli: str | None) -> list[Step]:
         _docker(site),
         _image(site),
         _webui(site),
+        _browser(site),
         _pulumi(site, forced_cli),
         _fetch(site, "engine", [prefetch.requirements("engine-cpu")]),
         _fetch(
@@ -72,6 +73,16 @@ def _webui(site: Site) -> Step:
         will=lambda: f"build the chat page's image from PyPI ({webui_image.registry(WEBUI_IMAGE)} cannot be reached)",
         make=lambda say: webui_image.make(site, say),
         needs=("docker", "image"),
+    )
+
+
+def _browser(site: Site) -> Step:
+    return Step(
+        "browser",
+        made=lambda: browser.made(site),
+        will=lambda: f"install with apt, for the chat page's part of `make demo`: {', '.join(browser.PACKAGES)}",
+        make=lambda say: browser.install(site, say),
+        needs=("packages",),  # one apt at a time
     )
 
 

@@ -40,6 +40,13 @@ def test_what_it_will_do_is_said_before_it_is_done(there: Any, capsys: Any) -> N
     assert "Pulumi 3.220.0, built from its Go modules" in printed
 
 
+@pytest.mark.parametrize(("how", "said"), [("machines pull it", "machines pull it"), (None, "none")])
+def test_how_the_chat_pages_image_comes_is_said_each_time(how: str | None, said: str, there: Any, capsys: Any) -> None:
+    there.steps = [step("webui", how)]
+    assert command.main([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"  the chat page's image: {said}"
+
+
 def test_json_is_the_last_line(there: Any, capsys: Any) -> None:
     there.steps = [step("docker", "27")]
     assert command.main(["--json"]) == 0
