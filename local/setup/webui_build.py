@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 import docker
 from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.types import Mount
 
 from core import versions
 from core.contract import WEBUI_IMAGE
@@ -83,10 +84,15 @@ def _container(client: docker.DockerClient, work: Path) -> Iterator[Any]:
             detach=True,
             init=True,
             network_mode="host",
-            volumes=[f"{work}:/mnt:ro", f"{CERTIFICATES}:{CERTIFICATES}:ro"],
+            # as mounts: what is asked for as volumes, the committed image asks for too
+            mounts=[_readable(str(work), "/mnt"), _readable(CERTIFICATES, CERTIFICATES)],
         )
     finally:
         _remove(client)
+
+
+def _readable(source: str, target: str) -> Mount:
+    return Mount(target, source, type="bind", read_only=True)
 
 
 def _remove(client: docker.DockerClient) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 from core.contract import ARCHIVES, WEBUI_IMAGE, image_archive
 from local.cloud.machine_files import acquire_options
 from local.folders import CHECKOUT
-from local.setup import prefetch, tools, webui_build
+from local.setup import prefetch, tools
 from local.setup.prefetch import Batch
 from local.setup.site import Say, Site
 from local.setup.tools import write_whole
@@ -27,6 +27,7 @@ from local.setup.tools import write_whole
 RECIPE: Final = tools.RECIPE / "webui"
 SCRIPTS: Final = ("assemble.sh", "start.sh")
 REQUIREMENTS: Final = RECIPE / "requirements.txt"
+BUILDER: Final = Path(__file__).with_name("webui_build.py")
 REGISTRY_ANSWERS_S: Final = 5.0
 PULLED: Final = "machines pull it"
 BUILT: Final = "built from PyPI"
@@ -71,9 +72,9 @@ def registry_answers(image: str = WEBUI_IMAGE) -> bool:
 
 def recipe() -> str:
     """The hash of all that decides how the image turns out."""
-    digest = hashlib.sha256("\n".join((WEBUI_IMAGE, tools.image_tag(), *webui_build.CHANGES)).encode())
-    for name in (*SCRIPTS, REQUIREMENTS.name):
-        digest.update(b"\0" + (RECIPE / name).read_bytes())
+    digest = hashlib.sha256(f"{WEBUI_IMAGE}\n{tools.image_tag()}".encode())
+    for file in (BUILDER, REQUIREMENTS, *(RECIPE / name for name in SCRIPTS)):
+        digest.update(b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

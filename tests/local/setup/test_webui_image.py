@@ -49,13 +49,15 @@ def test_an_edited_recipe_is_built_anew(site: Any, tmp_path: Path, monkeypatch: 
     assert webui_image.made(site) is None
 
 
-@pytest.mark.parametrize("change", ["base", "contract"])
-def test_another_base_or_another_contract_is_another_image(change: str, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("change", ["base", "builder"])
+def test_another_base_or_another_builder_is_another_image(change: str, tmp_path: Path, monkeypatch: Any) -> None:
     before = webui_image.recipe()
     if change == "base":
         monkeypatch.setattr(tools, "image_tag", lambda: "pilotlight/debian:12-other")
     else:
-        monkeypatch.setattr(webui_build, "CHANGES", ("ENV PORT=1",))
+        edited = webui_image.BUILDER.read_text().replace("ENV PORT=8080", "ENV PORT=1")
+        (tmp_path / "build.py").write_text(edited)
+        monkeypatch.setattr(webui_image, "BUILDER", tmp_path / "build.py")
     assert webui_image.recipe() != before
 
 
@@ -151,6 +153,7 @@ def test_the_proxies_of_this_computer_do_not_become_the_images(tmp_path: Path, m
     assert webui_build.main([str(tmp_path), str(tmp_path / "image.tar")]) == 0
     assert container.exec_run.call_args.kwargs["environment"]["https_proxy"] == "http://user:secret@proxy"
     assert "secret" not in str(client.containers.run.call_args) + str(container.commit.call_args)
+    assert "volumes" not in client.containers.run.call_args.kwargs  # the image would ask for them too
     client.containers.get.return_value.remove.assert_called_with(force=True, v=True)
 
 
