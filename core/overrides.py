@@ -8,6 +8,7 @@ idle. Every other tag counts as before, and so does maxLease: a typo never runs 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,6 +40,9 @@ def limits(settings: UnitSettings, tags: Mapping[str, str]) -> Limits:
         except SettingsError as error:
             result = dataclasses.replace(result, **without)
             problems.append(f"tag {tag}: {error}")
+    if wrong := _wrong(result.schedule):
+        result = dataclasses.replace(result, schedule=None)
+        problems.append(f"schedule: {wrong}")
     if not problems:
         return result
     bound = "; maxLease still ends it" if result.max_lease_s else ""
@@ -51,6 +55,17 @@ def _from_settings(settings: UnitSettings) -> Limits:
     if settings.schedule_on and settings.schedule_off:
         schedule = Schedule(settings.schedule_on, settings.schedule_off, settings.time_zone)
     return Limits(settings.stop_after_s, settings.max_lease_s, schedule)
+
+
+@functools.lru_cache(maxsize=1024)
+def _wrong(schedule: Schedule | None) -> str:
+    """Why a schedule cannot be read (the zone or an expression, of a stack that an older version deployed), or ""."""
+    try:
+        if schedule is not None:
+            schedule.check()
+    except SettingsError as error:
+        return str(error)
+    return ""
 
 
 Changes = dict[str, Any]

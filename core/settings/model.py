@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from core import contract, instance_types
@@ -201,6 +210,12 @@ class CronPair(Section):
 
     start_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 9 * * mon-fri".')
     stop_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 18 * * mon-fri".')
+
+    @model_validator(mode="after")
+    def _differ(self) -> CronPair:
+        if self.start_at.split() == self.stop_at.split():
+            raise ValueError("starts and stops at the same time: the host would never be on")
+        return self
 
     def pair(self) -> Schedule:
         """The same as the profile's type."""

@@ -390,6 +390,17 @@ class TestTags:
         assert tag in found.problem
         assert "maxLease still ends it" in found.problem
 
+    @pytest.mark.parametrize(
+        "wrong", [{"time_zone": "Europe"}, {"schedule_on": "9 o'clock"}, {"schedule_off": "0 18 * * foo"}]
+    )
+    @pytest.mark.parametrize("tags", [{}, {TAG_SCHEDULE: "daily 9-18"}])
+    def test_a_schedule_that_an_older_version_took_does_not_end_the_pass(
+        self, wrong: dict[str, str], tags: dict[str, str]
+    ) -> None:
+        of = lease(State.RUNNING, demand_at=NOON - 7200, ready_at=NOON - 99999, since=NOON - 99999)
+        decision = decided(of, facts={"tags": tags}, **OFFICE | wrong, max_lease_s=7200.0)
+        assert (decision.action, decision.alert) == (Action.FORCE, "max-lease")
+
     def test_every_malformed_tag_is_named(self) -> None:
         found = limits(unit_settings(), dict(MALFORMED))
         assert all(tag in found.problem and value in found.problem for tag, value in dict(MALFORMED).items())

@@ -63,6 +63,16 @@ def test_capacity_refused_once_then_granted(demo: Stack) -> None:
     assert "InsufficientInstanceCapacity" in reasons
 
 
+def test_passing_errors_of_ec2_are_waited_out(demo: Stack) -> None:
+    demo.sleep()
+    before = int(demo.watch.lease()["epoch"])
+    for error in ("RequestLimitExceeded", "InternalError"):
+        demo.cloud.fault("ec2:StartInstances", error=error, count=1)
+    assert "Paris" in demo.caller.ask().text
+    demo.cloud.clear_faults()
+    assert [e["after"] for e in demo.watch.events(before)] == ["STARTING", "RUNNING"]
+
+
 def test_the_ladder_takes_the_next_type_and_gives_it_back(demo: Stack) -> None:
     demo.sleep()
     demo.cloud.fault("ec2:StartInstances", error="InsufficientInstanceCapacity", instance_type="g6.xlarge", count=None)
