@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import control_link, network, policies
+from components import control_link, network, policies, preflight
 from components.alerts import Alerts, AlertsArgs
 from components.control import Control, ControlArgs
 from components.firewall import Firewall, FirewallArgs
@@ -48,6 +48,7 @@ def build(settings: StackSettings) -> dict[str, Any]:
     """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
     shared = control_link.shared(settings)  # what can fail, before anything is made
     key, where = _public_key(settings), network.find(settings)
+    preflight.check(settings, where)
     identity = _identity(settings)
     if shared:
         alerts, base = _guest(settings, identity, shared, where)
@@ -162,8 +163,8 @@ def _host(settings: StackSettings, site: Site) -> GpuHost:
         unit=settings.unit,
         control_id=site.control_id,
         instance_types=wanted.instance_types,
-        image=site.where.host_image,
-        subnet_id=site.where.subnet_id,
+        image=site.where.host_image.id,
+        subnet_id=site.where.host_subnet.id,
         group_id=site.firewall.host.id,
         key_name=site.key_name,
         # without a gateway the relay runs here too, and its policy has the agent's in it
@@ -186,8 +187,8 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
     args = GatewayHostArgs(
         identity=site.identity,
         instance_type=wanted.instance_type,
-        image=site.where.gateway_image,
-        subnet_id=site.where.subnet_id,
+        image=site.where.gateway_image.id,
+        subnet_id=site.where.gateway_subnet.id,
         group_id=group.id,
         key_name=site.key_name,
         policy=_relay_policy(settings, site),

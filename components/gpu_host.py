@@ -61,6 +61,8 @@ class GpuHost(pulumi.ComponentResource):
         if skipped := ladder.skipped(args.instance_types, needs_gpu=args.needs_gpu):
             words = f"pilotlight:host.instanceTypes: {skipped}. The capacity ladder will never use what is skipped"
             pulumi.log.warn(words, resource=self.instance)
+        # an Output, because the program waits for those
+        self.first_up: pulumi.Output[str] = pulumi.Output.from_input(self._say_first_up(args))
         self.address = pulumi.Output.from_input("")
         if args.has_address:
             self.address = machine.fixed_address(name, self.instance.id, plain, child)
@@ -88,6 +90,15 @@ class GpuHost(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create=machine.CREATE_TIMEOUT),
             ),
         )
+
+    async def _say_first_up(self, args: GpuHostArgs) -> str:
+        """In a preview, where the machine is not there yet: only a later start climbs the ladder, `up` does not."""
+        others = ladder.rungs(args.instance_types, args.instance_types[0], needs_gpu=args.needs_gpu)
+        if not others or not pulumi.runtime.is_dry_run() or await self.instance.id.is_known():
+            return ""
+        words = ladder.first_up(args.instance_types[0], others[0])
+        pulumi.log.info(words, resource=self.instance)
+        return words
 
     def _say_type(self, wanted: str, actual: str) -> None:
         if wanted != actual:

@@ -50,6 +50,14 @@ def skipped(instance_types: Sequence[str], *, needs_gpu: bool = True) -> str:
     return f"{'; '.join(each)}, {first} has {GPUS[first]}"
 
 
+def first_up(first: str, other: str) -> str:
+    """What a first `up` is told: it makes the preferred type or fails; only later starts climb the ladder."""
+    return (
+        f"the first `up` makes a {first} and tries no other type. If EC2 answers InsufficientInstanceCapacity, put "
+        f"{other} first in pilotlight:host.instanceTypes and run `pulumi up` again"
+    )
+
+
 def preferred(instance_types: Sequence[str], current: str) -> str:
     """The type that the host should have while nothing is short: the stack file's first, or what it has."""
     first = instance_types[0] if instance_types else ""

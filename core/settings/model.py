@@ -122,6 +122,9 @@ class Gateway(Section):
     """The small always-on machine that callers talk to."""
 
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 type.")
+    subnet_id: SubnetId | None = Field(
+        default=None, description="A public subnet of the host's VPC. Default: the host's subnet. First boot only."
+    )
     disk_gib: Annotated[int, Field(ge=8, le=1024)] = Field(
         default=20,
         alias="diskGiB",

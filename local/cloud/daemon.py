@@ -59,7 +59,7 @@ class Daemon:
     def __init__(self, site: Site) -> None:
         import docker
 
-        from local.cloud import credentials, ec2, event_sources, lambdas, provider_process, scheduler, server
+        from local.cloud import credentials, ec2, event_sources, lambdas, provider_process, quotas, scheduler, server
         from local.cloud.faults import FaultBoard
         from local.cloud.machines import Machines
 
@@ -77,6 +77,7 @@ class Daemon:
         lambdas.install(self._runner)
         scheduler.install(self._scheduler)
         event_sources.install()
+        quotas.install()
         self._front = server.Front(self._board, self._keyring.find, self.status, self._lookup, self._runner.crash)
 
     def start(self) -> None:

@@ -99,6 +99,16 @@ class MachineBackend(EC2Backend):
             cidr_block = self.plant.site.subnet
         return super().create_vpc(cidr_block, *args, **kwargs)
 
+    def create_default_vpc(self) -> Any:
+        """With an internet gateway and the way to it, as AWS makes the default VPC; moto makes neither."""
+        vpc = super().create_default_vpc()
+        gateway = self.create_internet_gateway()
+        self.attach_internet_gateway(gateway.id, vpc.id)
+        filters = {"vpc-id": [vpc.id], "association.main": ["true"]}
+        main = self.describe_route_tables(filters=filters)[0]
+        self.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
+        return vpc
+
     def allocate_address(self, domain: str, address: str | None = None, tags: Any = None) -> Any:
         """Elastic IPs come from the public block."""
         return super().allocate_address(domain, address or self.plant.public.take(), tags)

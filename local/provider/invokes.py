@@ -49,12 +49,13 @@ def get_ami(aws: Aws, args: Args) -> dict[str, Any]:
 
 
 def _device(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    ebs = {k: str(v) for k, v in (mapping.get("Ebs") or {}).items()}
-    spelled = {k[0].lower() + k[1:]: v for k, v in ebs.items()}
-    return {
-        "deviceName": mapping.get("DeviceName", ""),
-        "ebs": {**spelled, "volumeSize": spelled.get("volumeSize", "0")},
-    }
+    """`ebs` is a map of texts whose keys the bridge leaves as Terraform spells them."""
+    ebs = mapping.get("Ebs") or {}
+    names = {"delete_on_termination": "DeleteOnTermination", "encrypted": "Encrypted", "iops": "Iops"}
+    names |= {"snapshot_id": "SnapshotId", "throughput": "Throughput"}
+    names |= {"volume_size": "VolumeSize", "volume_type": "VolumeType"}
+    spelled = {name: str(ebs[theirs]) for name, theirs in names.items() if theirs in ebs}
+    return {"deviceName": mapping.get("DeviceName", ""), "ebs": {"volume_size": "0", **spelled}}
 
 
 def get_vpc(aws: Aws, args: Args) -> dict[str, Any]:
@@ -111,6 +112,91 @@ def get_subnet(aws: Aws, args: Args) -> dict[str, Any]:
         "state": subnet["State"],
         "tags": tag_map(subnet.get("Tags")),
         "vpcId": subnet["VpcId"],
+    }
+
+
+def get_route_tables(aws: Aws, args: Args) -> dict[str, Any]:
+    """Ids of the route tables that fit."""
+    filters = [*_filters(args), *([{"Name": "vpc-id", "Values": [args["vpcId"]]}] if args.get("vpcId") else [])]
+    found = aws.client("ec2").describe_route_tables(Filters=filters)["RouteTables"]
+    return {"id": aws.region, "ids": [t["RouteTableId"] for t in found]}
+
+
+def get_route_table(aws: Aws, args: Args) -> dict[str, Any]:
+    """One route table by its id."""
+    table = aws.client("ec2").describe_route_tables(RouteTableIds=[args["routeTableId"]])["RouteTables"][0]
+    return {
+        "id": table["RouteTableId"],
+        "arn": aws.arn("ec2", f"route-table/{table['RouteTableId']}"),
+        "associations": [],
+        "gatewayId": "",
+        "ownerId": aws.account,
+        "routes": [_route(route) for route in table["Routes"]],
+        "subnetId": "",
+        "tags": tag_map(table.get("Tags")),
+        "vpcId": table["VpcId"],
+    }
+
+
+_ROUTE: Final = {
+    "carrierGatewayId": "CarrierGatewayId",
+    "cidrBlock": "DestinationCidrBlock",
+    "coreNetworkArn": "CoreNetworkArn",
+    "destinationPrefixListId": "DestinationPrefixListId",
+    "egressOnlyGatewayId": "EgressOnlyInternetGatewayId",
+    "gatewayId": "GatewayId",
+    "instanceId": "InstanceId",
+    "ipv6CidrBlock": "DestinationIpv6CidrBlock",
+    "localGatewayId": "LocalGatewayId",
+    "natGatewayId": "NatGatewayId",
+    "networkInterfaceId": "NetworkInterfaceId",
+    "odbNetworkArn": "OdbNetworkArn",
+    "transitGatewayId": "TransitGatewayId",
+    "vpcEndpointId": "VpcEndpointId",
+    "vpcPeeringConnectionId": "VpcPeeringConnectionId",
+}
+
+
+def _route(route: Mapping[str, Any]) -> dict[str, str]:
+    return {name: route.get(theirs, "") for name, theirs in _ROUTE.items()}
+
+
+def get_service_quota(aws: Aws, args: Args) -> dict[str, Any]:
+    """A quota of the account by its code. The embedded cloud's own are in `local/cloud/quotas.py`."""
+    wanted = {"ServiceCode": args["serviceCode"], "QuotaCode": args["quotaCode"]}
+    quota = aws.client("service-quotas").get_service_quota(**wanted)["Quota"]
+    return {
+        "id": quota["QuotaArn"],
+        "adjustable": quota["Adjustable"],
+        "arn": quota["QuotaArn"],
+        "defaultValue": quota["Value"],
+        "globalQuota": quota["GlobalQuota"],
+        "quotaCode": quota["QuotaCode"],
+        "quotaName": quota["QuotaName"],
+        "serviceCode": quota["ServiceCode"],
+        "serviceName": quota["ServiceName"],
+        "usageMetrics": [],
+        "value": quota["Value"],
+    }
+
+
+def get_key(aws: Aws, args: Args) -> dict[str, Any]:
+    """A KMS key by its id or ARN."""
+    key = aws.client("kms").describe_key(KeyId=args["keyId"])["KeyMetadata"]
+    spec = key.get("KeySpec") or key.get("CustomerMasterKeySpec", "")
+    return {
+        "id": key["KeyId"],
+        "arn": key["Arn"],
+        "awsAccountId": key.get("AWSAccountId", aws.account),
+        "customerMasterKeySpec": spec,
+        "description": key.get("Description", ""),
+        "enabled": key["Enabled"],
+        "keyManager": key.get("KeyManager", ""),
+        "keySpec": spec,
+        "keyState": key["KeyState"],
+        "keyUsage": key["KeyUsage"],
+        "multiRegion": key.get("MultiRegion", False),
+        "origin": key.get("Origin", ""),
     }
 
 
@@ -195,6 +281,8 @@ INVOKES: Final[dict[str, Callable[[Aws, Args], dict[str, Any]]]] = {
     "aws:ec2/getAmi:getAmi": get_ami,
     "aws:ec2/getInstanceType:getInstanceType": get_instance_type,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": get_instance_type_offerings,
+    "aws:ec2/getRouteTable:getRouteTable": get_route_table,
+    "aws:ec2/getRouteTables:getRouteTables": get_route_tables,
     "aws:ec2/getSubnet:getSubnet": get_subnet,
     "aws:ec2/getSubnets:getSubnets": get_subnets,
     "aws:ec2/getVpc:getVpc": get_vpc,
@@ -202,5 +290,7 @@ INVOKES: Final[dict[str, Callable[[Aws, Args], dict[str, Any]]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": get_caller_identity,
     "aws:index/getPartition:getPartition": get_partition,
     "aws:index/getRegion:getRegion": get_region,
+    "aws:kms/getKey:getKey": get_key,
+    "aws:servicequotas/getServiceQuota:getServiceQuota": get_service_quota,
     "aws:ssm/getParameter:getParameter": get_parameter,
 }

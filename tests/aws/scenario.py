@@ -14,7 +14,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 from pulumi import automation
 
-from components import network, policies
+from components import network, policies, preflight
 from components.gpu_host import GpuHost, GpuHostArgs
 from components.tags import Identity
 from core.errors import PilotlightError
@@ -44,6 +44,7 @@ def program(public_key: str) -> None:
         NAME,
     )
     where = network.find(settings)
+    preflight.check(settings, where)
     identity = Identity(NAME, random.RandomId(f"{NAME}-deployment", byte_length=8).hex)
     group = aws.ec2.SecurityGroup(f"{NAME}-closed", vpc_id=where.vpc_id, tags=identity.tags("firewall"))
     key = aws.ec2.KeyPair(f"{NAME}-key", public_key=public_key, tags=identity.tags("key"))
@@ -52,8 +53,8 @@ def program(public_key: str) -> None:
         unit=settings.unit,
         control_id=identity.deployment_id,
         instance_types=settings.host.instance_types,
-        image=where.host_image,
-        subnet_id=where.subnet_id,
+        image=where.host_image.id,
+        subnet_id=where.host_subnet.id,
         group_id=group.id,
         key_name=key.key_name,
         policy=json.dumps(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -23,11 +23,46 @@ DEPLOYMENT = "0123456789abcdef"
 SIGNING_KEY = "5e" * 32
 ARN = "arn:aws:test:us-east-1:123456789012"
 
-ANSWERS: dict[str, dict[str, Any]] = {
-    "aws:ec2/getAmi:getAmi": {"id": "ami-0abc"},
-    "aws:ec2/getVpc:getVpc": {"id": "vpc-0abc"},
+SUBNET = {
+    "vpcId": "vpc-0abc",
+    "availabilityZone": "us-east-1b",
+    "mapPublicIpOnLaunch": True,
+    "availableIpAddressCount": 4000,
+}
+DEFAULT_ROUTE = {"cidrBlock": "0.0.0.0/0", "gatewayId": "igw-0abc"}
+Answer = dict[str, Any] | Callable[[Any], dict[str, Any]]  # or what makes one of the question's arguments
+Answers = Mapping[str, Answer | str] | None
+
+
+def _image(args: Any) -> dict[str, Any]:
+    architecture = next((f["values"][0] for f in args["filters"] if f["name"] == "architecture"), "x86_64")
+    disk = {"deviceName": "/dev/sda1", "ebs": {"volume_size": "8"}}
+    found = {"architecture": architecture, "rootDeviceName": "/dev/sda1", "blockDeviceMappings": [disk]}
+    named = next((f["values"][0] for f in args["filters"] if f["name"] == "image-id"), "ami-0abc")
+    return {"id": named, **found}
+
+
+def _offers(args: Any) -> dict[str, Any]:
+    types = args["filters"][0]["values"]
+    pairs = [(t, z) for t in types for z in ("us-east-1b", "us-east-1c")] + [(types[0], "us-east-1a")]
+    return {"instanceTypes": [t for t, _ in pairs], "locations": [z for _, z in pairs]}
+
+
+ANSWERS: dict[str, Answer] = {
+    "aws:ec2/getAmi:getAmi": _image,
+    "aws:ec2/getInstanceType:getInstanceType": {"defaultVcpus": 4},
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offers,
+    "aws:ec2/getRouteTables:getRouteTables": {"ids": ["rtb-0abc"]},
+    "aws:ec2/getRouteTable:getRouteTable": {"routes": [{"cidrBlock": "172.31.0.0/16"}, DEFAULT_ROUTE]},
+    "aws:ec2/getSubnet:getSubnet": lambda args: {**SUBNET, "id": args["id"]},
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0bbb", "subnet-0aaa"]},
-    "aws:ec2/getSubnet:getSubnet": {"vpcId": "vpc-0def", "id": "subnet-0ccc"},
+    "aws:ec2/getVpc:getVpc": {"id": "vpc-0abc"},
+    "aws:kms/getKey:getKey": {
+        "keyState": "Enabled",
+        "keyUsage": "ENCRYPT_DECRYPT",
+        "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
+    },
+    "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 64},
 }
 
 
@@ -58,9 +93,14 @@ def stacks() -> Iterator[dict[str, dict[str, Any]]]:
 
 
 class Cloud(pulumi.runtime.Mocks):
-    """Records resources and look-ups. Every type is offered in us-east-1b and -1c, the first in -1a too."""
+    """Records resources and look-ups. Every type is offered in us-east-1b and -1c, the first in -1a too.
 
-    def __init__(self) -> None:
+    `answers` replaces some of ANSWERS; a text is the error that the engine gives instead.
+    """
+
+    def __init__(self, answers: Answers = None) -> None:
+        self.answers = {**ANSWERS, **(answers or {})}
+        self.absent: frozenset[str] = frozenset()  # resources that are not there yet: a preview knows no id of theirs
         self.resources: list[pulumi.runtime.MockResourceArgs] = []
         self.calls: list[pulumi.runtime.MockCallArgs] = []
         self.options: dict[tuple[str, str], pulumi.ResourceOptions] = {}
@@ -81,17 +121,16 @@ class Cloud(pulumi.runtime.Mocks):
                 computed |= {"publicIp": "203.0.113.9", "allocationId": "eipalloc-1"}
             case "aws:ec2/keyPair:KeyPair":
                 computed |= {"keyName": args.name}
-        return f"{args.name}-id", {**computed, **args.inputs}
+        return "" if args.name in self.absent else f"{args.name}-id", {**computed, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         self.calls.append(args)
         if args.token == "pulumi:pulumi:readStackOutputs":
             return _outputs_of(args.args["name"])
-        if args.token == "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
-            types = args.args["filters"][0]["values"]
-            pairs = [(t, z) for t in types for z in ("us-east-1b", "us-east-1c")] + [(types[0], "us-east-1a")]
-            return {"instanceTypes": [t for t, _ in pairs], "locations": [z for _, z in pairs]}
-        return ANSWERS[args.token]
+        answer = self.answers[args.token]
+        if isinstance(answer, str):
+            raise _Refused(f"invocation of {args.token} returned an error: {answer}")
+        return answer(args.args) if callable(answer) else answer
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Inputs by name of every resource whose type ends with `kind`."""
@@ -152,8 +191,11 @@ RunProgram = Callable[..., tuple[Cloud, dict[str, Any]]]
 def run_program(monkeypatch: pytest.MonkeyPatch) -> RunProgram:
     """`run_program(stack, program)` runs any program under mocks: (cloud, what it returned, resolved)."""
 
-    def run(stack: str, program: Program, *, preview: bool = False) -> tuple[Cloud, dict[str, Any]]:
-        cloud = Cloud()
+    def run(
+        stack: str, program: Program, *, preview: bool = False, absent: Iterable[str] = (), answers: Answers = None
+    ) -> tuple[Cloud, dict[str, Any]]:
+        cloud = Cloud(answers)
+        cloud.absent = frozenset(absent)
         monkeypatch.setattr("pulumi.resource.register_resource", partial(_noted, cloud))
         outputs: dict[str, Any] = {}
 
@@ -175,20 +217,26 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> RunProgram:
 def build(run_program: RunProgram) -> Build:
     """`build(stack, section={…})` runs the program of a stack file under mocks, once: (cloud, outputs)."""
 
-    def remembered(stack: str = "qwen7b", *, fresh: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+    def remembered(
+        stack: str = "qwen7b", *, fresh: bool = False, answers: Answers = None, **changes: Any
+    ) -> tuple[Cloud, dict[str, Any]]:
         key = stack + json.dumps(changes, sort_keys=True)
+        if answers:
+            return run(stack, answers=answers, **changes)
         if fresh or key not in _BUILT:
             _BUILT[key] = run(stack, **changes)
         return _BUILT[key]
 
-    def run(stack: str, *, preview: bool = False, **changes: Any) -> tuple[Cloud, dict[str, Any]]:
+    def run(
+        stack: str, *, preview: bool = False, absent: Iterable[str] = (), answers: Answers = None, **changes: Any
+    ) -> tuple[Cloud, dict[str, Any]]:
         raw = _config(stack)
         for section, value in changes.items():
             have = raw.get(f"pilotlight:{section}")
             merged = have | value if isinstance(value, dict) and isinstance(have, dict) else value
             raw[f"pilotlight:{section}"] = merged
         settings = load(raw, stack)
-        return run_program(stack, lambda: deployment.build(settings), preview=preview)
+        return run_program(stack, lambda: deployment.build(settings), preview=preview, absent=absent, answers=answers)
 
     return remembered
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from components import network
 from components.network import candidates
 from core.errors import SettingsError
 
@@ -19,7 +18,7 @@ def test_a_zone_must_offer_every_type() -> None:
 
 
 def test_a_zone_that_does_not_is_refused() -> None:
-    with pytest.raises(SettingsError, match='"us-east-1a" does not offer every type; allowed: us-east-1b, us-east-1c'):
+    with pytest.raises(SettingsError, match=r'"us-east-1a" does not offer g5.xlarge; allowed: us-east-1b, us-east-1c'):
         candidates(OFFERS, "us-east-1a")
 
 
@@ -61,13 +60,71 @@ def test_a_named_subnet_brings_its_vpc(build: Any) -> None:
     cloud, _ = build(host={"subnetId": "subnet-0ccc", "image": "ami-0fed"})
     host = cloud.of("Instance")["qwen7b-host"]
     assert (host["subnetId"], host["ami"]) == ("subnet-0ccc", "ami-0fed")
-    assert cloud.of("SecurityGroup")["qwen7b-firewall-host"]["vpcId"] == "vpc-0def"
+    assert cloud.of("SecurityGroup")["qwen7b-firewall-host"]["vpcId"] == "vpc-0abc"
+    assert cloud.of("Instance")["qwen7b-gateway"]["subnetId"] == "subnet-0ccc"
     assert not names(cloud, ":getSubnets")
 
 
-def test_an_answer_that_does_not_come_is_one_message() -> None:
-    def refused() -> None:
-        raise RuntimeError("no matching VPC found")
+def test_the_gateway_may_have_a_subnet_of_its_own(build: Any) -> None:
+    cloud, _ = build(host={"subnetId": "subnet-0ccc"}, gateway={"subnetId": "subnet-0eee"})
+    hosts = {name: host["subnetId"] for name, host in cloud.of("Instance").items()}
+    assert hosts == {"qwen7b-host": "subnet-0ccc", "qwen7b-gateway": "subnet-0eee"}
 
-    with pytest.raises(SettingsError, match="AWS did not find the default VPC: no matching VPC found"):
-        network._ask(refused, "the default VPC")
+
+def test_the_zone_must_offer_the_gateway_s_type_too(build: Any) -> None:
+    def offers(args: Any) -> dict[str, Any]:
+        assert args["filters"][0]["values"] == ["g6.xlarge", "g5.xlarge", "t4g.small"]
+        pairs = [("g6.xlarge", "b"), ("g5.xlarge", "b"), ("g6.xlarge", "c"), ("g5.xlarge", "c"), ("t4g.small", "c")]
+        return {"instanceTypes": [t for t, _ in pairs], "locations": [f"us-east-1{z}" for _, z in pairs]}
+
+    token = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
+    cloud, _ = build(answers={token: offers})
+    assert names(cloud, ":getSubnets")[0]["availability-zone"] == ["us-east-1c"]
+    with pytest.raises(SettingsError, match=r'"us-east-1b" does not offer t4g.small; allowed: us-east-1c'):
+        build(answers={token: offers}, host={"zone": "us-east-1b"})
+
+
+REFUSAL = (
+    "reading EC2 VPCs: operation error EC2: DescribeVpcs, https response error StatusCode: 403, api error "
+    "UnauthorizedOperation: You are not authorized to perform this operation."
+)
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("aws:ec2/getVpc:getVpc", r"refused to tell the default VPC .*ec2:DescribeVpcs\. Set pilotlight:host.subnetId"),
+        ("aws:ec2/getSubnets:getSubnets", r"refused to tell the subnets of vpc-0abc.*ec2:DescribeSubnets"),
+        ("aws:ec2/getAmi:getAmi", r"refused to tell an image .*ec2:DescribeImages\. Set pilotlight:host.image"),
+        (
+            "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+            "No zone can be chosen.*Set pilotlight:host.zone",
+        ),
+    ],
+)
+def test_what_aws_refuses_to_tell_is_not_called_missing(build: Any, token: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as refused:
+        build(answers={token: REFUSAL})
+    assert "did not find" not in str(refused.value)
+
+
+def test_a_vpc_that_is_not_there_has_its_command(build: Any) -> None:
+    missing = "no matching EC2 VPC found"
+    with pytest.raises(
+        SettingsError, match=r"did not find the default VPC .*`aws ec2 create-default-vpc`.*no matching"
+    ):
+        build(answers={"aws:ec2/getVpc:getVpc": missing})
+
+
+def test_a_named_zone_needs_no_offers(build: Any) -> None:
+    token = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
+    cloud, _ = build(answers={token: REFUSAL}, host={"zone": "us-east-1d"})
+    assert names(cloud, ":getSubnets")[0]["availability-zone"] == ["us-east-1d"]
+
+
+def test_a_subnet_without_a_table_of_its_own_has_the_vpc_s_main_one(build: Any) -> None:
+    def tables(args: Any) -> dict[str, Any]:
+        return {"ids": ["rtb-0main"] if args["filters"][0]["name"] == "association.main" else []}
+
+    cloud, _ = build(answers={"aws:ec2/getRouteTables:getRouteTables": tables})
+    assert [c.args["routeTableId"] for c in cloud.calls if c.token.endswith(":getRouteTable")] == ["rtb-0main"]

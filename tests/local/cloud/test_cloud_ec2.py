@@ -95,6 +95,14 @@ def refusal(call, *args):
 
 def test_the_default_vpc_is_the_docker_network(lab):
     assert lab.backend.get_default_vpc().cidr_block == SITE.subnet
+
+
+def test_the_default_vpc_has_a_way_to_the_internet_as_on_aws(lab):
+    vpc = lab.backend.get_default_vpc()
+    (gateway,) = lab.backend.internet_gateways.values()
+    (table,) = lab.backend.describe_route_tables(filters={"vpc-id": [vpc.id], "association.main": ["true"]})
+    assert gateway.vpc.id == vpc.id
+    assert [r.gateway_id for r in table.routes if r.destination_cidr_block == "0.0.0.0/0"] == [gateway.id]
     instance = launch(lab)
     assert instance.private_ip == "10.77.0.4"
     assert instance.subnet_id == lab.backend.get_default_subnets()["us-east-1a"].id
