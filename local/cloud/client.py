@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import urllib.error
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import boto3
 from botocore.config import Config
 
 from core.errors import CloudError
-from local import folders, project
+from local import folders, project, trust
 from local.cloud import lifecycle
 from local.cloud.credentials import Credentials
 from local.cloud.site import REGION
@@ -49,6 +50,7 @@ class Cloud:
         found = lifecycle.running(wanted)
         if found is None:
             raise CloudError(f"The embedded cloud `{wanted}` is not up. Run `fab cloud.up`.")
+        os.environ.update(trust.around_proxies(os.environ, *_addresses(found)))
         return cls(**found)
 
     @property
@@ -133,9 +135,16 @@ class Cloud:
 def up(name: str | None = None, say: Any = print) -> Cloud:
     """Bring a cloud up (or find it up) and render its project."""
     wanted = name or folders.cloud_name()
-    cloud = Cloud(**lifecycle.up(wanted, say))
+    found = lifecycle.up(wanted, say)
+    os.environ.update(trust.around_proxies(os.environ, *_addresses(found)))
+    cloud = Cloud(**found)
     project.render_project(cloud.state)
     return cloud
+
+
+def _addresses(found: Mapping[str, Any]) -> tuple[str, str]:
+    """What this process's clients reach without a proxy: the API's address and the machines' network."""
+    return str(urllib.parse.urlsplit(found["endpoint"]).hostname), str(found["subnet"])
 
 
 def down(name: str | None = None) -> lifecycle.Removed:

@@ -15,6 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from local import trust
 from local.cloud import credentials
 from local.cloud.credentials import Credentials, Holder
 from local.cloud.site import Site, aws_environment
@@ -58,6 +59,7 @@ def pulumi_environment(site: Site, own: Credentials, provider_ports: Mapping[str
     attached = ",".join(f"{package}:{port}" for package, port in sorted(provider_ports.items()))
     return {
         **aws_environment(site, own),
+        **trust.around_proxies(os.environ, site.gateway),
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]),
         "PULUMI_BACKEND_URL": f"file://{site.folder / PULUMI_STATE}",

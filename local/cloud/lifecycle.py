@@ -29,7 +29,7 @@ import docker
 from docker.errors import APIError, DockerException
 
 from core.errors import CloudError, PilotlightError
-from local import folders
+from local import folders, trust
 from local.cloud import addresses, environment, processes, signatures
 from local.cloud.credentials import Credentials
 from local.cloud.daemon import CLOUD_FILE, SITE_FILE
@@ -105,7 +105,8 @@ def control(
     url = f"{endpoint}/_pilotlight/{what}"
     headers = signatures.sign(method, url, body, own, REGION)
     request = urllib.request.Request(url, data=body or None, headers=headers, method=method)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the environment names
+    with straight.open(request, timeout=timeout_s) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 
@@ -181,7 +182,7 @@ def _start(site: Site) -> dict[str, Any]:
         process = subprocess.Popen(
             [sys.executable, "-m", "local.cloud", site.state],
             cwd=site.checkout,
-            env={**_without_aws(), MARK: site.name},
+            env={**_without_aws(), **trust.around_proxies(os.environ, site.gateway), MARK: site.name},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

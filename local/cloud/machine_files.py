@@ -15,25 +15,27 @@ from pathlib import Path
 from typing import Final
 
 from core.contract import ARCHIVES, CACHE_ENV
+from local import trust
 from local.cloud.site import REGION, Site
 
 CACHE: Final = "/var/cache/pilotlight"
 # Parts of the computer's cache that machines see: package caches, which they fill too, and images' archives
 SHARED: Final = {"uv": "rw", "models": "rw", "pip": "rw", ARCHIVES: "ro"}
 USER: Final = "ubuntu"
+OWN_BUNDLE: Final = "/usr/local/share/pilotlight/ca.pem"
 _PASSED: Final = re.compile(
     r"(?i)((https?|ftp|all|no)_proxy|(PIP|UV)_\w+|\w*(CA_BUNDLE|CAINFO|SSL_CERT_FILE|SSL_CERT_DIR))"
 )
-_PROXY_EXCEPTION: Final = re.compile(r"(?i)no_proxy")
 
 
 def environment(site: Site, computer: Mapping[str, str]) -> dict[str, str]:
     """The environment of every unit and every SSH session of a machine."""
-    passed = {name: value for name, value in computer.items() if _PASSED.fullmatch(name) and _works_inside(value)}
-    for name in [n for n in passed if _PROXY_EXCEPTION.fullmatch(n)]:
-        passed[name] = f"{passed[name]},{site.subnet}"
+    passed = {name: _inside(name, value) for name, value in computer.items() if _PASSED.fullmatch(name)}
+    passed = {name: value for name, value in passed.items() if _works_inside(value)}
     return {
+        **trust.environment(passed),
         **passed,
+        **trust.around_proxies(passed, site.gateway, site.subnet),
         "AWS_ENDPOINT_URL": site.endpoint,
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": site.metadata,
         "AWS_DEFAULT_REGION": REGION,
@@ -44,9 +46,21 @@ def environment(site: Site, computer: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _inside(name: str, value: str) -> str:
+    """A file of certificates that is not below /etc/ssl lies elsewhere in a machine: `files` puts it there."""
+    return OWN_BUNDLE if name in trust.FILES and value.startswith("/") and not value.startswith("/etc/ssl/") else value
+
+
+def own_bundle(computer: Mapping[str, str]) -> str:
+    """The certificates that this computer's variables name outside /etc/ssl, one text; "" where there are none."""
+    named = {value for name in trust.FILES if _inside(name, value := computer.get(name, "")) == OWN_BUNDLE}
+    return "".join(Path(path).read_text() for path in sorted(named) if Path(path).is_file())
+
+
 def _works_inside(value: str) -> bool:
     """A path of this computer means nothing in a machine, but for the certificates, which are mounted."""
-    return "\n" not in value and '"' not in value and (not value.startswith("/") or value.startswith("/etc/ssl/"))
+    there = not value.startswith("/") or value.startswith("/etc/ssl/") or value == OWN_BUNDLE
+    return "\n" not in value and '"' not in value and there
 
 
 def files(site: Site, computer: Mapping[str, str], home: Path) -> dict[str, str]:
@@ -60,6 +74,7 @@ def files(site: Site, computer: Mapping[str, str], home: Path) -> dict[str, str]
         "/etc/sudoers.d/50-pilotlight": "Defaults env_file=/etc/environment\n",  # as Ubuntu's sudo does, by PAM
         "/etc/apt/apt.conf.d/91computer": acquire_options(sorted(Path("/etc/apt/apt.conf.d").glob("*"))),
         "/etc/pip.conf": _first_text(home / ".config/pip/pip.conf", home / ".pip/pip.conf", Path("/etc/pip.conf")),
+        OWN_BUNDLE: own_bundle(computer),
         "/etc/uv/uv.toml": _first_text(home / ".config/uv/uv.toml", Path("/etc/uv/uv.toml")),
     }
     return {path: text for path, text in found.items() if text}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import SetupError
+from local import trust
 
 
 class InterruptedStepError(SetupError):
@@ -53,7 +54,8 @@ class Commands:
     ) -> None:
         """Run to the end with output appended to `log`; SetupError with the log's last lines where it fails.
 
-        `env` is added to this process's own; `gently` lowers the priority. Standard input is empty.
+        `env` is added to this process's own, and to what makes clients trust the system's certificates; `gently` lowers
+        the priority. Standard input is empty.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
@@ -61,7 +63,9 @@ class Commands:
             sink.flush()
             code = self._run(["nice", *argv] if gently else list(argv), sink, env, cwd, timeout_s)
         if code:
-            raise SetupError(f"`{' '.join(argv)[:300]}` failed with {code}:\n{tail(log)}\nThe whole log: {log}")
+            words = trust.hint(tail(log).splitlines(), os.environ)
+            more = f"\n{words}" if words else ""
+            raise SetupError(f"`{' '.join(argv)[:300]}` failed with {code}:\n{tail(log)}\nThe whole log: {log}{more}")
 
     def _run(
         self, argv: list[str], sink: IO[bytes], env: Mapping[str, str] | None, cwd: Path | None, timeout_s: float | None
@@ -92,7 +96,7 @@ class Commands:
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **(env or {})},
+                    env={**trust.environment(os.environ), **os.environ, **(env or {})},
                     cwd=cwd,
                     process_group=0,
                 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import SetupError
-from local import folders
+from local import folders, trust
 from local.setup.commands import Commands
 
 # Not on every user's PATH, but dockerd and debootstrap are there
@@ -73,8 +73,8 @@ class Site:
         return self.has_terminal or self.commands.output(["sudo", "-n", "true"]) is not None
 
     def as_root(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs `argv` as root. sudo was asked for its password before the steps began."""
-        return list(argv) if self.is_root else ["sudo", "-n", *argv]
+        """The command line that runs `argv` as root, by the same proxies. sudo was asked for its password before."""
+        return list(argv) if self.is_root else ["sudo", "-n", *trust.kept_by_sudo(self.environ), *argv]
 
 
 def this_computer() -> Site:

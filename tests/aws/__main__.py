@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core import prices
 from core.errors import PilotlightError, SetupError
+from local import trust
 from tests.aws import scenario
 
 SWITCH = "PILOTLIGHT_TEST_AWS"
@@ -53,6 +54,7 @@ def main() -> int:
     """The whole test; exit code 0 where nothing drifted."""
     try:
         refuse(os.environ)
+        os.environ.update(trust.environment(os.environ))
         print(f"account {account()}, {scenario.REGION}. {estimate()}")
         scenario.run(boto3.client("ec2", region_name=scenario.REGION), print)
     except PilotlightError as error:

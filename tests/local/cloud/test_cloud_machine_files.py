@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local import trust
 from local.cloud import machine_files
 from local.cloud.machines import computer_hosts, resolver_file
 from local.cloud.site import Site
@@ -19,16 +20,37 @@ def test_the_computer_s_package_settings_are_passed_on_and_nothing_else():
         "UV_INDEX_URL": "https://index.example/simple",
         "PIP_FIND_LINKS": "/opt/wheels",
         "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-        "REQUESTS_CA_BUNDLE": "/opt/own/ca.pem",
         "AWS_SECRET_ACCESS_KEY": "real",
         "HOME": "/root",
     }
     found = machine_files.environment(SITE, computer)
     assert found["https_proxy"] == "http://proxy.example:3128"
-    assert found["NO_PROXY"] == "localhost,10.77.0.0/16"
+    assert found["NO_PROXY"] == found["no_proxy"] == "localhost,10.77.0.1,10.77.0.0/16"
     assert found["PIP_INDEX_URL"] == found["UV_INDEX_URL"] == "https://index.example/simple"
     assert found["SSL_CERT_FILE"] == "/etc/ssl/certs/ca-certificates.crt"
-    assert not {"PIP_FIND_LINKS", "REQUESTS_CA_BUNDLE", "AWS_SECRET_ACCESS_KEY", "HOME"} & set(found)
+    assert not {"PIP_FIND_LINKS", "AWS_SECRET_ACCESS_KEY", "HOME"} & set(found)
+
+
+def test_a_proxy_is_not_in_the_way_to_the_cloud_where_the_computer_names_no_exceptions():
+    found = machine_files.environment(SITE, {"http_proxy": "http://proxy:3128"})
+    assert found["no_proxy"] == found["NO_PROXY"] == "10.77.0.1,10.77.0.0/16"
+    assert "no_proxy" not in machine_files.environment(SITE, {})
+
+
+def test_every_client_of_a_machine_uses_the_computer_s_certificates(tmp_path):
+    found = machine_files.environment(SITE, {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"})
+    assert {found[name] for name in trust.FILES} == {"/etc/ssl/certs/ca-certificates.crt"}
+    assert found["UV_SYSTEM_CERTS"] == "true"
+
+
+def test_certificates_from_elsewhere_go_along(tmp_path):
+    own = tmp_path / "own.pem"
+    own.write_text("-----BEGIN CERTIFICATE-----\n")
+    files = machine_files.files(SITE, {"SSL_CERT_FILE": str(own), "PIP_CERT": str(own)}, tmp_path)
+    assert files[machine_files.OWN_BUNDLE] == own.read_text()
+    for name in trust.FILES:
+        assert f'{name}="{machine_files.OWN_BUNDLE}"' in files["/etc/environment"]
+    assert machine_files.OWN_BUNDLE not in machine_files.files(SITE, {}, tmp_path)
 
 
 def test_machines_find_the_cloud_and_the_cache():

@@ -77,7 +77,7 @@ def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkou
 def test_an_installation_that_failed_is_done_again(checkout: Checkout) -> None:
     failed = checkout.run(SYNC_FAILS="1")
     assert failed.returncode == 1
-    assert "requirements.lock could not be installed. Run: .venv/bin/uv pip sync" in failed.stderr
+    assert "requirements.lock could not be installed. Run: UV_SYSTEM_CERTS=true .venv/bin/uv pip sync" in failed.stderr
     checkout.calls.unlink()
     assert checkout.run().returncode == 0
     assert "pip sync" in checkout.called()
@@ -130,3 +130,53 @@ fi
     assert f"install uv=={versions.UV}" in checkout.called()
     cached = checkout.folder.parent / f"home/.cache/pilotlight/tools/uv-{versions.UV}/uv"
     assert os.readlink(checkout.folder / ".venv/bin/uv") == str(cached)
+
+
+# ------------------------------------------------------------ behind a proxy that inspects TLS
+SHOWS = """#!/bin/sh
+if [ "$1" = --version ]; then echo "uv {version} (test)"; exit 0; fi
+echo "certs=$UV_SYSTEM_CERTS proxy=$HTTPS_PROXY" >>"$CALLS"
+case "$*" in *"venv "*) mkdir -p .venv/bin; printf '#!/bin/sh\\n' >.venv/bin/python; chmod +x .venv/bin/python ;; esac
+"""
+
+
+def test_uv_uses_the_system_s_certificates_and_the_environment_s_proxy(checkout: Checkout) -> None:
+    checkout.program("uv", SHOWS.format(version=versions.UV))
+    assert checkout.run(HTTPS_PROXY="http://proxy:3128").returncode == 0
+    assert set(checkout.called().splitlines()) == {"certs=true proxy=http://proxy:3128"}
+
+
+@pytest.mark.parametrize(
+    ("configured", "env", "expected"),
+    [(False, {}, "{bundle}"), (True, {}, ""), (False, {"PIP_CERT": "/own.pem"}, "/own.pem")],
+)
+def test_pip_uses_them_too_unless_it_was_told_otherwise(
+    checkout: Checkout, tmp_path: Path, configured: bool, env: dict[str, str], expected: str
+) -> None:
+    bundle = tmp_path / "store.crt"
+    bundle.write_text("a certificate")
+    checkout.program("uv", UV.format(version="0.1.0"))
+    pip = f"""#!/bin/sh
+if [ "$1" = config ]; then exit {0 if configured else 1}; fi
+echo "cert=$PIP_CERT" >>"$CALLS"
+exit 1
+"""
+    checkout.program("fake-pip", pip)
+    copy = f'[ "$2" = venv ] && mkdir -p "$3/bin" && cp {checkout.programs}/fake-pip "$3/bin/pip"'
+    checkout.program("python3", f"#!/bin/sh\n{copy}\nexit 0\n")
+    failed = checkout.run(SSL_CERT_FILE=str(bundle), **env)
+    assert f"cert={expected.format(bundle=bundle)}" in checkout.called().splitlines()
+    assert failed.returncode == 1
+    for part in ("HTTPS_PROXY", "NO_PROXY", "/usr/local/share/ca-certificates/", "sudo update-ca-certificates"):
+        assert part in failed.stderr
+
+
+def test_apt_as_root_keeps_the_proxies(checkout: Checkout) -> None:
+    (checkout.programs / "uv").unlink()
+    (checkout.programs / "python3").unlink()
+    (checkout.programs / "id").unlink()
+    checkout.program("id", "#!/bin/sh\necho 1000\n")
+    checkout.program("apt-get", "#!/bin/sh\nexit 0\n")
+    checkout.program("sudo", '#!/bin/sh\necho "$@" >>"$CALLS"\ncase "$*" in *update*) exit 1 ;; esac\nexit 0\n')
+    assert checkout.run(https_proxy="http://proxy:3128").returncode == 1
+    assert "--preserve-env=http_proxy,https_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY apt-get" in checkout.called()

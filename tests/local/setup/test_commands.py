@@ -31,6 +31,20 @@ def test_environment_is_added_and_input_is_empty(tmp_path: Path) -> None:
     assert f"here in {tmp_path}" in log.read_text()
 
 
+def test_programs_use_the_system_s_certificates_and_a_refused_one_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UV_SYSTEM_CERTS", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    log = tmp_path / "x.log"
+    Commands().run(["sh", "-c", "echo certs=$UV_SYSTEM_CERTS"], log=log)
+    assert "certs=true" in log.read_text()
+    with pytest.raises(SetupError) as error:
+        Commands().run(["sh", "-c", "echo invalid peer certificate: UnknownIssuer; exit 2"], log=log)
+    assert "sudo update-ca-certificates" in str(error.value)
+    assert "set HTTPS_PROXY and NO_PROXY" in str(error.value)
+
+
 def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="`no-such-program` does not exist"):
         Commands().run(["no-such-program"], log=tmp_path / "x.log")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,3 +63,9 @@ def test_install_updates_first_and_goes_through_sudo(computer: Any) -> None:
     assert update[:2] == install[:2] == ["sudo", "-n"]
     assert update[-1] == "update"
     assert install[-4:] == ["install", "-y", "--no-install-recommends", "rsync"]
+
+
+def test_what_runs_as_root_keeps_the_proxies_by_name(computer: Any) -> None:
+    site = replace(computer.site(root=False), environ={"https_proxy": "http://user:secret@proxy", "PATH": ""})
+    assert site.as_root(["apt-get"]) == ["sudo", "-n", "--preserve-env=https_proxy", "apt-get"]
+    assert computer.site(root=False).as_root(["apt-get"]) == ["sudo", "-n", "apt-get"]
