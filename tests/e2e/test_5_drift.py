@@ -19,6 +19,7 @@ from pulumi import Output, automation
 from core.contract import SK_SETTINGS, TABLE_PK, TABLE_SK, Outputs
 from local.cloud import client
 from local.demo import stack
+from tests.aws import scenario
 
 NAME = "drift"
 
@@ -118,3 +119,13 @@ def test_a_secret_is_in_the_cloud_and_encrypted_in_the_state(
         assert "do-not-tell" in [f["Environment"]["Variables"].get("TOKEN") for f in functions if "Environment" in f]
     finally:
         secretive.destroy(remove=True)
+
+
+def test_the_steps_of_make_test_aws_pass_here(cloud: client.Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in cloud.env().items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    scenario.run(cloud.client("ec2"), said.append)
+    assert said[0] == "up"
+    assert len([words for words in said if "nothing changed" in words]) == 2
+    assert said[-1] == "destroy"
