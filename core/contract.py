@@ -163,6 +163,23 @@ def backend_engine(engine: str) -> str:
     return f"engine_{engine}"
 
 
+# ---------------------------------------------------------------- the front door's limits (ADR 17)
+API_CONNECTIONS_MAX: Final = 4000  # of callers; HAProxy holds the other frontends' connections apart
+INNER_CONNECTIONS_MAX: Final = 4000  # relay → engines: as many as callers, so that none of them waits for another
+CHAT_CONNECTIONS_MAX: Final = 1000  # of browsers
+CHAT_SOURCE_CONNECTIONS_MAX: Final = 500  # of one address
+METRICS_CONNECTIONS_MAX: Final = 100
+SOURCE_CONNECTIONS_MAX: Final = 2000  # of one address; an office behind NAT is one
+STRANGER_CONNECTIONS_MAX: Final = 200  # of one address from which no valid key came within an hour
+KEY_REQUESTS_MAX: Final = 1500  # in flight, waiting ones too; under a source's, so that the answer is a 429
+QUEUE_LIMIT: Final = 1000  # of gateway.queueMax: one key may fill the queue and still be answered
+URL_BYTES_MAX: Final = 8000
+HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together
+HEADERS_MAX: Final = 100
+BODY_BYTES_MAX: Final = 32 * 2**20
+CHUNKED_BYTES_MAX: Final = 16 * 2**10  # a longer body without Content-Length goes by way of the relay
+UPLOAD_S: Final = 120.0  # a body that is read by the relay has arrived within this
+
 # ---------------------------------------------------------------- intervals, seconds
 LEASE_READ_RUNNING_S: Final = 2.0  # relay while RUNNING; agent always
 LEASE_READ_OTHERWISE_S: Final = 0.5  # relay in every other state

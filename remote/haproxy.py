@@ -24,10 +24,15 @@ PROGRAM: Final = "haproxy"
 CHAT_WAITING: Final = f"{contract.ETC}/chat-waiting.html"
 
 
-def config(engines: Sequence[EngineAddress], chat: str = "") -> bytes:
-    """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`."""
-    waiting = CHAT_WAITING if chat else ""
-    return templates.render("haproxy.cfg.j2", contract=contract, engines=list(engines), chat=chat, waiting=waiting)
+def config(engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = ()) -> bytes:
+    """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
+
+    `cors_origins`: whose pages may call the API from a browser.
+    """
+    waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
+    return templates.render(
+        "haproxy.cfg.j2", contract=contract, engines=list(engines), chat=chat, waiting=waiting, cors_origins=origins
+    )
 
 
 def routes(services: Sequence[ServiceRoute]) -> bytes:
@@ -36,7 +41,12 @@ def routes(services: Sequence[ServiceRoute]) -> bytes:
 
 
 def items(
-    engines: Sequence[EngineAddress], services: Sequence[ServiceRoute], chat: str = "", *, chat_sleeps: bool = False
+    engines: Sequence[EngineAddress],
+    services: Sequence[ServiceRoute],
+    chat: str = "",
+    *,
+    chat_sleeps: bool = False,
+    cors_origins: Sequence[str] = (),
 ) -> list[Item]:
     """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
 
@@ -44,7 +54,7 @@ def items(
     """
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
-    file = File(CONFIG, config(engines, chat), check='haproxy -c -q -f "$1" 2>&1')
+    file = File(CONFIG, config(engines, chat, cors_origins), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
     ports = [PortFree(port, PROGRAM) for port in (contract.API_PORT, *([contract.CHAT_PORT] if chat else []))]
     return [*ports, KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]

@@ -57,5 +57,6 @@ def _front(inventory: Inventory) -> list[Item]:
         inventory.services(),
         page.address if page else "",
         chat_sleeps=inventory.settings.chat_on == "host",
+        cors_origins=inventory.settings.access.cors_origins,
     )
     return [*door, *relay.items(inventory.relay_config())]

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from core import durations, instance_types, zones
+from core import contract, durations, instance_types, zones
 from core.errors import SettingsError
 from core.settings.suggest import closest
 
@@ -30,6 +30,8 @@ WIDEST_V4: Final = 8
 WIDEST_V6: Final = 16
 PASSWORD_SHORTEST: Final = 8
 PASSWORD_LONGEST: Final = 72  # bcrypt, which Open WebUI uses, reads no more
+_ORIGIN_PATTERN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::\d{1,5})?"
+_QUEUE_SCHEMA: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": contract.QUEUE_LIMIT}
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
 
 
@@ -79,6 +81,25 @@ def _network(text: str) -> str:
             f"(at least /{WIDEST_V4} for IPv4, /{WIDEST_V6} for IPv6)"
         )
     return str(network)
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454): lower case, no path, no port that goes without saying."""
+    found = re.match(_ORIGIN_PATTERN, text.lower())
+    bare = re.sub(r"^(http:.*):80$|^(https:.*):443$", r"\1\2", found[0]) if found else ""
+    if text not in {"*", bare}:
+        write = bare or "https://app.example.com"
+        raise ValueError(f"is not an origin, which is scheme, host and port alone; write e.g. {write}")
+    return text
+
+
+def _queue(count: int) -> int:
+    if count > contract.QUEUE_LIMIT:
+        raise ValueError(
+            f"is more than {contract.QUEUE_LIMIT}: the gateway has {contract.API_CONNECTIONS_MAX} connections for "
+            f"callers, one key has {contract.KEY_REQUESTS_MAX} requests at most, and who waits keeps one of both"
+        )
+    return count
 
 
 def _public_key(text: str) -> str:
@@ -173,6 +194,8 @@ _SEALED: Final[dict[str, Any]] = {"type": "object", "required": ["secure"], "add
 Password = Annotated[
     str | None, BeforeValidator(_password), WithJsonSchema({"anyOf": [{"type": "string", "minLength": 8}, _SEALED]})
 ]
+Origin = Annotated[str, AfterValidator(_origin)]
+QueueMax = Annotated[int, Field(ge=1), AfterValidator(_queue), WithJsonSchema(_QUEUE_SCHEMA)]
 Cidr = Annotated[str, AfterValidator(_network)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]

@@ -40,8 +40,10 @@ from core.settings.checks import (
     KmsKeyArn,
     MaybeDuration,
     Name,
+    Origin,
     Password,
     PublicKey,
+    QueueMax,
     Region,
     Spot,
     StackName,
@@ -72,6 +74,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 Types = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)]
 MoreTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 Keys = Annotated[tuple[KmsKeyArn, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
@@ -130,8 +133,10 @@ class Gateway(Section):
         alias="diskGiB",
         description="Root disk, GiB; the chat page's image takes about 6 of them, twice while it is replaced.",
     )
-    queue_max: Annotated[int, Field(ge=1, le=10000)] = Field(
-        default=100, description="Requests that may wait while the host starts; more are answered 429."
+    queue_max: QueueMax = Field(
+        default=100,
+        description=f"Requests that may wait while the host starts, at most {contract.QUEUE_LIMIT}; more are answered "
+        "429.",
     )
 
 
@@ -167,6 +172,11 @@ class Access(Section):
 
     cidrs: Cidrs = Field(default=(), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
     ssh_cidrs: Cidrs = Field(default=(), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
+    cors_origins: Origins = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, e.g. https://app.example.com; * is every "
+        "page. `fab deploy` applies it. Default: none.",
+    )
 
 
 Flag = str | int | float | bool

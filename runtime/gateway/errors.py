@@ -143,3 +143,9 @@ def engine_crashed(detail: str) -> Refusal:
     """502: the request reached the engine and is never sent again."""
     message = f"The engine ended the connection before the answer was complete ({detail}). It was not sent again."
     return Refusal(502, "engine_crashed", message)
+
+
+def engine_redirected(status: int) -> Refusal:
+    """502: HAProxy says the same where the engine is reached without the relay. Where it points stays with us."""
+    message = f"The engine answered with a redirect ({status}), which is not followed."
+    return Refusal(502, "engine_redirected", message, should_retry=False)

@@ -1,6 +1,7 @@
 """From the relay to an engine: always by way of HAProxy's inner frontend, so that the fence counts it, never back here.
 
-A request whose body reached an engine is never sent again. `NotSent` is the only failure after which a caller of
+A request whose body reached an engine is never sent again, and no redirect is followed: it would carry the prompt to
+whatever server the engine names. `NotSent` is the only failure after which a caller of
 `Engines.send` may try again: HAProxy says by a header of its own that the engine's port refused.
 """
 
@@ -49,7 +50,9 @@ class Engines:
         """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
         headers = {**call.headers, ENGINE_HEADER: call.engine, "Accept-Encoding": "identity"}
         try:
-            answer = await self._session.post(self._inner + call.path, data=io.BytesIO(call.body), headers=headers)
+            answer = await self._session.post(
+                self._inner + call.path, data=io.BytesIO(call.body), headers=headers, allow_redirects=False
+            )
         except aiohttp.ClientConnectorError as error:
             raise NotSent(str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -57,6 +60,9 @@ class Engines:
         if answer.status == 503 and NOT_SENT_HEADER in answer.headers:
             answer.close()
             raise NotSent(call.engine)
+        if 300 <= answer.status < 400:
+            answer.close()
+            raise errors.engine_redirected(answer.status)
         return answer
 
 
@@ -91,12 +97,15 @@ async def _copy(answer: aiohttp.ClientResponse, request: web.Request, response: 
 
 async def pour(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
     """An event stream's bytes into a response that has begun; a broken one ends with an error and no `[DONE]`."""
+    end = b"\n\n"
     try:
         async for chunk in answer.content.iter_any():
             await response.write(chunk)
+            end = (end + chunk)[-2:]
     except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, TimeoutError) as error:
         log.warning("stream broken", extra={"facts": {"error": str(error)}})
-        await response.write(b"\n\n" + errors.engine_crashed("the stream broke off").event())
+        gap = b"\n" * (2 - len(end) + len(end.rstrip(b"\n")))  # an empty event more would hide the error from openai-go
+        await response.write(gap + errors.engine_crashed("the stream broke off").event())
     await response.write_eof()
 
 

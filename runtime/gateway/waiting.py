@@ -57,10 +57,13 @@ class Waiting:
         return self.response.prepared
 
     async def tell(self, words: str) -> None:
-        """A comment for whoever reads along, and a line for a person where it says something new."""
+        """A comment for whoever reads along, and a line for a person where it says something new.
+
+        A comment is one line without an empty one after it: openai-go up to v3.41 reads that as an event without data.
+        """
         if not self.begun:
             await self.response.prepare(self._request)
-        await self.response.write(f": pilotlight: {words}\n\n".encode())
+        await self.response.write(f": pilotlight: {words}\n".encode())
         if self._view is not None:
             await self._show(sentence(self._view.eta_s()), done=False)
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.archive import ROOT
+from core import contract
 from core.errors import SettingsError
 from core.settings import load, schedule, stop_after_s, unit_settings
 
@@ -145,6 +146,12 @@ def test_off(off: object) -> None:
             "has bits set behind its prefix; write 10.0.0.0/8",
         ),
         ({"access": {"cidrs": ["1.2.3.4"], "sshCidrs": ["10.0.0.0/8"]}}, "for one address write 1.2.3.4/32"),
+        ({"access": {"corsOrigins": ["app.example.com"]}}, "is not an origin, which is scheme, host and port alone"),
+        ({"access": {"corsOrigins": ["https://App.example.com/chat"]}}, "write e.g. https://app.example.com"),
+        ({"access": {"corsOrigins": ["https://a.example:443"]}}, "write e.g. https://a.example"),
+        ({"access": {"corsOrigins": ['https://a.example" -m found']}}, "is not an origin"),
+        ({"gateway": {"queueMax": 1001}}, "gateway.queueMax: 1001 is more than 1000: the gateway has 4000 connections"),
+        ({"gateway": {"queueMax": 0}}, "must be greater than or equal to 1"),
         ({"engines": None}, "pilotlight:engines is not set, and has no default"),
         ({"engines": {}}, "engines: {} has 0 entries; at least 1 is needed"),
         ({"engines": {f"e{n}": {"model": "m"} for n in range(17)}}, "has 17 entries; at most 16 are allowed"),
@@ -181,6 +188,17 @@ def test_every_wrong_value_is_named_at_once() -> None:
         "pilotlight:idle.stopAfter:",
         "pilotlight:budget.monthlyUsd:",
     ]
+
+
+def test_a_full_queue_leaves_room_for_others() -> None:
+    """One key may fill the queue, one office may have such a key, and both leave connections for others."""
+    assert contract.QUEUE_LIMIT < contract.KEY_REQUESTS_MAX < contract.SOURCE_CONNECTIONS_MAX
+    assert contract.SOURCE_CONNECTIONS_MAX * 2 <= contract.API_CONNECTIONS_MAX <= contract.INNER_CONNECTIONS_MAX
+
+
+@pytest.mark.parametrize("origin", ["*", "https://app.example.com", "http://localhost:5173", "http://[::1]:3000"])
+def test_origins(origin: str) -> None:
+    assert load(raw(access={"corsOrigins": [origin]}, cloud="embedded"), "lab").access.cors_origins == (origin,)
 
 
 def test_a_private_key_is_never_shown() -> None:

@@ -66,8 +66,46 @@ def test_the_loopback_alone_has_relay_inner_and_metrics(text: str) -> None:
     ]
 
 
+def test_no_frontend_takes_anothers_connections(text: str) -> None:
+    """Callers without a key cannot keep the relay's inner hop from a connection: each frontend has its own share."""
+    frontends = [section(text, name) for name in re.findall(r"^(frontend \S+)$", text, re.MULTILINE)]
+    shares = [int(re.findall(r"^  maxconn (\d+)$", part, re.MULTILINE)[0]) for part in frontends]
+    (whole,) = re.findall(r"^  maxconn (\d+)$", section(text, "global"), re.MULTILINE)
+    assert sum(shares) <= int(whole)
+
+
+def test_the_relays_own_hop_has_as_many_connections_as_callers(text: str) -> None:
+    assert f"  maxconn {contract.INNER_CONNECTIONS_MAX}\n" in section(text, "frontend inner")
+    assert f"  maxconn {contract.API_CONNECTIONS_MAX}\n" in section(text, "frontend api")
+
+
+def test_no_page_may_call_unless_the_stack_file_says_so(text: str) -> None:
+    assert "set-var(txn.cors)" not in text
+    assert "set-var(txn.cors) req.fhdr(origin) if { req.fhdr(origin) -m str https://a.example http://b:1 }" in (
+        haproxy.config(ENGINES, cors_origins=("https://a.example", "http://b:1")).decode()
+    )
+
+
 def test_every_answer_of_haproxys_own_has_openais_shape(text: str) -> None:
-    answers = re.findall(r"http-error status (\d+) content-type application/json string '([^']*)'", text)
-    assert {int(status) for status, _ in answers} >= {400, 401, 403, 404, 405, 408, 413, 429, 500, 501, 502, 503, 504}
+    answers = re.findall(r"(?:http-error|return) status (\d+) content-type application/json string '([^']*)'", text)
+    answers = [(status, body) for status, body in answers if status != "200"]
+    assert {int(status) for status, _ in answers} >= {
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        413,
+        414,
+        415,
+        429,
+        431,
+        500,
+        501,
+        502,
+        503,
+        504,
+    }
     for _, body in answers:
         assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}

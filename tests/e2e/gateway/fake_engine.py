@@ -1,7 +1,7 @@
 """An engine that speaks the OpenAI protocol without a model: `python fake_engine.py PORT`. Commands by HTTP:
 
 GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly,
-"think" says nothing for a minute.
+"think" says nothing for a minute, "redirect" names another place. `Access-Control-Allow-Origin: *` as vLLM says it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
     prompt = asked["messages"][-1]["content"]
     seen = {"sha256": hashlib.sha256(body).hexdigest(), "prompt": prompt[:40], "headers": dict(request.headers)}
     SEEN.append(seen)
+    if prompt.startswith("redirect"):
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
     if prompt.startswith("die"):
         os._exit(1)
     if prompt.startswith("think"):
@@ -55,6 +57,18 @@ async def seen(_: web.Request) -> web.Response:
     return web.json_response(SEEN)
 
 
+async def elsewhere(request: web.Request) -> web.Response:
+    SEEN.append({"prompt": "elsewhere", "headers": dict(request.headers)})
+    return web.json_response({})
+
+
+async def any_page(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+
+
 app = web.Application(client_max_size=2**26)
-app.add_routes([web.post("/v1/chat/completions", chat), web.get("/seen", seen)])
+app.add_routes(
+    [web.post("/v1/chat/completions", chat), web.get("/seen", seen), web.route("*", "/elsewhere", elsewhere)]
+)
+app.on_response_prepare.append(any_page)
 web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handler_cancellation=True)

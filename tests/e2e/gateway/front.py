@@ -36,10 +36,11 @@ REGION, UNIT = "us-east-1", "lab/host"
 
 
 class Front:
-    """Starts and stops the parts; every port is free and on the loopback."""
+    """Starts and stops the parts; every port is free and on the loopback. `limits`: other values of core.contract."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, queue_max: int = 8, cors: tuple[str, ...] = (), **limits: int) -> None:
         self.folder = folder
+        self.queue_max, self.cors, self.limits = queue_max, cors, limits
         self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
         self._counted_from = 0
         self.container = f"pilotlight-test-front-{secrets.token_hex(4)}"
@@ -104,16 +105,19 @@ class Front:
         names.INNER_PORT, names.HAPROXY_METRICS_PORT = self.ports["inner"], self.ports["metrics"]
         names.KEYS_MAP, names.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
         names.HAPROXY_SOCKET = str(self.folder / "admin.sock")
+        vars(names).update(self.limits)
         engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-        text = environment.from_string(TEMPLATE.read_text()).render(contract=names, engines=engines)
+        text = environment.from_string(TEMPLATE.read_text()).render(
+            contract=names, engines=engines, chat="", waiting="", cors_origins=self.cors
+        )
         (self.folder / "haproxy.cfg").write_text(text)
         (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
         (self.folder / "routes.map").write_text(f"chat {contract.BACKEND_RELAY}\n")
         config = RelayConfig(
             schema_version=contract.SCHEMA_VERSION, stack="lab", unit=UNIT, region=REGION, table=self.table,
             instance_id=self.instance_id, reaper_function="reaper", engines=engines,
-            services=(ServiceRoute("chat", "tiny"),), hold_for_s=60.0, queue_max=8, start_timeout_s=60.0,
+            services=(ServiceRoute("chat", "tiny"),), hold_for_s=60.0, queue_max=self.queue_max, start_timeout_s=60.0,
         )  # fmt: skip
         (self.folder / "relay.json").write_text(config.to_json())
 
@@ -195,11 +199,15 @@ class Front:
 
 
 def free_ports(count: int) -> list[int]:
+    """Below the range from which the kernel gives ports to clients: a part that starts again finds its own free."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        found: list[int] = []
+        while len(found) < count:
+            one, port = stack.enter_context(socket.socket()), 20000 + secrets.randbelow(12000)
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+        return found
 
 
 def wait_port(port: int) -> None:
@@ -233,9 +241,9 @@ def aws() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def running_front(folder: Path) -> Iterator[Front]:
-    """A front of which every test begins with `recover`."""
-    front = Front(folder)
+def running_front(folder: Path, **options: Any) -> Iterator[Front]:
+    """A front of which every test begins with `recover`; `options` as Front takes them."""
+    front = Front(folder, **options)
     try:
         front.make_running()
         yield front

@@ -73,12 +73,12 @@ def test_relay_killed_while_it_holds_the_sdk_asks_again_and_is_answered(front: F
     asked, refused = front.client(), front.client(max_retries=0)
     again, answers = in_background(lambda: ask(asked, "hi"))
     once, errors = in_background(lambda: _error(lambda: ask(refused, "hi")))
-    until(lambda: _waiting(front) == 2, "held")
+    until(lambda: waiting(front) == 2, "held")
     front.end("relay", kill=True)
     once.join(20)
     assert (errors[0].status_code, errors[0].code) == (502, "relay_restarted")
     front.start_relay()
-    until(lambda: _waiting(front) == 1, "held again")
+    until(lambda: waiting(front) == 1, "held again")
     front.start_engine()
     front.agent_ready("boot-2")
     again.join(30)
@@ -86,7 +86,7 @@ def test_relay_killed_while_it_holds_the_sdk_asks_again_and_is_answered(front: F
     assert len(engine_seen(front)) == 1
 
 
-def _waiting(front: Front) -> int:
+def waiting(front: Front) -> int:
     found: int = requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=5).json()["waiting"]
     return found
 

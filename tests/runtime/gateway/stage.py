@@ -227,13 +227,22 @@ class FakeEngine:
         self.breaks = False
         self.endless = False
         self.status = 200
+        self.redirect = 0  # status; the place it names counts who came
+        self.followed = 0
         self.app = web.Application(client_max_size=2**26)
         self.app.router.add_post("/v1/{rest:.+}", self._answer)
+        self.app.router.add_route("*", "/elsewhere", self._elsewhere)
+
+    async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
+        self.followed += 1
+        return web.json_response({"you": "followed"})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.refuse:
             self.refuse -= 1
             return web.json_response({"error": {}}, status=503, headers={NOT_SENT_HEADER: "1"})
+        if self.redirect:
+            return web.Response(status=self.redirect, headers={"Location": "/elsewhere"})
         asked = await request.json()
         self.seen.append({"engine": request.headers[ENGINE_HEADER], "asked": asked, "headers": dict(request.headers)})
         if self.status != 200:

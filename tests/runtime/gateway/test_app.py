@@ -184,6 +184,26 @@ def test_comments_tell_what_is_left() -> None:
     play(scene, State.STOPPED)
 
 
+def test_comments_make_no_empty_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """openai-go up to v3.41 reads an empty line after a comment as an event, and fails on its data."""
+    monkeypatch.setattr("runtime.gateway.hold.SSE_COMMENT_S", 0.0)
+
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        task = asyncio.create_task(raw(url, BODY | {"stream": True}))
+        await stage.waiting()
+        for _ in range(3):
+            stage.view.tick()
+            await asyncio.sleep(0.01)
+        await wake(stage)
+        _, _, text = await task
+        comments = text[: text.index(b"data:")]
+        assert comments.count(b": pilotlight: ") >= 2
+        assert b"\n\n" not in comments
+        assert comments.endswith(b"\n")
+
+    play(scene, State.STOPPED)
+
+
 def test_a_caller_who_hangs_up_is_gone_and_the_demand_stays() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(ask(url))
@@ -251,7 +271,24 @@ def test_broken_stream_ends_with_an_error_and_without_done(state: State) -> None
         last = text.strip().splitlines()[-1].removeprefix(b"data: ")
         assert (status, json.loads(last)["error"]["code"]) == (200, "engine_crashed")
         assert b"[DONE]" not in text
+        assert b"\n\n\n" not in text, "an empty event hides the error from openai-go"
         assert len(engine.seen) == 1
+
+    play(scene, state)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED])
+def test_an_engines_redirect_is_not_followed(status: int, state: State) -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        engine.redirect = status
+        task = asyncio.create_task(raw(url, BODY))
+        if state is State.STOPPED:
+            await stage.waiting()
+            await wake(stage)
+        answered, headers, text = await task
+        assert (answered, json.loads(text)["error"]["code"]) == (502, "engine_redirected")
+        assert (engine.followed, "Location" in headers) == (0, False)
 
     play(scene, state)
 
