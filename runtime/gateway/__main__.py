@@ -10,8 +10,9 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import Engines
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import Routes
+from runtime.gateway.serving import listening
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
 from runtime.gateway.watch import Watch
@@ -32,8 +34,6 @@ from runtime.power import PowerRefused, PowerUnanswered
 from runtime.power.ec2 import Ec2Power
 
 log = logging.getLogger("relay")
-
-SHUTDOWN_S = 8.0  # streams that go through the relay get this long when it is restarted; its unit gives 10 s
 
 
 def main() -> int:
@@ -45,19 +45,28 @@ def main() -> int:
     except PilotlightError as error:
         print(error, file=sys.stderr)  # noqa: T201 - one plain message for whoever starts it by hand
         return 1
-    web.run_app(
-        _application(config, options),
-        host="127.0.0.1",
-        port=options.port,
-        print=None,
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=SHUTDOWN_S,
-    )
-    return 0
+    return asyncio.run(_serve(config, options))
 
 
-async def _application(config: RelayConfig, options: argparse.Namespace) -> web.Application:
+async def _serve(config: RelayConfig, options: argparse.Namespace) -> int:
+    """Until a signal, or until the watch is dead: a relay without it would hold callers for ever."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    deaths: list[BaseException] = []
+
+    def dead(error: BaseException) -> None:
+        deaths.append(error)
+        stop.set()
+
+    async with listening(await _application(config, options, dead), options.port):
+        await stop.wait()
+    return 1 if deaths else 0
+
+
+async def _application(
+    config: RelayConfig, options: argparse.Namespace, dead: Callable[[BaseException], None]
+) -> web.Application:
     view, hall = View(config.unit), Hall(config.queue_max)
     store, power = DynamoLeaseStore(config.table, config.region), Ec2Power(config.region)
     await asyncio.to_thread(power.prepare)
@@ -76,7 +85,7 @@ async def _application(config: RelayConfig, options: argparse.Namespace) -> web.
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(watch.run(), name="watch")
-        task.add_done_callback(_end_if_dead)
+        task.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
         task.cancel()
         await engines.close()
@@ -90,12 +99,11 @@ async def _application(config: RelayConfig, options: argparse.Namespace) -> web.
     return app
 
 
-def _end_if_dead(task: asyncio.Task[None]) -> None:
-    """A relay without its watch would hold callers for ever: end, and let systemd start a new one."""
+def _end_if_dead(task: asyncio.Task[None], dead: Callable[[BaseException], None]) -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
     log.error("watch died", exc_info=error)
-    raise web.GracefulExit
+    dead(error)
 
 
 def _invoke_reaper(config: RelayConfig) -> None:

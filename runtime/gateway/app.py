@@ -15,8 +15,9 @@ import aiohttp
 from aiohttp import web
 
 from core.contract import RelayConfig
+from runtime.gateway import bodies, errors, forward
 from runtime.gateway import call as calls
-from runtime.gateway import errors, forward
+from runtime.gateway.bodies import Budget, Share
 from runtime.gateway.call import Call
 from runtime.gateway.errors import Refusal
 from runtime.gateway.forward import Engines, NotSent
@@ -26,7 +27,6 @@ from runtime.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-BODY_MAX: Final = 32 * 2**20
 RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
 KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,12 +40,18 @@ class Relay:
         self._view = view
         self._hall = hall
         self._engines = engines
+        self._budget = Budget()
         self._services = {s.name: s for s in config.services}
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of bodies that are held or about to come."""
+        return self._budget.held
 
     # ------------------------------------------------------------ answered by the relay itself
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
-        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting}
+        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting, "body_bytes": self.body_bytes}
         return web.json_response(seen | {"store": self._view.store_down or "ok"})
 
     async def models(self, _: web.Request) -> web.Response:
@@ -65,10 +71,14 @@ class Relay:
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """POST: straight on where the host is awake; else held until it is, or refused."""
-        call = calls.read(request.path, await _body(request), request.headers, self._services)
+        with self._budget.share(request.headers.get(KEY_HEADER, "")) as share:
+            body = await bodies.receive(request, share)
+            return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
+
+    async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         if self._view.awake:
             try:
-                return await self._straight(call, request)
+                return await self._straight(call, request, share)
             except NotSent:
                 self._doubt()
         if call.quiet:
@@ -78,24 +88,32 @@ class Relay:
         except Refusal:
             self._hall.ask()
             raise
-        return await (self._held_stream(call, request) if call.stream else self._held(call, request))
+        held = self._held_stream if call.stream else self._held
+        return await held(call, request, share)
 
-    async def _straight(self, call: Call, request: web.Request) -> web.StreamResponse:
-        async with await self._engines.send(call) as answer:
-            self._view.doubted = False
+    async def _straight(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
+        async with await self._sent(call, share) as answer:
             return await forward.pass_on(answer, request)
 
-    async def _held(self, call: Call, request: web.Request) -> web.StreamResponse:
+    async def _sent(self, call: Call, share: Share) -> aiohttp.ClientResponse:
+        """The engine's answer; it has the body, so we keep it no longer."""
+        answer = await self._engines.send(call)
+        self._view.doubted = False
+        call.body.drop()
+        share.release()
+        return answer
+
+    async def _held(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """Silently, for at most hold_for_s."""
-        async with await self._when_awake(call, self._config.hold_for_s, None) as answer:
+        async with await self._when_awake(call, share, self._config.hold_for_s, None) as answer:
             return await forward.pass_on(answer, request)
 
-    async def _held_stream(self, call: Call, request: web.Request) -> web.StreamResponse:
+    async def _held_stream(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """200 at once, comments while the host starts, then the engine's own stream."""
         waiting = Waiting(request, self._view if call.page else None)
         longest = max(self._config.hold_for_s, self._config.start_timeout_s)
         try:
-            answer = await self._when_awake(call, longest, waiting.tell)
+            answer = await self._when_awake(call, share, longest, waiting.tell)
         except Refusal as refusal:
             if not waiting.begun:
                 raise
@@ -117,34 +135,26 @@ class Relay:
             await response.write_eof()
         return response
 
-    async def _when_awake(self, call: Call, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
+    async def _when_awake(
+        self, call: Call, share: Share, longest_s: float, tell: Tell | None
+    ) -> aiohttp.ClientResponse:
         """Wait in the hall until the host is awake and its engine takes the call."""
         deadline = asyncio.get_running_loop().time() + longest_s
-        with self._hall.seat(len(call.body)):
+        with self._hall.seat():
             while True:
                 await until_awake(self._view, deadline, tell, wakes=self._config.wakes)
                 try:
-                    answer = await self._engines.send(call)
+                    return await self._sent(call, share)
                 except NotSent:
                     self._doubt()
                     if asyncio.get_running_loop().time() >= deadline:
                         raise errors.waking(self._view.state, self._view.eta_s()) from None
                     await asyncio.sleep(RETRY_PAUSE_S)
-                else:
-                    self._view.doubted = False
-                    return answer
 
     def _doubt(self) -> None:
         """The lease says RUNNING, the engine refuses: read again, ask EC2."""
         self._view.doubted = True
         self._hall.arrived.set()
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise errors.too_large(BODY_MAX) from error
 
 
 @web.middleware
@@ -183,10 +193,14 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def make_app(relay: Relay) -> web.Application:
     """The application; HAProxy's allow-list has the same paths."""
-    app = web.Application(client_max_size=BODY_MAX, middlewares=[shaped])
+    app = web.Application(middlewares=[shaped])
     app.router.add_get("/health", relay.health)
     app.router.add_get("/v1/models", relay.models)
     app.router.add_get("/v1/models/{name:.+}", relay.model)
     for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
-        app.router.add_post(path, relay.generate)
+        app.router.add_post(path, relay.generate, expect_handler=_expects_nothing)
     return app
+
+
+async def _expects_nothing(_: web.Request) -> None:
+    """HAProxy has said `100 Continue`; an expectation that nobody knows is no reason to refuse, nor in plain text."""

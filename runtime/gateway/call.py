@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from core.contract import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER, ServiceRoute
 from runtime.gateway import errors
+from runtime.gateway.bodies import Body
+from runtime.gateway.outline import NotAnObject
 
 NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
-    | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie"}
+    | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie", "content-encoding"}
 )
+STREAMED_PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})  # embeddings have no `stream`
+JUDGED_BYTES: Final = 256 * 2**10  # up to here a slip anywhere in the JSON is told before anything wakes
+# What vLLM takes for a boolean (pydantic's lax mode, https://docs.pydantic.dev/latest/concepts/conversion_table/)
+_WORDS: Final = {
+    **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True),
+    **dict.fromkeys(("0", "off", "f", "false", "n", "no"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Call:
     """A generation. `body` is what the engine gets, unchanged. `page`: the chat page sent it, for a person."""
 
     path: str
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
     model: str
     engine: str
@@ -30,23 +39,39 @@ class Call:
     page: bool = False
 
 
-def read(path: str, body: bytes, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
-    """Parse a request; Refusal 400 for a body that is not JSON or names no model, 404 for an unknown one."""
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise errors.invalid(f"The body is not valid JSON: {error}", code="invalid_json") from error
-    if not isinstance(asked, dict):
-        raise errors.invalid("The body must be a JSON object.", code="invalid_json")
-    model = asked.get("model")
+def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
+    """Parse a request; Refusal 400 for a body that is not JSON or names no model, 404 for an unknown one.
+
+    Of a `model` that comes twice the first counts, as for HAProxy; of a `stream` the last, as for vLLM.
+    """
+    members = _members(body)
+    model = next((value for name, value in members if name == "model"), None)
     if not isinstance(model, str) or not model:
         raise errors.invalid("You must provide a `model`.", code="missing_model", param="model")
     service = services.get(model)
     if service is None:
         raise errors.unknown_model(model, sorted(services))
+    stream = path in STREAMED_PATHS and _streams(dict(members).get("stream"))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
     quiet, page = (bool(headers.get(name, "").strip()) for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
-    return Call(path, body, forwarded, model, service.engine, asked.get("stream") is True, quiet, page)
+    return Call(path, body, forwarded, model, service.engine, stream, quiet, page)
+
+
+def _members(body: Body) -> list[tuple[str, Any]]:
+    try:
+        if body.size <= JUDGED_BYTES:
+            json.loads(b"".join(body.pieces))
+        return body.outline.members()
+    except (NotAnObject, ValueError, RecursionError) as error:
+        raise errors.not_json(str(error)) from error
+
+
+def _streams(value: Any) -> bool:
+    """As vLLM reads it, so that a request is the same awake and asleep."""
+    known = _WORDS.get(value.lower()) if isinstance(value, str) else {0: False, 1: True, None: False}.get(value)
+    if known is None:
+        raise errors.invalid("`stream` must be true or false.", param="stream")
+    return known
 
 
 def _forwarded(name: str) -> bool:

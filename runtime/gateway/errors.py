@@ -57,6 +57,37 @@ def invalid(message: str, *, code: str = "invalid_request", param: str | None = 
     return Refusal(400, code, message, type_="invalid_request_error", param=param)
 
 
+def not_json(detail: str) -> Refusal:
+    """400: what cannot be read names no model, so it wakes nothing."""
+    return invalid(f"The body must be a JSON object: {detail}", code="invalid_json")
+
+
+def unreadable(status: int) -> Refusal:
+    """What aiohttp refuses before a handler is asked; HAProxy lets hardly any of it through."""
+    return Refusal(status, "bad_request", "The request is not valid HTTP.", type_="invalid_request_error")
+
+
+def unsupported_encoding(encoding: str) -> Refusal:
+    """415: HAProxy says the same."""
+    message = f"The Content-Encoding of a body may be gzip, deflate or identity, and is {encoding[:40]}."
+    return Refusal(415, "unsupported_encoding", message, type_="invalid_request_error")
+
+
+def too_slow(limit_s: float) -> Refusal:
+    """408: the body did not arrive."""
+    message = f"The body did not arrive within {limit_s:.0f} s."
+    return Refusal(408, "request_timeout", message, type_="invalid_request_error", should_retry=False)
+
+
+def bodies_full(limit_bytes: int) -> Refusal:
+    """429: no room for another body, of this key or at all."""
+    message = (
+        f"Bodies that arrive or wait take as much memory as they may ({limit_bytes // 2**20} MiB, half of it for one "
+        "key). Send this again later."
+    )
+    return Refusal(429, "bodies_full", message, type_="requests", retry_after_s=5)
+
+
 def too_large(limit_bytes: int) -> Refusal:
     """413: more body than the relay holds."""
     message = f"The body is longer than {limit_bytes // 2**20} MiB."

@@ -7,7 +7,6 @@ whatever server the engine names. `NotSent` is the only failure after which a ca
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 from typing import Any, Final
@@ -48,10 +47,11 @@ class Engines:
 
     async def send(self, call: Call) -> aiohttp.ClientResponse:
         """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
-        headers = {**call.headers, ENGINE_HEADER: call.engine, "Accept-Encoding": "identity"}
+        ours = {ENGINE_HEADER: call.engine, "Accept-Encoding": "identity", "Content-Length": str(call.body.size)}
+        headers = {**call.headers, **ours}
         try:
             answer = await self._session.post(
-                self._inner + call.path, data=io.BytesIO(call.body), headers=headers, allow_redirects=False
+                self._inner + call.path, data=call.body.stream(), headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             raise NotSent(str(error)) from error

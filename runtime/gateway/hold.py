@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
 
 from core.contract import SSE_COMMENT_S
 from runtime.gateway import errors
 from runtime.gateway.view import View
-
-HELD_BYTES_MAX: Final = 64 * 2**20  # bodies of held requests together: the relay lives on a small machine
 
 Tell = Callable[[str], Awaitable[None]]
 
@@ -24,7 +21,6 @@ class Hall:
         self.demand = False
         self.arrived = asyncio.Event()  # set: the watch should look now
         self._seats = seats
-        self._bytes = 0
 
     @property
     def wanted(self) -> bool:
@@ -38,18 +34,16 @@ class Hall:
         self.demand = True
 
     @contextlib.contextmanager
-    def seat(self, body_bytes: int) -> Iterator[None]:
+    def seat(self) -> Iterator[None]:
         """Wait here; Refusal `queue_full` where the room is full."""
         self.ask()
-        if self.waiting >= self._seats or self._bytes + body_bytes > HELD_BYTES_MAX:
+        if self.waiting >= self._seats:
             raise errors.queue_full(self.waiting)
         self.waiting += 1
-        self._bytes += body_bytes
         try:
             yield
         finally:
             self.waiting -= 1
-            self._bytes -= body_bytes
 
 
 async def until_awake(view: View, deadline: float, tell: Tell | None, *, wakes: bool = True) -> None:

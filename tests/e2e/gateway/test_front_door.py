@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -93,6 +94,33 @@ def test_what_a_caller_expects_ends_at_the_front_door(front: Front, expects: str
         body = json.dumps({"messages": [{"role": "user", "content": prompt}], "model": "chat"})
         assert call(front, data=body, headers={"Expect": expects}).status_code == 200
     assert not [h for seen in engine_seen(front) for h in seen["headers"] if h.lower() == "expect"]
+
+
+def test_the_same_stream_value_streams_awake_and_asleep(front: Front) -> None:
+    """`"stream": 1` is true for vLLM; asleep it was held silently."""
+    stop_host(front)
+    url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
+    with requests.post(url, json=CHAT | {"stream": 1}, headers=headers, stream=True, timeout=10) as held:
+        lines = held.iter_lines()
+        assert next(lines).startswith(b": pilotlight")
+        front.start_engine()
+        until(lambda: front.lease().state == "STARTING", "started")
+        front.agent_ready("boot-2")
+        assert b"data: [DONE]" in list(lines)
+
+
+@pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
+def test_a_body_without_a_length_is_bounded_too(front: Front, asleep: bool) -> None:
+    """Its begin names a model, so without the detour an engine that is awake would get all of it."""
+    if asleep:
+        stop_host(front)
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"model": "chat", "prompt": "'
+        for _ in range(contract.BODY_BYTES_MAX // 2**20 + 1):
+            yield b"x" * 2**20
+
+    assert error_of(call(front, data=pieces())) == (413, "request_too_large")
 
 
 NOT_HTTP = [

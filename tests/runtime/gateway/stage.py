@@ -20,6 +20,7 @@ from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
 from runtime.gateway.hold import Hall
 from runtime.gateway.routes import RoutesUnavailable
+from runtime.gateway.serving import listening
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
 from runtime.gateway.watch import Watch
@@ -194,14 +195,14 @@ class Stage:
         """The relay's URL; `engine` stands behind HAProxy's inner frontend."""
         inner = TestServer(engine.app) if engine else None
         if inner:
-            await inner.start_server()
+            await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
-        relay = TestServer(make_app(Relay(self.config, view=self.view, hall=self.hall, engines=engines)))
-        await relay.start_server()
+        self.relay = Relay(self.config, view=self.view, hall=self.hall, engines=engines)
+        app = make_app(self.relay)
         try:
-            yield str(relay.make_url("/"))
+            async with listening(app, shutdown_s=0.1) as port:
+                yield f"http://127.0.0.1:{port}/"
         finally:
-            await relay.close()
             await engines.close()
             if inner:
                 await inner.close()

@@ -485,26 +485,6 @@ def test_bad_bodies_are_400_and_do_not_wake(body: bytes, code: str) -> None:
     play(scene, State.STOPPED)
 
 
-def test_too_large_body_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "BODY_MAX", 2**20)
-
-    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        status, _, text = await raw(url, b"x" * (2**20 + 1))
-        assert (status, json.loads(text)["error"]["code"]) == (413, "request_too_large")
-
-    play(scene, State.STOPPED)
-
-
-def test_bodies_held_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.gateway.hold.HELD_BYTES_MAX", 1000)
-
-    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        status, _, _ = await raw(url, BODY | {"messages": [{"role": "user", "content": "x" * 1000}]})
-        assert status == 429
-
-    play(scene, State.STOPPED)
-
-
 def test_relay_that_ends_lets_its_callers_go_with_a_503() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(raw(url, BODY))

@@ -356,7 +356,7 @@ def test_relay_that_may_not_wake_neither_wishes_nor_starts() -> None:
 
 def test_wish_is_renewed_while_callers_wait_and_not_after() -> None:
     stage = Stage().bring_to(State.STARTING)
-    with stage.hall.seat(1):
+    with stage.hall.seat():
         stage.look()
         first = stage.lease.wish_until
         stage.look(later_s=contract.WISH_RENEW_S - 1)
@@ -379,7 +379,7 @@ def test_intervals() -> None:
     starting = Stage().bring_to(State.STARTING)
     starting.look()
     assert starting.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
-    with starting.hall.seat(1):
+    with starting.hall.seat():
         assert starting.watch.interval_s() == contract.LEASE_READ_WAITING_S
 
 
