@@ -73,8 +73,19 @@ FIXED: Final = {
     # a file goes into the prompt as it is: no model for embeddings is loaded on a small machine
     "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
     "RAG_EMBEDDING_ENGINE": "openai",
-    # it would ask while somebody types
+    # calls that no person made: while somebody types, before a search, by a schedule (it would wake the host), after a
+    # turn; and plug-ins, which are code that the page's server runs
     "ENABLE_AUTOCOMPLETE_GENERATION": "false",
+    "ENABLE_SEARCH_QUERY_GENERATION": "false",
+    "ENABLE_RETRIEVAL_QUERY_GENERATION": "false",
+    "ENABLE_AUTOMATIONS": "false",
+    "ENABLE_MEMORIES": "false",
+    "ENABLE_CODE_INTERPRETER": "false",
+    "ENABLE_PLUGINS": "false",
+    # every account may use every service, and nobody reads another's conversations
+    "BYPASS_MODEL_ACCESS_CONTROL": "true",
+    "ENABLE_ADMIN_CHAT_ACCESS": "false",
+    "ENABLE_PUBLIC_ACTIVE_USERS_COUNT": "false",
 }
 # The relay refuses background calls while the host is off, and tells a chat how long its host still takes.
 CALL_HEADERS: Final = {WEBUI_TASK_HEADER: "{{TASK}}", WEBUI_CHAT_HEADER: "{{CHAT_ID}}"}
@@ -131,6 +142,7 @@ def environment(page: Page) -> dict[str, str]:
         "OPENAI_API_CONFIGS": json.dumps({"0": config}, sort_keys=True),
         "DEFAULT_MODELS": page.models[0],
         "WEBUI_ADMIN_EMAIL": wanted.admin_email,
+        # must be said: that the first account switches it off is kept in the database, which is not read
         "ENABLE_SIGNUP": str(wanted.sign_up).lower(),
     }
     if not page.tools:
