@@ -149,6 +149,18 @@ WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{versions.OPEN_WEBUI}"
 ARCHIVES: Final = "containers"  # below a machine's shared cache (CACHE_ENV): images as archives, for want of a registry
 
 
+REGISTRY_ANSWERS: Final = (
+    200,
+    401,
+)  # statuses of GET /v2/: it lets us in, or asks for a log-in (OCI distribution spec)
+
+
+def image_registry(image: str) -> str:
+    """The registry that an image's name means: `ghcr.io` in ghcr.io/a/b:v1; Docker Hub's where it names none."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else "registry-1.docker.io"
+
+
 def image_archive(image: str) -> str:
     """File name of an image's archive (`docker save`) below ARCHIVES."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", image) + ".tar"

@@ -15,8 +15,8 @@ from typing import Final
 from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
 
 from core.errors import CloudError
+from local.setup.browser import PROGRAMS
 
-PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # no sandbox: it needs a user namespace, which root in a container has not. The page is our own. The rest keeps Chromium
 # from calling its maker.
 ARGUMENTS: Final = (

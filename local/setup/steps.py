@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.contract import WEBUI_IMAGE
+from core.contract import WEBUI_IMAGE, image_registry
 from local.setup import base_image, browser, daemon, packages, prefetch, pulumi_cli, tools, webui_image
 from local.setup.graph import Step
 from local.setup.site import Say, Site
@@ -70,7 +70,7 @@ def _webui(site: Site) -> Step:
     return Step(
         "webui",
         made=lambda: webui_image.made(site),
-        will=lambda: f"build the chat page's image from PyPI ({webui_image.registry(WEBUI_IMAGE)} cannot be reached)",
+        will=lambda: f"build the chat page's image from PyPI ({image_registry(WEBUI_IMAGE)} cannot be reached)",
         make=lambda say: webui_image.make(site, say),
         needs=("docker", "image"),
     )

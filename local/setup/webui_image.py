@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from core.contract import ARCHIVES, WEBUI_IMAGE, image_archive
+from core.contract import ARCHIVES, REGISTRY_ANSWERS, WEBUI_IMAGE, image_archive, image_registry
 from local.cloud.machine_files import acquire_options
 from local.folders import CHECKOUT
 from local.setup import prefetch, tools
@@ -51,21 +51,16 @@ def built(site: Site) -> bool:
     return archive(site).exists() and stamp.exists() and stamp.read_text() == recipe()
 
 
-def registry(image: str) -> str:
-    """The host that an image's name begins with."""
-    return image.partition("/")[0]
-
-
 def registry_answers(image: str = WEBUI_IMAGE) -> bool:
     """Whether the image's registry speaks to us: its API asks for a log-in (401) or lets us in.
 
     https://distribution.github.io/distribution/spec/api/#api-version-check
     """
     try:
-        with urllib.request.urlopen(f"https://{registry(image)}/v2/", timeout=REGISTRY_ANSWERS_S):
+        with urllib.request.urlopen(f"https://{image_registry(image)}/v2/", timeout=REGISTRY_ANSWERS_S):
             return True
     except urllib.error.HTTPError as error:
-        return error.code == 401  # a proxy that forbids it answers 403
+        return error.code in REGISTRY_ANSWERS  # a proxy that forbids it answers 403
     except OSError:
         return False
 
@@ -95,7 +90,7 @@ def make(site: Site, say: Say) -> str:
         write_whole(_stamp(site), recipe())
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return f"{BUILT} ({place.stat().st_size / 1e6:.0f} MB); no registry answers at {registry(WEBUI_IMAGE)}"
+    return f"{BUILT} ({place.stat().st_size / 1e6:.0f} MB); no registry answers at {image_registry(WEBUI_IMAGE)}"
 
 
 def _gather(site: Site, work: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.contract import ARCHIVES, CACHE_ENV, image_archive
+from core.contract import ARCHIVES, CACHE_ENV, REGISTRY_ANSWERS, image_archive, image_registry
 from remote.facts import Facts, Query
 from remote.items import STAMPS, Order
 from remote.items.system import Packages
@@ -39,12 +39,6 @@ class DockerEngine:
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         return Packages((DOCKER_PACKAGE,)).orders(facts)
-
-
-def registry(image: str) -> str:
-    """The registry that an image's name means: `ghcr.io` in ghcr.io/a/b:v1; Docker Hub where it names none."""
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else "registry-1.docker.io"
 
 
 @dataclass(frozen=True)
@@ -79,15 +73,16 @@ class Image:
                 ),
             )
         image = shlex.quote(self.reference)
-        source = registry(self.reference)
+        source = image_registry(self.reference)
+        answers = "|".join(map(str, REGISTRY_ANSWERS))
         script = f"""
 archive="${{{CACHE_ENV}:-/nonexistent}}"/{ARCHIVES}/{image_archive(self.reference)}
-if curl -s -m 10 -o /dev/null https://{source}/v2/; then
-  docker pull -q {image} 2>&1 && echo 'pulled from {source}'
-elif [ -f "$archive" ]; then
+status=$(curl -s -m 10 -o /dev/null -w '%{{http_code}}' https://{source}/v2/)
+case "$status" in {answers}) reached=yes ;; *) reached= ;; esac
+if [ -z "$reached" ] && [ -f "$archive" ]; then
   docker load -q -i "$archive" 2>&1 && echo "loaded from $archive, built from PyPI, since {source} cannot be reached"
 else
-  docker pull -q {image} 2>&1
+  docker pull -q {image} 2>&1 && echo 'pulled from {source}'
 fi
 """
         failure = f"the image {self.reference} could not be pulled. Is its name right, and can the machine reach it?"
