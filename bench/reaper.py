@@ -83,9 +83,8 @@ class Pass:
 def measure(hosts: int) -> Pass:
     """A first pass over so many hosts, then warm ones; the least CPU time of those (neighbours add)."""
     fleet = Fleet(hosts)
-    aws.client.cache_clear()
+    aws.forget()
     fleet.join(aws.client("ec2", REGION), "ec2")
-    dynamodb._client.cache_clear()
     table = fleet.join(dynamodb._client(REGION), "dynamodb")
     sweep = Sweep(dynamodb.DynamoLeaseStore(TABLE, REGION, client=table), Ec2Fleet(REGION, CONTROL), SnsAlerts(REGION))
     _one(sweep, fleet)

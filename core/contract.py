@@ -365,3 +365,4 @@ class UnitSettings(Document):
     monthly_budget_usd: float | None
     alerts_topic_arn: str
     needs_gpu: bool = True
+    engine_timeout_s: float = 600.0

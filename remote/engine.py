@@ -21,6 +21,9 @@ from remote.items.system import Driver, User
 from remote.items.units import OnlyEngines, Unit, digest_of
 from remote.items.venvs import Venv, requirements
 
+# What vLLM compiles with while it serves: torch.compile's C++ on the CPU (also outside enforce-eager, as for logprobs),
+# Triton's launchers on the GPU. Without them one such request ends the engine.
+COMPILERS: Final = ("g++", "python3-dev")
 ENGINES_DIR: Final = f"{ETC}/engines"
 ENGINE_HOME: Final = "/var/lib/pilotlight/engine"  # byte code and compiled graphs: what makes the next start quick
 UNIT_DIR: Final = "/etc/systemd/system"

@@ -106,7 +106,7 @@ def record(at: Front, seen: Seen) -> Record:
 
 def _idle(case: Case) -> float | None:
     """Seconds since the last demand; None where the host is off or in use."""
-    return None if case.lease.busy or case.lease.state is not State.RUNNING else case.without_demand
+    return None if case.lease.in_use or case.lease.state is not State.RUNNING else case.without_demand
 
 
 def _pin(lease: Lease, now: float) -> Record | None:
@@ -154,11 +154,10 @@ def table(records: Sequence[Record]) -> Table:
 def _row(one: Record) -> list[str]:
     if "error" in one:
         return [one["stack"], "-", "", one["error"], "", "", "", ""]
-    state = one.get("state") or "not deployed"
     cost = one.get("cost_today_usd")
     return [
         one["stack"],
-        f"{state} (pinned)" if one.get("pin") else state,
+        _state(one),
         _time(one.get("for_s")),
         one["why"],
         _time(one.get("idle_s")),
@@ -166,6 +165,13 @@ def _row(one: Record) -> list[str]:
         "" if cost is None else f"${cost:.2f}",
         wake_words(one.get("last_wake")),
     ]
+
+
+def _state(one: Record) -> str:
+    """`RUNNING (pinned; engine a does not answer)`."""
+    also = ["pinned"] if one.get("pin") else []
+    also += [f"engine {one['dead']} does not answer"] if one.get("dead") else []
+    return (one.get("state") or "not deployed") + (f" ({'; '.join(also)})" if also else "")
 
 
 def _time(seconds: Any) -> str:

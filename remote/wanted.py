@@ -14,7 +14,7 @@ from remote.items import Item
 from remote.items.system import Packages
 from remote.items.venvs import Uv
 
-HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1")
+HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
 GATEWAY_PACKAGES: Final = ("python3-venv", "haproxy")
 
 

@@ -21,7 +21,7 @@ from core import lease as protocol
 from core.contract import HOLD_S, RELAY_CONFIG, WISH_EXTRA_S, HostConfig, RelayConfig
 from core.errors import ContractError, LeaseError, PilotlightError
 from core.lease import Lease, Outcome, Refused, State
-from runtime.lease_store import LeaseStore, Reading, StoreUnavailable
+from runtime.lease_store import LeaseStore, Reading, StoreUnavailable, create
 from runtime.power import Power, PowerRefused, PowerUnanswered
 
 TRIES: Final = 5  # a write that met somebody else's is decided again on what is there now
@@ -52,13 +52,16 @@ class Cli:
     def create(self, _: argparse.Namespace) -> dict[str, Any]:
         """The lease where there is none; NEW again where `pulumi up` replaced the machine; else unchanged."""
         unit, machine = self._config.unit, self._config.instance_id
+        reading = self._store.read(unit)
+        if reading.lease is None:
+            made = create(self._store, unit, machine, by="deploy", now=reading.now, nonce=_nonce())
+            if made is not None:
+                return _shown(made, reading.now) | {"changed": True}
 
-        def outcome(lease: Lease | None, now: float) -> Outcome:
-            if lease is None:
-                return protocol.create(unit, machine, by="deploy", now=now, nonce=_nonce())
+        def outcome(lease: Lease, now: float) -> Outcome:
             return protocol.new_machine(lease, instance_id=machine, by="deploy", now=now, nonce=_nonce())
 
-        return self._change(outcome)
+        return self._change(_existing(outcome))
 
     def hold(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Nothing stops the host for --for seconds; the same --who again renews."""

@@ -10,6 +10,9 @@ from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.lease.record import Lease, State, Value
 from core.lease.writes import Clause, Equals, Event, Missing, NotAfter, Refused, Write
 
+ENGINES_RUN: Final = frozenset({State.RUNNING, State.DRAINING})  # between these the engines stay what they are
+CLEAR_ENGINES: Final[Mapping[str, Any]] = MappingProxyType({"dead": None, "dead_at": None, "unknown_at": None})
+
 
 def transition(
     lease: Lease,
@@ -25,7 +28,8 @@ def transition(
 ) -> Write:
     """The write that takes the lease to `to`: named state and epoch, raised epoch, one event."""
     event = Event(lease.epoch + 1, now, lease.state, to, by, reason, facts or {})
-    base: dict[str, Any] = {
+    base: dict[str, Any] = {} if {lease.state, to} <= ENGINES_RUN else dict(CLEAR_ENGINES)
+    base |= {
         "state": to.value,
         "epoch": lease.epoch + 1,
         "since": now,

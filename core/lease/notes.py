@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
 from core.lease.guards import CLEAR_PIN, CLEAR_WISH, OVER_BUDGET, as_read, mine, must, no_order, no_start, note, wished
-from core.lease.record import Hold, Lease, State, Value
+from core.lease.record import DEAD_SEPARATOR, Hold, Lease, State, Value
 from core.lease.writes import Differs, Equals, Outcome, Refused, Write
+
+NOBODY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
@@ -73,11 +79,27 @@ def fence(lease: Lease, *, now: float, nonce: str) -> Outcome:
     return note(lease, nonce, here, fence_epoch=lease.epoch, relay_at=now)
 
 
-def agent_beat(lease: Lease, *, boot_id: str, now: float, busy: int, demand: bool, nonce: str) -> Outcome:
-    """The agent lives; `demand` says that the engines' counters moved since the last beat."""
+def agent_beat(
+    lease: Lease,
+    *,
+    boot_id: str,
+    now: float,
+    busy: int,
+    demand: bool,
+    nonce: str,
+    unknown: bool = False,
+    dead: Mapping[str, float] = NOBODY,
+) -> Outcome:
+    """The agent lives; `demand` says that the engines' counters moved since the last beat.
+
+    `unknown`: the counters of an engine that answers cannot be read. `dead`: engines that do not answer, each with
+    since when (table time, s).
+    """
     if lease.boot_id != boot_id:
         return Refused("this lease belongs to another boot")
-    sets: dict[str, Value] = {"agent_at": now, "busy": busy}
+    sets: dict[str, Value | None] = {"agent_at": now, "busy": busy}
+    sets |= {"unknown_at": (lease.unknown_at or now) if unknown else None}
+    sets |= {"dead": DEAD_SEPARATOR.join(sorted(dead)) or None, "dead_at": min(dead.values(), default=None)}
     if demand or busy:
         sets["demand_at"] = now
     return note(lease, nonce, mine(lease, boot_id), **sets)

@@ -7,7 +7,7 @@ knows no field by name. Raise `LEASE_VERSION` only if an old program would misre
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
+DEAD_SEPARATOR: Final = ", "
 
 
 class State(StrEnum):
@@ -71,6 +72,9 @@ class Lease:
     ready_at: float | None = None
     demand_at: float | None = None  # last evidence of demand, seen by the agent in the engines' counters
     busy: int = 0  # requests in the engines at the last heartbeat
+    unknown_at: float | None = None  # an engine answers and its counters cannot be read, since then: it may be in use
+    dead: str = ""  # the engines that did not answer at the last heartbeat, by name: "a, b"
+    dead_at: float | None = None  # since when the first of them does not
     agent_at: float | None = None  # last heartbeats
     relay_at: float | None = None
     stopped_seen: float | None = None  # EC2 first said `stopped` while the lease said otherwise
@@ -95,6 +99,20 @@ class Lease:
         """The hold that ends last, if one is alive."""
         alive = [h for h in self.holds if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
+
+    @property
+    def in_use(self) -> bool:
+        """Requests are in the engines, or nobody can tell."""
+        return bool(self.busy) or self.unknown_at is not None
+
+    @property
+    def dead_engines(self) -> frozenset[str]:
+        """The engines that did not answer at the last heartbeat."""
+        return frozenset(self.dead.split(DEAD_SEPARATOR)) if self.dead else frozenset()
+
+    def answers(self, engines: Collection[str]) -> bool:
+        """One of these engines is not known to be dead; without any named, whether no engine is."""
+        return not self.dead_engines if not engines else bool(set(engines) - self.dead_engines)
 
     def pinned(self, now: float) -> bool:
         """Somebody wants the host on until `pin_until`, whether anybody asks or not."""

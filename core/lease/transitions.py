@@ -6,7 +6,7 @@ words why there is nothing to send.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
@@ -28,10 +28,15 @@ from core.lease.record import ON, Lease, State, Value, to_item
 from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
 
 
-def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Write:
-    """(none) → NEW, only where no item is: by `fab deploy`, the agent, or the reaper for a machine that is up."""
-    lease = Lease(unit, State.NEW, 1, now, "first deployment", by, instance_id=instance_id, noticed=1)
-    event = Event(1, now, "", State.NEW, by, lease.reason)
+def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str, last: int = 0) -> Write:
+    """(none) → NEW, only where no item is: by `fab deploy`, the agent, or the reaper for a machine that is up.
+
+    `last` is the epoch of the last event that the history has (0: none). A lease that was deleted goes on after it:
+    its first event would otherwise meet an old one, and be refused for ever.
+    """
+    epoch, reason = last + 1, "the lease was deleted; made again" if last else "first deployment"
+    lease = Lease(unit, State.NEW, epoch, now, reason, by, instance_id=instance_id, noticed=epoch)
+    event = Event(epoch, now, "", State.NEW, by, reason)
     sets = {k: v for k, v in to_item(lease).items() if k != "unit"}
     return Write(unit, nonce, (Missing("unit"),), sets | {"unit": unit}, event)
 
@@ -153,16 +158,29 @@ def drain(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
 
 
 def resume(
-    lease: Lease, *, by: str, now: float, nonce: str, reason: str, boot_id: str = "", demand: bool = True
+    lease: Lease,
+    *,
+    by: str,
+    now: float,
+    nonce: str,
+    reason: str,
+    boot_id: str = "",
+    demand: bool = False,
+    engines: Collection[str] | None = None,
 ) -> Outcome:
-    """DRAINING → RUNNING, by relay (demand), agent (veto, names its boot) or reaper (took too long).
+    """DRAINING → RUNNING, by relay (callers came), agent (veto, names its boot) or reaper (took too long).
 
-    Without `demand` (the look could not be made, the drain took too long) the last demand stays what it was, or a
-    drain that fails again and again would look like use, and maxLease would never come.
+    `demand`: the agent saw it in the engines. Without, the last demand stays what it was: a drain that is resumed again
+    and again by callers who get no answer, or because nobody could look, would count as use, and no bound would come.
+    `engines`: those that the callers wait for; where none of them answers the drain goes on, and the next start mends
+    what a resumption would not.
     """
     if wrong := must(lease, State.DRAINING):
         return wrong
+    if engines is not None and not lease.answers(engines):
+        return Refused(f"the engine that callers wait for does not answer: {lease.dead}")
     clauses = mine(lease, boot_id) if boot_id else ()
+    clauses += as_read(lease, "dead") if engines is not None else ()
     sets = {**CLEAR_WISH, "demand_at": now} if demand else CLEAR_WISH
     return transition(lease, State.RUNNING, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, **sets)
 
@@ -186,15 +204,22 @@ def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = ""
     )
 
 
-def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget: bool = False) -> Outcome:
-    """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, hardCap, `fab stop --force`.
+def force(
+    lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget: bool = False, dead: bool = False
+) -> Outcome:
+    """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, dead engines, hardCap, or by
+    `fab stop --force`.
 
     Decided on what was read: a hold, wish or demand that came meanwhile makes the write fail, and the caller decides
     again. The wish stays, so that who waits is served by the next start; with `forget` (an operator's stop) it goes.
-    A pin goes always: it would start at once what was just forced off.
+    A pin goes: it would start at once what was just forced off. With `dead` (an engine does not answer) that is what is
+    wanted, so it stays, and the stop holds only if the engine is still dead in the table.
     """
     if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
         return wrong
+    if dead and not lease.dead:
+        return Refused("every engine answers")
+    read = ("hold_nonce", "wish_until", "demand_at", "pin_until") + (("dead", "dead_at") if dead else ())
     return transition(
         lease,
         State.STOPPING,
@@ -202,9 +227,9 @@ def force(lease: Lease, *, by: str, now: float, nonce: str, reason: str, forget:
         reason=reason,
         now=now,
         nonce=nonce,
-        clauses=as_read(lease, "hold_nonce", "wish_until", "demand_at", "pin_until"),
+        clauses=as_read(lease, *read),
         facts={"forced": True},
-        **CLEAR_PIN,
+        **({} if dead else CLEAR_PIN),
         **(CLEAR_WISH if forget else {}),
     )
 

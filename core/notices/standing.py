@@ -15,7 +15,7 @@ from core.policy.on import WARNINGS
 BUDGET_PARTS: Final = (50, 80, 100)  # per cent of the month's budget
 _KEYS: Final = frozenset({"budget", *WARNINGS.values()})
 _STARTS: Final = frozenset({Action.START, Action.PRE_WARM, Action.REPEAT, Action.CLIMB})
-_EVENTS: Final = _STARTS | {Action.FAIL, Action.FAIL_STOP, Action.FORCE, Action.LOST}
+_EVENTS: Final = _STARTS | {Action.FAIL, Action.FAIL_STOP, Action.FORCE, Action.FORCE_DEAD, Action.LOST}
 _HOUR_S: Final = 3600
 
 

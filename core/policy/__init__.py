@@ -14,7 +14,7 @@ from typing import Final
 
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
-from core.policy import budget, machine, near, odd, off, on
+from core.policy import budget, health, machine, near, odd, off, on
 from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule, Soon
 from core.policy.odd import without_lease
 from core.schedule import is_on, next_on
@@ -37,6 +37,7 @@ RULES: Final[tuple[Rule, ...]] = (
     off.off,
     on.max_lease,
     on.new,
+    health.dead,  # before what keeps a host on: who wants it is served by the next start
     on.pinned,
     on.scheduled,
     on.silent,  # before every rule that drains: a silent agent cannot look
@@ -62,7 +63,7 @@ def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) ->
     """
     case = Case(lease, facts, settings, now)
     limit, schedule = case.limits.stop_after_s, case.limits.schedule
-    idle = lease.state is State.RUNNING and not lease.busy
+    idle = lease.state is State.RUNNING and not lease.in_use
     if idle and limit is not None and case.idle >= limit - near.lead_s(limit):
         return True
     if schedule is None or is_on(schedule, now):
@@ -84,6 +85,7 @@ def _standing(case: Case) -> tuple[tuple[str, str], ...]:
     lease = case.lease
     ahead = max(t or 0.0 for t in (lease.since, lease.agent_at, lease.relay_at)) - case.now
     return (
+        health.standing(case),
         on.warning(case),
         odd.twin(case),
         ("tag" if case.limits.problem else "", case.limits.problem),

@@ -146,7 +146,8 @@ def _drain(d: _Doing) -> Step:
 
 
 def _force(d: _Doing) -> Step:
-    return Step(protocol.force(d.lease, by="reaper", now=d.now, nonce=d.nonce, reason=d.decision.reason))
+    why, dead = d.decision.reason, d.decision.action is Action.FORCE_DEAD
+    return Step(protocol.force(d.lease, by="reaper", now=d.now, nonce=d.nonce, reason=why, dead=dead))
 
 
 _STEPS: Final[Mapping[Action, Callable[[_Doing], Step]]] = {
@@ -169,4 +170,5 @@ _STEPS: Final[Mapping[Action, Callable[[_Doing], Step]]] = {
     Action.REFUSE: _refuse,
     Action.DRAIN: _drain,
     Action.FORCE: _force,
+    Action.FORCE_DEAD: _force,
 }

@@ -43,6 +43,7 @@ class Action(StrEnum):
     REFUSE = "refuse"  # the budget deletes the wish
     DRAIN = "drain"
     FORCE = "force"
+    FORCE_DEAD = "force-dead"  # the same for a host whose engine does not answer: it is to start again if wanted
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def budget(case: Case) -> Decision | None:
     if not case.over_budget:
         return None
     idle = case.idle
-    if case.lease.busy or idle < BUDGET_IDLE_S:
+    if case.lease.in_use or idle < BUDGET_IDLE_S:
         return keep(f"in use; {case.budget_words}", alert="budget")
     return _drain(case, f"{case.budget_words}; no demand for {show(idle)}", alert="budget")
 
@@ -141,7 +141,7 @@ def budget(case: Case) -> Decision | None:
 def idle(case: Case) -> Decision | None:
     """Nobody asked for `stopAfter`: the agent is asked to look."""
     stop_after = case.stop_after_s
-    if stop_after is None or case.lease.busy:
+    if stop_after is None or case.lease.in_use:
         return None
     idle = case.idle
     if idle < stop_after:
@@ -163,6 +163,8 @@ def running(case: Case) -> Decision:
     """Keep, with the reason in words."""
     if case.lease.busy:
         return keep(f"{case.lease.busy} requests in the engines")
+    if case.lease.in_use:
+        return keep("what the engines do cannot be read: counts as in use")
     idle, stop_after = case.idle, case.stop_after_s
     if stop_after is None:
         return keep(f"last demand {show(idle)} ago; never stopped for being idle")

@@ -251,6 +251,9 @@ class Idle(Section):
         default=900.0, description="Not ready within this after a start: FAILED and stopped."
     )
     max_silence: Duration = Field(default=1800.0, description="A host that says nothing for this long is stopped.")
+    engine_timeout: Duration = Field(
+        default=600.0, description="An engine that does not answer is restarted; after this the host is."
+    )
     hard_cap: DurationOrOff = Field(default=0.0, description="Longest time awake, demand or not; off: no bound.")
     hold_for: Duration = Field(
         default=540.0, description="How long a request waits for the host; the OpenAI client waits 10m."

@@ -46,6 +46,7 @@ def unit_settings(
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
         needs_gpu=needs_gpu(settings),
+        engine_timeout_s=idle.engine_timeout,
     )
 
 

@@ -86,7 +86,7 @@ class Daemon:
         from local.cloud.metadata import Metadata
 
         server.serve(self._site.gateway, API_PORT, self._front)
-        metadata = Metadata(self._by_address, time.monotonic, self._keyring.machine)
+        metadata = Metadata(self._by_address, time.monotonic, self._keyring.machine, self._board)
         server.serve(self._site.gateway, METADATA_PORT, metadata)
         self._servants = threading.Thread(target=self._watch, name="docker-events", daemon=True)
         self._servants.start()

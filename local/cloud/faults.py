@@ -5,6 +5,8 @@ A fault names a call (`ec2:StartInstances`; `*` matches within it, as in `dynamo
 `seconds` is how long it lives. `applied` lets the call happen and then answers with the error: a write that was lost on
 the way back. `source` is who calls: a machine's address, `lambda:<function>` or `poller:<function>`; `crash` kills that
 function in the middle of its run instead of answering it. `skip` lets so many calls that match go through first.
+`metadata:Token` and `metadata:Get` are the metadata service's two calls: after `delay_s` they are answered by 503, or,
+with `error` "", as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any, Final
 from core.errors import CloudError
 
 STOPPING: Final = "stopping"
+METADATA: Final = "metadata"
 REFUSED: Final = "ServiceUnavailable"
 
 

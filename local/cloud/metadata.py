@@ -10,12 +10,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from local.cloud.credentials import MACHINE_LIFE_S, Credentials
+from local.cloud.faults import METADATA, Call, FaultBoard
 from local.cloud.site import ACCOUNT, REGION
 
+_UNAVAILABLE: Final = "503 Service Unavailable"
 TOKEN_PATH: Final = "/latest/api/token"
 _ROOT: Final = "/latest/meta-data/"
 _IDENTITY: Final = "/latest/dynamic/instance-identity/document"
@@ -27,11 +30,18 @@ Reply = tuple[str, str]  # status, body
 
 
 class Metadata:
-    """`find` gives moto's instance for a caller's address, or None; `issue` draws credentials for a machine."""
+    """`find` gives moto's instance for a caller's address, or None; `issue` draws credentials for a machine; `board`
+    has the faults.
+    """
 
     def __init__(
-        self, find: Callable[[str], Any | None], clock: Callable[[], float], issue: Callable[[], Credentials]
+        self,
+        find: Callable[[str], Any | None],
+        clock: Callable[[], float],
+        issue: Callable[[], Credentials],
+        board: FaultBoard,
     ) -> None:
+        self._board = board
         self._issue = issue
         self._issued: dict[str, tuple[str, float]] = {}  # instance id → credentials document, until (on the clock)
         self._find = find
@@ -39,8 +49,12 @@ class Metadata:
         self._tokens: dict[str, tuple[str, float]] = {}  # token → instance id, until (on the clock)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """Serve one request."""
-        status, body = self.answer(environ)
+        """Serve one request. A fault delays it, and answers it by 503 unless its `error` is "" (`faults.py`)."""
+        action = "Token" if environ["PATH_INFO"] == TOKEN_PATH else "Get"
+        fault = self._board.take(Call(METADATA, action, str(environ.get("REMOTE_ADDR", ""))))
+        if fault is not None:
+            time.sleep(fault.delay_s)
+        status, body = self.answer(environ) if fault is None or not fault.error else (_UNAVAILABLE, "")
         start(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body.encode())))])
         return [body.encode()]
 

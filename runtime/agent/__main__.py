@@ -8,6 +8,7 @@ import time
 
 from core.contract import HostConfig
 from core.errors import PilotlightError
+from runtime import aws
 from runtime.agent.agent import Agent
 from runtime.agent.door import Door
 from runtime.agent.engines import Engine
@@ -20,14 +21,18 @@ from runtime.lease_store.dynamodb import DynamoLeaseStore
 
 
 def main() -> int:
-    """Run until SIGTERM. A configuration that cannot be read is one message and exit code 2."""
+    """Run until SIGTERM. A configuration that cannot be read is one message and exit code 2; no credentials for minutes
+    are one and exit code 1, so that systemd starts a fresh process.
+    """
     try:
         agent = _agent(begin("runtime.agent", "The host's agent."))
     except PilotlightError as error:
         logging.getLogger("pilotlight.agent").error("%s", error)
         return 2
-    while True:
+    while not (why := aws.given_up()):
         time.sleep(agent.tick())
+    logging.getLogger("pilotlight.agent").error("%s", why)
+    return 1
 
 
 def _agent(config: HostConfig) -> Agent:

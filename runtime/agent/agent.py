@@ -29,11 +29,12 @@ from core.errors import LeaseError
 from core.lease import ON, Lease, Outcome, Refused, State, Value
 from runtime.agent.door import DoorError, DoorLike
 from runtime.agent.drain import Drain, Step
-from runtime.agent.engines import Counters, Engine, Unreadable, total
+from runtime.agent.engines import Engine
 from runtime.agent.heard import Answer
 from runtime.agent.look import Lister, look
 from runtime.agent.machine import MachineLike
-from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.agent.pulse import NOTHING, Pulse
+from runtime.lease_store import LeaseStore, StoreUnavailable, create
 
 log = logging.getLogger("pilotlight.agent")
 RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
@@ -76,7 +77,7 @@ class Agent:
         self._next_beat = began
         self._proved: set[str] = set()
         self._ask_again: dict[str, float] = {}
-        self._counters: Counters | None = None
+        self._pulse = Pulse(engines, machine, clock)
         self._drain: Drain | None = None
         self._door_open: bool | None = None  # None: not known yet
         self._boot_looked_at = False
@@ -142,9 +143,18 @@ class Agent:
         hold = reading.lease.held(reading.now) if reading.lease else None
         self._heard(Answer(self._read_at, self._read_at + hold.until - reading.now if hold else 0.0))
         if reading.lease is None:
-            unit, machine = self._config.unit, self._config.instance_id
-            self._write(protocol.create(unit, machine, by="agent", now=self._now(), nonce=_nonce()))
+            self._create()
         self._next_read = self._clock() + self._read_every()
+
+    def _create(self) -> None:
+        """The lease where there is none. Where it cannot be made, the reaper tells people; the next read tries."""
+        unit, machine = self._config.unit, self._config.instance_id
+        try:
+            self._lease = create(self._store, unit, machine, by="agent", now=self._now(), nonce=_nonce())
+        except (StoreUnavailable, LeaseError) as error:
+            self._say("create", f"no lease: {error}")
+            return
+        self._say("create", "made" if self._lease else "somebody else made it")
 
     def _read_every(self) -> float:
         changing = self._lease is not None and self._lease.state in (State.NEW, State.STARTING, State.DRAINING)
@@ -199,11 +209,10 @@ class Agent:
                 self._ask(engine)
         if len(self._proved) < len(self._engines):
             return
-        counters = self._observe()
         facts = self._start_facts()
+        self._pulse.begin()  # before callers come: what they ask from here on is demand
         ready = protocol.ready(lease, boot_id=self._machine.boot_id, now=self._now(), nonce=_nonce(), facts=facts)
         if self._write(ready):
-            self._counters = counters
             self._next_beat = self._clock() + HEARTBEAT_S
             self._run(lease)  # in this tick: the relay forwards as soon as it reads RUNNING
 
@@ -226,9 +235,10 @@ class Agent:
                 facts[f"engine_{engine.name}_s"] = round(up, 1)
         return facts
 
-    def _run(self, _: Lease) -> None:
+    def _run(self, lease: Lease) -> None:
         """RUNNING: the door is open, and an agent of this boot that comes later knows that it was."""
         self._drain = None
+        self._pulse.knew(dict.fromkeys(lease.dead_engines, self._clock() - self._now() + (lease.dead_at or 0.0)))
         self._open_door()
         if not self._machine.was_ready():
             self._machine.note_ready()
@@ -326,37 +336,29 @@ class Agent:
             self._door.shut()
             self._door_open = False
 
-    def _observe(self) -> Counters | None:
-        """The engines' counters; None where they cannot be read, from which nothing is concluded."""
-        try:
-            counters = total(e.counters() for e in self._engines)
-        except Unreadable as error:
-            self._say("counters", str(error))
-            return None
-        self._say("counters", "")
-        return counters
-
     def _beat_if_due(self) -> None:
-        """A heartbeat with what the counters say: how many requests, and whether anybody asked since the last."""
+        """A heartbeat: how many requests, whether anybody asked since the last one, and which engines do not answer."""
         if self._clock() < self._next_beat:
             return
         self._next_beat = self._clock() + HEARTBEAT_S
         lease = self._lease
-        busy, demand = self._demand() if lease is None or lease.state in (State.RUNNING, State.DRAINING) else (0, False)
-        if lease is not None and lease.state in ON:
-            boot = self._machine.boot_id
-            beat = protocol.agent_beat(lease, boot_id=boot, now=self._now(), busy=busy, demand=demand, nonce=_nonce())
-            self._write(beat)
-
-    def _demand(self) -> tuple[int, bool]:
-        before, self._counters = self._counters, self._observe()
-        after = self._counters
-        if after is None:
-            self._counters = before
-            return 0, False
-        restarted = before is None or after.tokens < before.tokens  # the engine's counters begin at 0 again
-        base = 0.0 if before is None or restarted else before.tokens
-        return after.in_flight, before is not None and after.tokens > base
+        found = self._pulse.take() if lease is None or lease.state in (State.RUNNING, State.DRAINING) else NOTHING
+        if lease is None or lease.state not in ON:
+            return
+        now, at = self._now(), self._clock()
+        beat = protocol.agent_beat(
+            lease,
+            boot_id=self._machine.boot_id,
+            now=now,
+            busy=found.busy,
+            unknown=found.unknown,
+            demand=found.demand,
+            dead={name: now - (at - since) for name, since in found.dead.items()},
+            nonce=_nonce(),
+        )
+        self._write(beat)
+        if lease.state is State.RUNNING and not lease.held(now):  # who holds the host may be at work on its engines
+            self._pulse.restart_dead()
 
     def _say(self, about: str, message: str) -> None:
         """Log a message once, until it changes."""

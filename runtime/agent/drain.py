@@ -39,6 +39,7 @@ class Drain:
     looked_at: float = float("-inf")
     stop_tried: bool = False  # a stop was written and its answer never came
     given_up: str = ""
+    by_demand: bool = False  # what it was given up for was seen in the engines, not merely feared or asked for
 
     def next(self, now: float, *, fenced: bool) -> Step:
         """The next step, given whether the relay's fence is up."""
@@ -50,6 +51,7 @@ class Drain:
             return Step.QUIET
         if now - self.door_at >= LOOK_WAIT_S:
             self.given_up = (self.last.busy if self.last else "") or "the counters kept moving"
+            self.by_demand = self.last is not None and self.last.certain
             return Step.GIVE_UP
         return Step.LOOK if now - self.looked_at >= LOOK_EVERY_S else Step.WAIT
 
@@ -73,8 +75,3 @@ class Drain:
     def again(self) -> None:
         """Forget what was seen: it is too old to act on."""
         self.first = None
-
-    @property
-    def by_demand(self) -> bool:
-        """What it was given up for was seen, not merely feared."""
-        return self.last is not None and self.last.certain

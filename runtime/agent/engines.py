@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.contract import EngineAddress
+from core.engines.health import Answer
 
 CONNECT_S: Final = 1.0
 METRICS_S: Final = 2.0
 COMPLETION_S: Final = 60.0
+LARGEST: Final = 2.0**53
 _LINE: Final = re.compile(r"^vllm:(\w+)(?:\{[^}]*\})?\s+(\S+)", re.MULTILINE)
 _IN_FLIGHT: Final = ("num_requests_running", "num_requests_waiting")
 _TOKENS: Final = ("prompt_tokens_total", "generation_tokens_total")
@@ -56,6 +58,15 @@ class Counters:
 NOTHING: Final = Counters(0, 0.0)
 
 
+@dataclass(frozen=True)
+class Probe:
+    """One engine at one moment. `counters` None: it has some and they cannot be read, for the reason `why`."""
+
+    answer: Answer
+    counters: Counters | None
+    why: str = ""
+
+
 def total(parts: Iterable[Counters]) -> Counters:
     """The counters of all engines together."""
     result = NOTHING
@@ -87,15 +98,35 @@ class Engine:
             return str(error)
         return "" if status == 200 and '"choices"' in text else f"{self.name}: HTTP {status}: {text[:200]}"
 
-    def counters(self) -> Counters:
-        """The engine's counters; `NOTHING` where no process listens. Unreadable where one does and makes no sense."""
-        try:
-            status, text = self._ask("GET", "/metrics", None, METRICS_S)
-        except Absent:
-            return NOTHING
+    def read(self) -> Counters:
+        """The engine's counters. Absent where no process listens, Unreadable where one does and makes no sense."""
+        status, text = self._ask("GET", "/metrics", None, METRICS_S)
         if status != 200:
             raise Unreadable(f"{self.name}: /metrics answered HTTP {status}")
         return Counters.parse(text)
+
+    def counters(self) -> Counters:
+        """The engine's counters; `NOTHING` where no process listens. Unreadable where one does and makes no sense."""
+        try:
+            return self.read()
+        except Absent:
+            return NOTHING
+
+    def healthy(self) -> bool:
+        """/health answers 200: the server and its engine process live, whatever /metrics says."""
+        try:
+            return self._ask("GET", "/health", None, METRICS_S)[0] == 200
+        except Unreadable:
+            return False
+
+    def probe(self) -> Probe:
+        """Whether it answers, and what its counters say."""
+        try:
+            return Probe(Answer.YES, self.read())
+        except Absent as error:
+            return Probe(Answer.NO, NOTHING, str(error))
+        except Unreadable as error:
+            return Probe(Answer.YES if self.healthy() else Answer.SILENT, None, str(error))
 
     def _ask(self, method: str, path: str, body: str | None, timeout_s: float) -> tuple[int, str]:
         connection = http.client.HTTPConnection(self._host, self.port, timeout=timeout_s)
@@ -113,7 +144,13 @@ class Engine:
 
 
 def _number(text: str) -> float:
+    """A gauge or counter: finite, not negative, no more than a float counts exactly. Else Unreadable: a gauge that is
+    no number says nothing, so nobody may conclude from it that the engine is idle.
+    """
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
         raise Unreadable(f"/metrics says {text!r} where a number should be") from error
+    if not 0 <= value <= LARGEST:  # NaN is neither
+        raise Unreadable(f"/metrics says {text!r} where a count should be")
+    return value

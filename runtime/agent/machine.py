@@ -32,6 +32,10 @@ class MachineLike(Protocol):
 
     def engine_up_s(self, engine: str) -> float | None: ...
 
+    def engine_state(self, engine: str) -> str: ...
+
+    def restart_engine(self, engine: str) -> bool: ...
+
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
 
 
@@ -68,6 +72,20 @@ class Machine:
         done = _run(["systemctl", "show", unit, "--property=ExecMainStartTimestampMonotonic", "--value"])
         text = done.stdout.strip()
         return time.monotonic() - int(text) / 1e6 if text.isdigit() and int(text) else None
+
+    def engine_state(self, engine: str) -> str:
+        """systemd's ActiveState of the engine's unit: active, activating, failed, …; "" where it does not say."""
+        unit = ENGINE_UNIT.format(name=engine)
+        return _run(["systemctl", "show", unit, "--property=ActiveState", "--value"]).stdout.strip()
+
+    def restart_engine(self, engine: str) -> bool:
+        """Restart the engine's unit, given up by systemd or not; nobody waits for it. False where systemd refused."""
+        unit = ENGINE_UNIT.format(name=engine)
+        _run(["systemctl", "reset-failed", unit])  # refused where nothing has failed
+        done = _run(["systemctl", "restart", "--no-block", unit])
+        if done.returncode:
+            log.error("systemctl restart %s: %s", unit, done.stderr.strip())
+        return not done.returncode
 
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
         """Turn the machine off. Engines that are proved idle are not waited for. False where systemd refused."""

@@ -19,8 +19,7 @@ from aiohttp import web
 
 from core.contract import HAPROXY_SOCKET, INNER_PORT, RELAY_CONFIG, RELAY_PORT, ROUTES_MAP, RelayConfig
 from core.errors import ContractError, PilotlightError
-from runtime import logs
-from runtime.aws import client
+from runtime import aws, logs
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import Engines
 from runtime.gateway.hold import Hall
@@ -28,7 +27,7 @@ from runtime.gateway.routes import Routes
 from runtime.gateway.serving import listening
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
-from runtime.gateway.watch import Watch
+from runtime.gateway.watch import GivenUp, Watch
 from runtime.lease_store.dynamodb import DynamoLeaseStore
 from runtime.power import PowerRefused, PowerUnanswered
 from runtime.power.ec2 import Ec2Power
@@ -69,7 +68,6 @@ async def _application(
 ) -> web.Application:
     view, hall = View(config.unit), Hall(config.queue_max)
     store, power = DynamoLeaseStore(config.table, config.region), Ec2Power(config.region)
-    await asyncio.to_thread(power.prepare)
     waker = Waker(
         config,
         store=store,
@@ -81,12 +79,14 @@ async def _application(
     )
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
     app = make_app(Relay(config, view=view, hall=hall, engines=engines))
-    watch = Watch(store=store, view=view, hall=hall, waker=waker)
+    watch = Watch(store=store, view=view, hall=hall, waker=waker, given_up=aws.given_up)
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
+        prepared = asyncio.create_task(_prepare(power))  # callers are answered meanwhile
         task = asyncio.create_task(watch.run(), name="watch")
         task.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
+        prepared.cancel()
         task.cancel()
         await engines.close()
 
@@ -99,10 +99,21 @@ async def _application(
     return app
 
 
+async def _prepare(power: Ec2Power) -> None:
+    """Clients for a later wake; a metadata service that is late is no reason to keep callers waiting."""
+    try:
+        await asyncio.to_thread(power.prepare)
+    except PowerUnanswered as error:
+        log.warning("power", extra={"facts": {"error": str(error)}})
+
+
 def _end_if_dead(task: asyncio.Task[None], dead: Callable[[BaseException], None]) -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
-    log.error("watch died", exc_info=error)
+    if isinstance(error, GivenUp):
+        log.error("%s", error)
+    else:
+        log.error("watch died", exc_info=error)
     dead(error)
 
 
@@ -112,13 +123,15 @@ def _invoke_reaper(config: RelayConfig) -> None:
 
     payload = json.dumps({"unit": config.unit}).encode()
     try:
-        client("lambda", config.region).invoke(
+        aws.client("lambda", config.region).invoke(
             FunctionName=config.reaper_function, InvocationType="Event", Payload=payload
         )
     except ClientError as error:
+        aws.failed(error)
         words = error.response["Error"]
         raise PowerRefused(words["Code"], words["Message"]) from error
     except BotoCoreError as error:
+        aws.failed(error)
         raise PowerUnanswered(f"invoke {config.reaper_function}: {error}") from error
 
 

@@ -21,7 +21,7 @@ from runtime.gateway.bodies import Budget, Share
 from runtime.gateway.call import Call
 from runtime.gateway.errors import Refusal
 from runtime.gateway.forward import Engines, NotSent
-from runtime.gateway.hold import Hall, Tell, until_awake
+from runtime.gateway.hold import Hall, Tell, Wait
 from runtime.gateway.view import View
 from runtime.gateway.waiting import Waiting
 
@@ -66,7 +66,12 @@ class Relay:
         return web.json_response(self._model(name))
 
     def _model(self, name: str) -> dict[str, Any]:
-        return {"id": name, "object": "model", "created": 0, "owned_by": "pilotlight", "state": self._view.state}
+        return {"id": name, "object": "model", "created": 0, "owned_by": "pilotlight", "state": self._state(name)}
+
+    def _state(self, service: str) -> str:
+        """The host's state; of a host that is awake, whether the service's engine answers."""
+        silent = self._view.silent_s(self._services[service].engine)
+        return self._view.state if silent is None else "engine not answering"
 
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
@@ -76,20 +81,25 @@ class Relay:
             return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
-        if self._view.awake:
+        if self._view.ready(call.engine):
             try:
                 return await self._straight(call, request, share)
             except NotSent:
-                self._doubt()
+                self._doubt(call.engine)
         if call.quiet:
-            raise errors.asleep("The host is asleep, and background calls do not wake it.")
+            raise self._not_for_background(call.engine)
         try:
-            self._view.refuse_if_hopeless(wakes=self._config.wakes)
+            self._view.refuse_if_hopeless(call.engine, wakes=self._config.wakes)
         except Refusal:
-            self._hall.ask()
+            self._hall.ask(call.engine)
             raise
         held = self._held_stream if call.stream else self._held
         return await held(call, request, share)
+
+    def _not_for_background(self, engine: str) -> Refusal:
+        if (silent := self._view.silent_s(engine)) is not None:
+            return errors.engine_dead(engine, silent)
+        return errors.asleep("The host is asleep, and background calls do not wake it.")
 
     async def _straight(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         async with await self._sent(call, share) as answer:
@@ -98,7 +108,7 @@ class Relay:
     async def _sent(self, call: Call, share: Share) -> aiohttp.ClientResponse:
         """The engine's answer; it has the body, so we keep it no longer."""
         answer = await self._engines.send(call)
-        self._view.doubted = False
+        self._view.note_answered(call.engine)
         call.body.drop()
         share.release()
         return answer
@@ -140,20 +150,19 @@ class Relay:
     ) -> aiohttp.ClientResponse:
         """Wait in the hall until the host is awake and its engine takes the call."""
         deadline = asyncio.get_running_loop().time() + longest_s
-        with self._hall.seat():
+        wait = Wait(self._view, call.engine, deadline, tell, wakes=self._config.wakes)
+        with self._hall.seat(call.engine):
             while True:
-                await until_awake(self._view, deadline, tell, wakes=self._config.wakes)
+                await wait.until_ready()
                 try:
                     return await self._sent(call, share)
                 except NotSent:
-                    self._doubt()
-                    if asyncio.get_running_loop().time() >= deadline:
-                        raise errors.waking(self._view.state, self._view.eta_s()) from None
-                    await asyncio.sleep(RETRY_PAUSE_S)
+                    self._doubt(call.engine)
+                    await wait.pause(RETRY_PAUSE_S)
 
-    def _doubt(self) -> None:
+    def _doubt(self, engine: str) -> None:
         """The lease says RUNNING, the engine refuses: read again, ask EC2."""
-        self._view.doubted = True
+        self._view.note_refused(engine)
         self._hall.arrived.set()
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from core import durations
 from core.contract import RETRY_AFTER_S
+from core.engines import health
 from core.power_errors import Kind
 
 
@@ -168,6 +169,15 @@ def host_failed(failure: str) -> Refusal:
     """503: the cloud refused the start for a reason that waiting does not mend. `failure` is the lease's code."""
     why = _WHY.get(failure, "the cloud refused the start")
     return Refusal(503, "host_failed", f"The host cannot be started: {why}. {_TO_OPERATOR}", should_retry=False)
+
+
+def engine_dead(engine: str, silent_s: float) -> Refusal:
+    """503: the host is awake, and the engine that answers this model is not."""
+    message = (
+        f"The host is running, but {health.words(engine, silent_s)}. It is being restarted; if that does not help, the "
+        "host is turned off, and the next request starts it again."
+    )
+    return Refusal(503, "engine_dead", message, retry_after_s=RETRY_AFTER_S)
 
 
 def engine_crashed(detail: str) -> Refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 from core.contract import SSE_COMMENT_S
@@ -21,43 +22,72 @@ class Hall:
         self.demand = False
         self.arrived = asyncio.Event()  # set: the watch should look now
         self._seats = seats
+        self._waiting: Counter[str] = Counter()  # by engine
+        self._asked: set[str] = set()  # engines whose callers came and left
 
     @property
     def wanted(self) -> bool:
         """Somebody waits, or came and left before that was written down."""
         return self.demand or self.waiting > 0
 
-    def ask(self) -> None:
-        """Somebody wants the host; said even by those who are then refused."""
+    @property
+    def engines(self) -> frozenset[str]:
+        """The engines that those who are counted by `wanted` ask for."""
+        return frozenset(self._waiting) | self._asked
+
+    def ask(self, engine: str) -> None:
+        """Somebody wants this engine's host; said even by those who are then refused."""
         if not self.wanted:
             self.arrived.set()
         self.demand = True
+        self._asked.add(engine)
+
+    def settle(self) -> None:
+        """The demand of those who left is served, or written down."""
+        self.demand = False
+        self._asked.clear()
 
     @contextlib.contextmanager
-    def seat(self) -> Iterator[None]:
+    def seat(self, engine: str) -> Iterator[None]:
         """Wait here; Refusal `queue_full` where the room is full."""
-        self.ask()
+        self.ask(engine)
         if self.waiting >= self._seats:
             raise errors.queue_full(self.waiting)
         self.waiting += 1
+        self._waiting[engine] += 1
         try:
             yield
         finally:
             self.waiting -= 1
+            self._waiting -= Counter((engine,))
 
 
-async def until_awake(view: View, deadline: float, tell: Tell | None, *, wakes: bool = True) -> None:
-    """Return when the host is awake. Refusal where it never will be, or `waking` at `deadline` (event loop's time).
+class Wait:
+    """One caller's wait for an engine, until `deadline` (event loop's time).
 
     `tell` is given the words for the caller at once and every SSE_COMMENT_S.
     """
-    clock = asyncio.get_running_loop().time
-    next_word = clock()
-    while not view.awake:
-        view.refuse_if_hopeless(wakes=wakes)
-        if clock() >= deadline:
-            raise errors.waking(view.state, view.eta_s())
-        if tell is not None and clock() >= next_word:
-            await tell(view.words())
-            next_word = clock() + SSE_COMMENT_S
-        await view.changed(min(deadline, next_word if tell else deadline) - clock())
+
+    def __init__(self, view: View, engine: str, deadline: float, tell: Tell | None, *, wakes: bool = True) -> None:
+        self._view, self._engine, self._deadline, self._tell, self._wakes = view, engine, deadline, tell, wakes
+        self._clock = asyncio.get_running_loop().time
+        self._next_word = self._clock()
+
+    async def until_ready(self) -> None:
+        """Return when requests may go to the engine. Refusal where waiting is in vain, or at the deadline."""
+        while not self._view.ready(self._engine):
+            await self._wait(self._deadline)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait a moment, or for a change, before the next try on an engine that took no connection."""
+        await self._wait(self._clock() + seconds)
+
+    async def _wait(self, until: float) -> None:
+        self._view.refuse_if_hopeless(self._engine, wakes=self._wakes)
+        if self._clock() >= self._deadline:
+            raise self._view.not_yet(self._engine)
+        if self._tell is not None and self._clock() >= self._next_word:
+            await self._tell(self._view.words(self._engine))
+            self._next_word = self._clock() + SSE_COMMENT_S
+        ends = (until, self._deadline, self._next_word) if self._tell else (until, self._deadline)
+        await self._view.changed(min(ends) - self._clock())

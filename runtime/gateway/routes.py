@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from core.contract import BACKEND_RELAY, HAPROXY_SOCKET, ROUTES_MAP, ServiceRoute, backend_engine
 
@@ -25,14 +25,18 @@ class Routes:
     """The map from services to HAProxy's backends."""
 
     def __init__(self, services: Sequence[ServiceRoute], *, socket: str = HAPROXY_SOCKET, path: str = ROUTES_MAP):
-        self._open = {s.name: backend_engine(s.engine) for s in services}
-        self._closed = {s.name: BACKEND_RELAY for s in services}
+        self._engines = {s.name: s.engine for s in services}
         self._socket = socket
         self._path = path
 
-    async def settle(self, *, awake: bool) -> bool:
-        """Open every route, or close every one. True where something changed; RoutesUnavailable where it cannot be."""
-        wanted = self._open if awake else self._closed
+    async def settle(self, *, awake: bool, dead: Collection[str] = ()) -> bool:
+        """Open every route but those to `dead` engines, or close every one. True where something changed;
+        RoutesUnavailable where it cannot be.
+        """
+        wanted = {
+            name: backend_engine(engine) if awake and engine not in dead else BACKEND_RELAY
+            for name, engine in self._engines.items()
+        }
         have = await self.show()
         commands = [
             f"{'set' if name in have else 'add'} map {self._path} {name} {backend}"

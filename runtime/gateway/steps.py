@@ -55,6 +55,7 @@ class Situation:
     """What the relay knows beside the lease."""
 
     wanted: bool = False  # callers wait, or came and left before the wish was written
+    engines: frozenset[str] = frozenset()  # that those callers ask for
     wish_ttl_s: float = 0.0
     machine: Machine | None = None  # as EC2 described it a moment ago
     doubted: bool = False  # an engine refused while the lease says RUNNING, or EC2 says off
@@ -86,7 +87,8 @@ def _order_fresh(lease: Lease, now: float) -> bool:
 def _draining(lease: Lease, now: float, s: Situation) -> Act:
     if s.machine is not None and s.machine.state in OFF:
         return Act.WAIT
-    if s.wanted or lease.wanted(now):
+    # callers of an engine that does not answer are served by the next start, not by more of this one
+    if (s.wanted and lease.answers(s.engines)) or lease.wanted(now):
         return Act.RESUME
     if s.closed and lease.fence_epoch != lease.epoch:
         return Act.FENCE

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from core.contract import CAPACITY_GRACE_S, DESCRIBE_S
+from core.engines import health
 from core.lease import Lease, State
 from runtime.gateway import errors, eta
 from runtime.gateway.steps import CAPACITY, OFF, left_to_reaper
@@ -34,6 +35,7 @@ class View:
         self._machine: Machine | None = None
         self._machine_at = 0.0
         self._no_capacity_since: float | None = None
+        self._refused: dict[str, float] = {}  # engines that took no connection, and since when (our clock)
         self._tick = asyncio.Event()
 
     # ------------------------------------------------------------ written by the watch
@@ -51,9 +53,20 @@ class View:
         if before != after:
             self._machine = None
             self.doubted = False
+            self._refused.clear()
         self.lease = lease
         self._note_capacity(lease)
         self.tick()
+
+    def note_refused(self, engine: str) -> None:
+        """The engine took no connection although the host is awake: ask EC2, and count since when."""
+        self.doubted = True
+        self._refused.setdefault(engine, self._monotonic())
+
+    def note_answered(self, engine: str) -> None:
+        """The engine took a request."""
+        self.doubted = False
+        self._refused.pop(engine, None)
 
     def publish_machine(self, machine: Machine) -> None:
         """What EC2 says now."""
@@ -81,6 +94,19 @@ class View:
         """Requests may go to the engines."""
         return self.lease is not None and self.lease.state is State.RUNNING and not self.off
 
+    def ready(self, engine: str) -> bool:
+        """Requests may go to this engine."""
+        return self.awake and self.lease is not None and engine not in self.lease.dead_engines
+
+    def silent_s(self, engine: str) -> float | None:
+        """How long this engine of an awake host has not answered, by its agent or by ourselves; None: it does."""
+        if not self.awake or self.lease is None:
+            return None
+        said = [self._monotonic() - self._refused[engine]] if engine in self._refused else []
+        if engine in self.lease.dead_engines:
+            said.append(self.now() - (self.lease.dead_at or self.lease.since))
+        return max(said, default=None)
+
     @property
     def fresh_machine(self) -> Machine | None:
         """What EC2 said within the last DESCRIBE_S, or None: ask again."""
@@ -96,20 +122,29 @@ class View:
             return "not deployed"
         return "stopped" if self.off else self.lease.state.value.lower()
 
-    def words(self) -> str:
-        """What a waiting caller reads."""
+    def words(self, engine: str) -> str:
+        """What a caller who waits for this engine reads."""
         if self.lease is None or self.store_down:
             return "the lease cannot be read now; waiting"
         if self.off:
             return "the machine was stopped from outside; waiting for it to be started again"
+        if (silent := self.silent_s(engine)) is not None:
+            return f"the host is running; {health.words(engine, silent)}, it is being restarted"
         return eta.words(self.lease, self.now(), self.usual_wake_s)
 
     def eta_s(self) -> float | None:
         """Seconds until the host is expected to be awake."""
         return eta.left_s(self.lease, self.now(), self.usual_wake_s) if self.lease else None
 
-    def refuse_if_hopeless(self, *, wakes: bool) -> None:
+    def not_yet(self, engine: str) -> errors.Refusal:
+        """What a caller is told who has waited for as long as is allowed."""
+        silent = self.silent_s(engine)
+        return errors.waking(self.state, self.eta_s()) if silent is None else errors.engine_dead(engine, silent)
+
+    def refuse_if_hopeless(self, engine: str, *, wakes: bool) -> None:
         """Raise the Refusal that waiting would not change."""
+        if (silent := self.silent_s(engine)) is not None and silent > health.GRACE_S:
+            raise errors.engine_dead(engine, silent)
         if self.closing:
             raise errors.restarting()
         lease = self.lease

@@ -93,6 +93,7 @@ class Waker:
     def _situation(self, lease: Lease) -> Situation:
         return Situation(
             wanted=self._hall.wanted,
+            engines=self._hall.engines,
             wish_ttl_s=self._ttl_s,
             machine=self._view.fresh_machine,
             doubted=self._view.doubted or self._view.off,
@@ -107,16 +108,19 @@ class Waker:
         return ours and self._view.now() >= self._order_after
 
     def _settle_demand(self, lease: Lease, act: Act) -> None:
-        """Demand of callers who left is settled by RUNNING, by a wish in the lease, or by a budget that is spent."""
-        running = self._view.awake and not self._view.doubted
+        """Demand of callers who left is settled by RUNNING, by a wish in the lease, or by a budget that is spent.
+
+        By RUNNING only where their engine answers: else they are whom the next start is for.
+        """
+        running = self._view.awake and not self._view.doubted and lease.answers(self._hall.engines)
         wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.START, Act.RESUME)
         if running or wished or lease.unpaid(self._view.now()):
-            self._hall.demand = False
+            self._hall.settle()
 
     async def _settle_routes(self) -> None:
-        awake = self._view.awake
+        awake, lease = self._view.awake, self._view.lease
         try:
-            await self._routes.settle(awake=awake)
+            await self._routes.settle(awake=awake, dead=lease.dead_engines if lease else frozenset())
         except RoutesUnavailable as error:
             self._closed = False
             log.warning("routes", extra={"facts": {"error": str(error)}})
@@ -176,8 +180,9 @@ class Waker:
         return done
 
     async def _resume(self, lease: Lease) -> bool:
-        now = self._view.now()
-        return await self._write(protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason="demand"))
+        now, engines = self._view.now(), None if lease.wanted(self._view.now()) else self._hall.engines
+        outcome = protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason="demand", engines=engines)
+        return await self._write(outcome)
 
     async def _fence(self, lease: Lease) -> bool:
         return await self._write(protocol.fence(lease, now=self._view.now(), nonce=_nonce()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from core.contract import (
@@ -32,21 +33,30 @@ log = logging.getLogger(__name__)
 HISTORY_S: Final = 14 * 86400.0  # past wakes older than this say little about the next
 
 
-class Watch:
-    """Owns the one task that reads and acts."""
+class GivenUp(Exception):
+    """This process will not reach AWS any more; a new one may."""
 
-    def __init__(self, *, store: LeaseStore, view: View, hall: Hall, waker: Waker) -> None:
+
+class Watch:
+    """Owns the one task that reads and acts. `given_up` says why the process should end, "" where it should not."""
+
+    def __init__(
+        self, *, store: LeaseStore, view: View, hall: Hall, waker: Waker, given_up: Callable[[], str] = lambda: ""
+    ) -> None:
         self._store = store
         self._view = view
         self._hall = hall
         self._waker = waker
+        self._given_up = given_up
         self._beat_at = float("-inf")
         self._learned_epoch = -1
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Look for ever; GivenUp where that has become pointless."""
         while True:
             again = await self.look()
+            if why := self._given_up():
+                raise GivenUp(why)
             await asyncio.sleep(LEASE_READ_GAP_S)
             if not again:
                 await self._pause()

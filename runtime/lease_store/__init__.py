@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core import lease as protocol
 from core.contract import UnitSettings
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
@@ -66,6 +67,10 @@ class LeaseStore(Protocol):
         """The history, oldest first, from `since` (table time, s); of `epochs` only, so that little is read."""
         ...
 
+    def last_epoch(self, unit: str) -> int:
+        """The epoch of the history's last event, by a consistent read of that one alone; 0 where there is none."""
+        ...
+
     def put_words(self, unit: str, words: LastWords) -> None:
         """Keep a stop's last words, in the place of the oldest where there are core.contract.WORDS_KEPT."""
         ...
@@ -73,3 +78,18 @@ class LeaseStore(Protocol):
     def words(self, unit: str) -> Sequence[LastWords]:
         """The last words that are kept, the newest first."""
         ...
+
+
+def create(store: LeaseStore, unit: str, instance_id: str, *, by: str, now: float, nonce: str) -> Lease | None:
+    """Make the lease of a unit that has none, after the last event of its history. None: somebody else was first.
+
+    LeaseError where it was refused and there is still no lease, for then nothing bounds the machine.
+    """
+    last = store.last_epoch(unit)
+    made = store.write(protocol.create(unit, instance_id, by=by, now=now, nonce=nonce, last=last))
+    if made is None and store.read(unit).lease is None:
+        raise LeaseError(
+            f"The lease of {unit} could not be made after its event {last}, so nothing bounds its machine. "
+            "Look at the table's items of this unit (`fab history`)."
+        )
+    return made

@@ -6,14 +6,11 @@ meets itself is told by its nonce. What remains becomes `StoreUnavailable`.
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from core import last_words
@@ -33,6 +30,7 @@ from core.contract import (
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
 from core.lease import Event, Lease, Write, from_item
+from runtime import aws
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
 from runtime.lease_store.items import event_item, newest_first, read_event
@@ -58,10 +56,15 @@ class DynamoLeaseStore:
     ) -> None:
         """Make a client for DynamoDB alone; no call is made yet."""
         self._table = table
-        self._client = client or _client(region)
+        self._region, self._given = region, client
         self._sleep = sleep
         self._clock = TableClock(time.monotonic)
         self._parsed: dict[str, tuple[str, UnitSettings]] = {}
+
+    @property
+    def _client(self) -> Any:
+        """The client of this call: made anew where the one before had no credentials."""
+        return self._given or _client(self._region)
 
     # ------------------------------------------------------------ reading
     def read(self, unit: str) -> Reading:
@@ -135,14 +138,22 @@ class DynamoLeaseStore:
         items = self._some(unit, "#sk BETWEEN :first AND :last", first=first, last=last)
         return [event for event in map(read_event, items) if event.at >= since]
 
+    def last_epoch(self, unit: str) -> int:
+        """The epoch of the last event; 0 where there is none."""
+        asked = {"first": sk_event(0), "last": sk_event(LAST_EPOCH)}
+        newest = self._some(unit, "#sk BETWEEN :first AND :last", **asked, newest_first=True)
+        return next((read_event(item).epoch for item in newest), 0)
+
     def words(self, unit: str) -> Sequence[LastWords]:
         """The last words that are kept, the newest first."""
         return newest_first(self._some(unit, "begins_with(#sk, :prefix)", prefix=SK_WORDS))
 
-    def _some(self, unit: str, which: str, **texts: str) -> Iterator[dict[str, Any]]:
-        """The unit's items whose sort key fits, in its order."""
+    def _some(self, unit: str, which: str, *, newest_first: bool = False, **texts: str) -> Iterator[dict[str, Any]]:
+        """The unit's items whose sort key fits, in its order; backwards with `newest_first`, one item a call."""
+        backwards = {"ScanIndexForward": False, "Limit": 1} if newest_first else {}
         return self._pages(
             "query",
+            **backwards,
             ConsistentRead=True,
             KeyConditionExpression=f"#pk = :pk AND {which}",
             ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
@@ -214,9 +225,12 @@ class DynamoLeaseStore:
         try:
             answer: Answer = getattr(self._client, operation)(**named, **request)
         except ClientError as error:
+            aws.failed(error)
             raise _in_our_words(self._table, error) from error
         except BotoCoreError as error:
+            aws.failed(error)
             raise StoreUnavailable(f"The table {self._table} did not answer: {error}") from error
+        aws.worked()
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         return answer, self._clock.tell(headers.get("date", ""), sent)
 
@@ -257,17 +271,12 @@ def _reading(item: Mapping[str, Any] | None, now: float) -> Reading | LeaseError
         return error
 
 
-@functools.cache
 def _client(region: str) -> Any:
-    """One client a region and process; short time-outs, since every caller has a loop of its own."""
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-    )
-    client = boto3.client("dynamodb", region_name=region, config=config)
-    client.meta.events.register("before-parse.dynamodb.BatchGetItem", _read_plainly)
-    return client
+    """Short time-outs, since every caller has a loop of its own."""
+    limits = {"connect_timeout_s": CONNECT_TIMEOUT_S, "read_timeout_s": READ_TIMEOUT_S}
+    made = aws.client("dynamodb", region, attempts=ATTEMPTS, **limits)
+    made.meta.events.register("before-parse.dynamodb.BatchGetItem", _read_plainly, unique_id="pilotlight-plainly")
+    return made
 
 
 def _read_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

@@ -119,6 +119,12 @@ class ItemStore(ABC):
         found = [event for event in map(read_event, items) if event.at >= since]
         return found if epochs is None else [event for event in found if event.epoch in epochs]
 
+    def last_epoch(self, unit: str) -> int:
+        """The epoch of the last event; 0 where there is none."""
+        with self._transaction() as rows:
+            items = rows.starting(unit, EVENT_PREFIX)
+        return read_event(items[-1]).epoch if items else 0
+
     def put_words(self, unit: str, words: LastWords) -> None:
         """Keep a stop's last words."""
         with self._transaction() as rows:

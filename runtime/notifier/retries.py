@@ -34,20 +34,21 @@ class Retries:
         """Make the message visible later; `why` is for the log."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from runtime.aws import client
+        from runtime import aws
 
         tries = _receives(record)
         later = wait_s(tries, random.uniform(*JITTER))
         facts = {"message": record["messageId"], "why": why, "tries": tries, "again_in_s": later}
         log.warning("not delivered", extra={"facts": facts})
-        sqs = client("sqs", self._region)
         try:
+            sqs = aws.client("sqs", self._region)
             sqs.change_message_visibility(
                 QueueUrl=queue_url(sqs.meta.endpoint_url, str(record["eventSourceARN"])),
                 ReceiptHandle=record["receiptHandle"],
                 VisibilityTimeout=later,
             )
         except (BotoCoreError, ClientError) as error:
+            aws.failed(error)
             log.error("not put off, so the queue's own time counts: %s", error, extra={"facts": facts})
 
 

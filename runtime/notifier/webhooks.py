@@ -79,12 +79,13 @@ class Webhooks:
     def _value(self) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from runtime.aws import client
+        from runtime import aws
 
         self._asked_at = time.monotonic()
         try:
-            answer = client("ssm", self._region).get_parameter(Name=self._name, WithDecryption=True)
+            answer = aws.client("ssm", self._region).get_parameter(Name=self._name, WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
+            aws.failed(error)
             raise ContractError(f"The parameter {self._name} cannot be read: {error}") from error
         return str(answer["Parameter"]["Value"])
 

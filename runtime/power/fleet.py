@@ -12,7 +12,6 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from core.contract import TAG_CONTROL, TAG_UNIT
-from runtime.aws import client
 from runtime.power import Machine
 from runtime.power.ec2 import PAGE, Ec2Power, machine
 
@@ -52,8 +51,7 @@ class Ec2Fleet(Ec2Power):
         if len(units) < PAGE:  # EC2 takes 200 values in one call
             raws = self._pages([mine, {"Name": f"tag:{TAG_UNIT}", "Values": list(units)}])
         else:
-            events = client("ec2", self._region).meta.events
-            events.register("before-parse.ec2.DescribeInstances", _read_little, unique_id="pilotlight-little")
+            self.prepare(_read_little)
             raws = self._pages([mine], MaxResults=LARGEST_PAGE)
         return {raw["InstanceId"]: machine(raw) for raw in raws}
 

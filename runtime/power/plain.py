@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from core.contract import TAG_AUTO_STOP
 from core.plain import PERIOD_S, PlainMachine, Usage, is_plain
-from runtime.aws import client
 from runtime.power.ec2 import Ec2Power
 
 QUERIES: Final = 500  # a GetMetricData takes
@@ -60,7 +59,7 @@ class PlainPower(Ec2Power):
         """The parts of every page."""
         asked = dict(ask)
         while True:
-            answer = self._call(client(service, self._region, attempts=ATTEMPTS), operation, **asked)
+            answer = self._call(operation, service=service, options={"attempts": ATTEMPTS}, **asked)
             yield from parts(answer)
             if not answer.get("NextToken"):
                 return

@@ -35,14 +35,15 @@ class SnsAlerts:
             return True
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from runtime.aws import client
+        from runtime import aws
 
         body = notice.to_json()
         message = json.dumps({"default": body, "sqs": body, "email": email(notice)})
-        sns = client("sns", self._region, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
         try:
+            sns = aws.client("sns", self._region, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
             sns.publish(TopicArn=topic, Subject=subject(notice), MessageStructure="json", Message=message)
         except (BotoCoreError, ClientError) as error:
+            aws.failed(error)
             log.error("could not publish %s to %s: %s", notice.id, topic, error, extra={"facts": facts})
             return False
         return True

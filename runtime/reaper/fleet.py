@@ -6,11 +6,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from core import lease as protocol
 from core.contract import TAG_UNIT, UnitSettings
 from core.policy import Action, Decision, without_lease
 from core.policy.case import GONE
-from runtime.lease_store import LeaseStore
+from runtime.lease_store import LeaseStore, create
 from runtime.power import Machine
 
 
@@ -29,9 +28,12 @@ def twins(carriers: Iterable[Machine], instance_id: str) -> tuple[str, ...]:
 
 
 def give_lease(store: LeaseStore, settings: UnitSettings, machine: Machine, now: float) -> Decision:
-    """The lease for a machine that is up without one; somebody who makes it at the same moment is as good."""
+    """The lease for a machine that is up without one; somebody who makes it at the same moment is as good.
+
+    LeaseError where it cannot be made: an alert, since nothing bounds the machine.
+    """
     decision = without_lease(machine.state)
     if decision.action is Action.CREATE:
         nonce = uuid.uuid4().hex
-        store.write(protocol.create(settings.unit, machine.instance_id, by="reaper", now=now, nonce=nonce))
+        create(store, settings.unit, machine.instance_id, by="reaper", now=now, nonce=nonce)
     return decision

@@ -47,6 +47,7 @@ ROWS: list[tuple[Action, Lease, State | None, Order]] = [
     (Action.REFUSE, OFF, None, Order.NONE),
     (Action.DRAIN, ON, State.DRAINING, Order.NONE),
     (Action.FORCE, ON, State.STOPPING, Order.NONE),
+    (Action.FORCE_DEAD, dataclasses.replace(ON, dead="a", dead_at=NOW - 600), State.STOPPING, Order.NONE),
 ]
 
 

@@ -103,7 +103,7 @@ def test_off(off: object) -> None:
         ),
         ({"idle": {"maxLease": "0s"}}, 'idle.maxLease: "0s" must be longer than 0'),
         ({"idle": {"profile": "onlin"}}, "allowed: dev, demo, online, batch or office-hours (did you mean online?)"),
-        ({"idle": {"profle": "dev"}}, "idle.profle is not a setting (did you mean profile?); allowed here: hardCap"),
+        ({"idle": {"profle": "dev"}}, "idle.profle is not a setting (did you mean profile?); allowed here: "),
         (
             {"idle": {"schedule": {"startAt": "0 9 * * *", "stopAt": "0 9 * * *"}}},
             "starts and stops at the same time: the host would never be on",

@@ -136,6 +136,8 @@ def test_a_pin_and_requests_are_seen() -> None:
     assert found["pin"] == {"who": "ann", "why": "demo", "until": NOON + 7200}
     assert (found["idle_s"], found["stops_in_s"]) == (None, 7200)
     assert "RUNNING (pinned)" in printed(verbs_status.table([found]))
+    shown = printed(verbs_status.table([found | {"dead": "a, b"}]))
+    assert "RUNNING (pinned; engine a, b does not answer)" in " ".join(shown.split())
 
 
 def test_status_before_the_first_deployment() -> None:

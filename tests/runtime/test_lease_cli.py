@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import EngineAddress, HostConfig
+from core.contract import SK_LEASE, EngineAddress, HostConfig
 from core.last_words import Journal, LastWords
 from core.lease import Lease, State, to_item
 from runtime.lease_cli import NOT_MET, Cli, main, read_config
@@ -58,6 +58,13 @@ def test_create_once(world: World) -> None:
     assert world.run("create")["changed"] is True
     again = world.run("create")
     assert (again["changed"], again["state"], again["by"]) == (False, "NEW", "deploy")
+
+
+def test_create_after_the_lease_was_deleted(world: World) -> None:
+    world.run("create")
+    del world.store._rows._rows["demo/host", SK_LEASE]
+    again = world.run("create")
+    assert (again["changed"], again["state"], again["epoch"]) == (True, "NEW", 2)
 
 
 def test_create_after_the_machine_was_replaced(world: World) -> None:

@@ -57,7 +57,7 @@ class World:
         Sweep(self.stage.store, self.power, Silent()).run([UNIT])
 
     def relay(self) -> None:
-        self.stage.hall.ask()
+        self.stage.hall.ask("tiny")
         self.stage.look()
 
     def fab(self) -> None:

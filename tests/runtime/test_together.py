@@ -42,6 +42,10 @@ class Flaky:
         self._check()
         return self.store.read(unit)
 
+    def last_epoch(self, unit: str) -> int:
+        self._check()
+        return self.store.last_epoch(unit)
+
     def write(self, write: Write) -> Lease | None:
         self._check()
         after = self.store.write(write)
@@ -111,6 +115,12 @@ class Simulation:
 
     def engine_up_s(self, engine: str) -> float | None:
         return None
+
+    def engine_state(self, engine: str) -> str:
+        return "active"
+
+    def restart_engine(self, engine: str) -> bool:
+        raise AssertionError("the engine answers")
 
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
         assert self.running + self.uncounted == 0, f"turned off with a request in it: {reason}\n" + "\n".join(self.log)
@@ -248,7 +258,10 @@ class SimulatedEngine(Engine):
     def completes(self) -> str:
         return ""
 
-    def counters(self) -> Counters:
+    def healthy(self) -> bool:
+        return True
+
+    def read(self) -> Counters:
         if self._world.random.random() < 0.02:
             raise Unreadable("simulated")
         return Counters(self._world.running, self._world.tokens)

@@ -173,6 +173,7 @@ def test_the_fence_is_of_this_drain() -> None:
 def test_a_beat_brings_evidence_of_demand(busy: int, demand: bool, at: float) -> None:
     before = lease(State.RUNNING, demand_at=LONG_AGO)
     now = after(before, protocol.agent_beat(before, boot_id="b-1", busy=busy, demand=demand, **AT))
+    assert (now.dead, now.dead_at, now.unknown_at) == ("", None, None)
     assert (now.agent_at, now.busy, now.demand_at) == (NOW, busy, at)
 
 

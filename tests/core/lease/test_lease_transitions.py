@@ -203,6 +203,36 @@ def test_start_begins_a_new_boot_with_one_order() -> None:
     assert now.reason == "wanted by caller"
 
 
+DEAD = {"dead": "a, b", "dead_at": LONG_AGO}
+
+
+@pytest.mark.parametrize(("engines", "goes"), [(("a",), False), (("a", "b"), False), (("c", "a"), True), ((), False)])
+def test_callers_resume_a_drain_only_for_an_engine_that_answers(engines: tuple[str, ...], goes: bool) -> None:
+    draining = lease(State.DRAINING, **DEAD)
+    outcome = protocol.resume(draining, by="relay", reason="demand", engines=engines, **AT)
+    if not goes:
+        assert "does not answer" in words(outcome)
+        return
+    assert after(draining, outcome).dead == "a, b"  # the engines are what they were
+    assert not applies(replace(draining, dead="a, b, c"), outcome), "decided on which engines answer"
+
+
+def test_what_is_said_of_engines_ends_with_their_run() -> None:
+    running = lease(State.RUNNING, unknown_at=LONG_AGO, **DEAD)
+    draining = after(running, protocol.drain(running, reason="idle", **AT))
+    assert (draining.dead, draining.dead_at, draining.unknown_at) == ("a, b", LONG_AGO, LONG_AGO)
+    stopping = after(running, protocol.force(running, by="reaper", reason="why", **AT))
+    assert (stopping.dead, stopping.dead_at, stopping.unknown_at) == ("", None, None)
+
+
+def test_a_stop_for_dead_engines_needs_one_that_still_is() -> None:
+    running = lease(State.RUNNING, pin_until=NOW + 9, pin_who="ann", **DEAD)
+    outcome = protocol.force(running, by="reaper", reason="why", dead=True, **AT)
+    assert after(running, outcome).pin_who == "ann"
+    assert not applies(replace(running, dead="", dead_at=None), outcome), "they answered meanwhile"
+    assert "answers" in words(protocol.force(lease(State.RUNNING), by="reaper", reason="why", dead=True, **AT))
+
+
 @pytest.mark.parametrize(("call", "state"), [(ready, State.STARTING), (resume, State.DRAINING), (veto, State.DRAINING)])
 def test_every_step_into_running_clears_the_wish(call: Call, state: State) -> None:
     before = lease(state, **WISH)

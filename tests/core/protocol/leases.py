@@ -60,13 +60,18 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "reaper:force": lambda v: p.force(v, by="reaper", **words),
         "reaper:stopped": lambda v: p.stopped(v, by="reaper", **at),
         "reaper:seen_stopped": lambda v: p.seen_stopped(v, at=NOW, nonce=nonce),
-        "reaper:not_stopped": lambda v: p.seen_stopped(v, at=None, nonce=nonce),
+        "reaper:seen_stopped no more": lambda v: p.seen_stopped(v, at=None, nonce=nonce),
         "reaper:lost": lambda v: p.lost(v, **words),
         "reaper:adopt": lambda v: p.adopt(v, **at),
         "reaper:start": lambda v: p.start(v, by="reaper", **at),
         "reaper:repeat_start": lambda v: p.repeat_start(v, **at),
         "reaper:not_now": lambda v: p.not_now(v, nonce=nonce),
-        "reaper:climb": lambda v: p.climb(v, rung="", tried="", **at),  # the type itself is no part of the model
+        "reaper:climb": lambda v: p.climb(v, rung="", tried="", **at),
+        "reaper:climb a rung": lambda v: p.climb(v, rung="higher", tried="", **at),
+        "reaper:restore": lambda v: p.restore(v, **at),
+        "reaper:restored": lambda v: p.restored(v, nonce=nonce),
+        "reaper:spent": lambda v: p.spent(v, until=AHEAD, nonce=nonce),
+        "reaper:spent no more": lambda v: p.spent(v, until=None, nonce=nonce),
         "reaper:stop_order": lambda v: p.stop_order(v, **at),
         "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),
         "reaper:fail and stop": lambda v: p.fail(v, by="reaper", failure="start-timeout", order=True, **words),
@@ -79,6 +84,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
     }
 
 
+STARTS = frozenset({"relay:start", "relay:wish and start", "reaper:start"})
 FORGETS_WISH = frozenset({"reaper:drop_wish", "operator:force"})
 Mutate = Callable[[dict[str, Op]], Mapping[str, Op]]
 
@@ -162,6 +168,8 @@ def _broken(op: str, before: Lease, after: Lease, write: Write) -> str:
     """Promises about a single write."""
     if before.wanted(NOW) and not after.wanted(NOW) and after.state is not State.RUNNING and op not in FORGETS_WISH:
         return f"{op} lost an unexpired wish"
+    if write.event and after.state is State.STARTING and op in STARTS and before.spent(NOW):
+        return f"{op} started a host over its budget"
     if write.event and write.event.by == "agent" and after.state is State.STOPPING:
         if held := before.held(NOW):
             return f"{op} stopped a host that {held.who} holds"
@@ -192,6 +200,9 @@ def _plain(lease: Lease) -> Lease:
         attempts=lease.attempts if lease.attempts != 2 else 1,
         order_until=ORDERED if lease.order_alive(NOW) else None,
         stopped_seen=None if lease.stopped_seen is None else _age(lease.stopped_seen),
+        rung=lease.rung,
+        type_at=None if lease.type_at is None else YOUNG,
+        spent_until=AHEAD if lease.spent(NOW) else None,
     )
 
 

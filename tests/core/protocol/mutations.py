@@ -100,6 +100,19 @@ def starts_over_stop_orders(ops: dict[str, Op]) -> Mapping[str, Op]:
     return {**ops, **{name: start(ops[name]) for name in starts}}
 
 
+def start_over_budget(ops: dict[str, Op]) -> Mapping[str, Op]:
+    """A wake does not ask whether the month's budget is spent."""
+
+    def start(op: Op) -> Op:
+        def call(lease: Lease) -> Outcome:
+            outcome = op(replace(lease, spent_until=None))
+            return outcome if isinstance(outcome, Refused) else _without("spent_until")(outcome)
+
+        return call
+
+    return {**ops, "relay:wish and start": start(ops["relay:wish and start"])}
+
+
 ONE = Options(requests=1, faults=0, reapers=1)
 FAULTY = Options(requests=1, faults=1, reapers=1)
 CUT = "cut a request in the engine"
@@ -122,6 +135,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "the wish kept on the way into RUNNING", replace(FAULTY, requests=0, mutate=wish_kept), "cannot be stopped"
+    ),
+    Mutation(
+        "a start over the budget",
+        replace(ONE, budget=True, mutate=start_over_budget),
+        "started a host over its budget",
     ),
     Mutation("instance id left out", replace(ONE, strangers=True, mutate=any_machine), CUT),
     Mutation("boot id not compared", replace(FAULTY, agent_checks_boot=False), "has not proved itself"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from core.lease import State
-from tests.core.protocol.leases import MACHINE, NONE
+from core.lease import Lease, State
+from tests.core.protocol.leases import MACHINE, NONE, NOW
 from tests.core.protocol.moves import FAULT, MERCY, NORMAL, Steps, start_sent, stop_sent, with_reaper, write
 from tests.core.protocol.world import NO_REAPER, OFF, ON, OWES_START, OWES_STOP, READ, Model, Reaper, World
 
@@ -40,10 +40,12 @@ def reapers(m: Model, w: World) -> Steps:
             yield from _reaper_writes(m, w, i)
 
 
+MAY: Final = frozenset({"reaper:drop_wish", "reaper:spent"})
 OWES: Final = {
     "reaper:start": OWES_START,
     "reaper:repeat_start": OWES_START,
     "reaper:climb": OWES_START,
+    "reaper:climb a rung": OWES_START,
     "reaper:stop_order": OWES_STOP,
     "reaper:fail and stop": OWES_STOP,
 }
@@ -54,12 +56,13 @@ def _reaper_writes(m: Model, w: World, place: int) -> Steps:
     known = m.leases.all[mine.lease]
     alone = with_reaper(w, NO_REAPER, other)
     seen = known.stopped_seen is not None
-    for op in _reaper_may(known.state, off=mine.view == OFF, up=mine.view == ON, seen=seen):
+    acts = _reaper_may(known.state, off=mine.view == OFF, up=mine.view == ON, seen=seen)
+    for op in (*acts, *_reaper_notes(m, known, off=mine.view == OFF)):
         done = write(m, alone, op, mine.lease)
         if done is None:
             continue
         after, lease = done
-        kind = MERCY if op == "reaper:drop_wish" else NORMAL
+        kind = MERCY if op in MAY else NORMAL
         if op == "reaper:force":
             if not w.faults:
                 continue
@@ -77,7 +80,7 @@ def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[st
     if state in (State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
         yield "reaper:force"
     if state in (State.NEW, State.RUNNING, State.DRAINING):
-        yield "reaper:seen_stopped" if off and not seen else "reaper:lost" if off else "reaper:not_stopped"
+        yield "reaper:seen_stopped" if off and not seen else "reaper:lost" if off else "reaper:seen_stopped no more"
     match state:
         case State.RUNNING:
             yield "reaper:drain"
@@ -89,6 +92,20 @@ def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[st
             yield "reaper:stopped" if off else "reaper:stop_order"
         case State.STOPPED | State.FAILED:
             yield from _reaper_may_off(state, off=off, up=up, seen=seen)
+
+
+def _reaper_notes(m: Model, known: Lease, *, off: bool) -> Iterator[str]:
+    """The budget's end and the ladder's types, where the search is about them."""
+    if m.options.budget:
+        yield "reaper:spent no more" if known.spent(NOW) else "reaper:spent"
+    if not m.options.ladder:
+        return
+    if known.state is State.STARTING and off and not known.rung:
+        yield "reaper:climb a rung"
+    if known.state in (State.STOPPED, State.FAILED) and off and known.rung:
+        yield "reaper:restore"
+    if known.type_at is not None:
+        yield "reaper:restored"
 
 
 def _reaper_may_off(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:

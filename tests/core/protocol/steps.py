@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from core.lease import State
-from tests.core.protocol.leases import CURRENT, MACHINE, NONE, THIS_BOOT, Broken
+from tests.core.protocol.leases import CURRENT, MACHINE, NONE, NOW, THIS_BOOT, Broken
 from tests.core.protocol.moves import FAULT, MERCY, NORMAL, Steps, start_sent, with_reaper, write
 from tests.core.protocol.reapers import reapers
 from tests.core.protocol.world import (
@@ -67,6 +67,8 @@ def relay(m: Model, w: World) -> Steps:
         yield f"relay {'opens' if awake else 'shuts'} the route", NORMAL, w._replace(route=awake)
     if awake and w.held and _reachable(w):
         yield "relay releases a request", NORMAL, _enter(m, w._replace(held=w.held - 1))
+    if known is not None and known.unpaid(NOW) and w.held:
+        yield "relay refuses a request: the budget is spent", NORMAL, w._replace(held=w.held - 1)
     if w.owes and not w.cut:
         yield from _relay_orders(m, w)
     if w.cut:

@@ -72,7 +72,7 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Options:
-    """Bounds, and what may be broken on purpose. Every field beyond the first four breaks something."""
+    """Bounds, and what may be broken on purpose. Most fields beyond the first four break something."""
 
     requests: int = 1
     faults: int = 1
@@ -85,6 +85,8 @@ class Options:
     strangers: bool = False  # an agent on another machine of the same unit
     open_before_ready: bool = False  # the door is open from boot on
     wish_while_running: bool = False
+    budget: bool = False  # the month's budget is spent, and no longer
+    ladder: bool = False  # the ladder changes the type, which goes back while the host is off
     keep_stale: bool = False  # stale readings still write: needed where a condition is left out
     mutate: Mutate | None = None
 

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from local.cloud.credentials import MACHINE_LIFE_S, Holder, draw
+from local.cloud.faults import FaultBoard, parse
 from local.cloud.metadata import Metadata, document, lookup
 
 TOKEN = "/latest/api/token"
 ID = "/latest/meta-data/instance-id"
+TTL = "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"
 
 
 def machine(*, tokens="required", endpoint="enabled", role=""):
@@ -34,7 +36,8 @@ class Imds:
         self.now = 0.0
         known = {"10.77.0.4": instance, **dict(others)}
         self.issued = []
-        self.app = Metadata(known.get, lambda: self.now, self.issue)
+        self.board = FaultBoard(lambda: self.now)
+        self.app = Metadata(known.get, lambda: self.now, self.issue, self.board)
 
     def issue(self):
         self.issued.append(draw(Holder.MACHINE, session=True))
@@ -55,6 +58,26 @@ def test_nothing_is_read_without_a_token():
     assert imds.read(ID) == ("401 Unauthorized", "")
     assert imds.read(ID, token="guess")[0] == "401 Unauthorized"
     assert imds.read(ID, token=imds.token()) == ("200 OK", "i-1")
+
+
+def test_a_fault_keeps_the_service_from_answering_for_a_while(monkeypatch):
+    imds, slept, said = Imds(machine()), [], []
+    monkeypatch.setattr("local.cloud.metadata.time.sleep", slept.append)
+    environ = {"PATH_INFO": TOKEN, "REQUEST_METHOD": "PUT", "REMOTE_ADDR": "10.77.0.4", TTL: "60"}
+
+    def ask():
+        imds.app(environ, lambda status, _: said.append(status))
+
+    imds.board.put(parse({"action": "metadata:*", "delay_s": 4.0, "seconds": 30}))
+    ask()
+    imds.app({**environ, "REMOTE_ADDR": "10.77.0.9"}, lambda status, _: said.append(status))
+    imds.now = 30.0
+    ask()
+    assert said == ["503 Service Unavailable"] * 2 + ["200 OK"]
+    assert slept == [4.0, 4.0]
+    imds.board.put(parse({"action": "metadata:Token", "delay_s": 1.0, "error": ""}))
+    ask()
+    assert (said[-1], slept[-1]) == ("200 OK", 1.0)
 
 
 def test_a_token_ends():

@@ -13,6 +13,7 @@ from core.contract import (
     FENCE_WAIT_S,
     HEARTBEAT_S,
     LOOK_WAIT_S,
+    SK_LEASE,
     EngineAddress,
     HostConfig,
 )
@@ -31,7 +32,7 @@ CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m"
 class FakeEngine(Engine):
     def __init__(self) -> None:
         super().__init__(CONFIG.engines[0])
-        self.up, self.wrong = True, ""
+        self.up, self.wrong, self.well = True, "", True
         self.now: Counters | Exception = Counters(0, 10.0)
         self.asked = 0
 
@@ -42,10 +43,13 @@ class FakeEngine(Engine):
         self.asked += 1
         return self.wrong
 
-    def counters(self) -> Counters:
+    def read(self) -> Counters:
         if isinstance(self.now, Exception):
             raise self.now
         return self.now
+
+    def healthy(self) -> bool:
+        return self.well
 
 
 class FakeHost:
@@ -55,6 +59,7 @@ class FakeHost:
         self.boot_id, self.diary, self.is_closed = boot_id, list[str](), False
         self.was_running = False  # in this boot, which outlives the agent
         self.nft_works, self.systemd_works = True, True
+        self.unit = "active"  # systemd's word on the engine's
 
     def shut(self) -> None:
         if not self.nft_works:
@@ -81,6 +86,13 @@ class FakeHost:
 
     def engine_up_s(self, engine: str) -> float | None:
         return 18.26
+
+    def engine_state(self, engine: str) -> str:
+        return self.unit
+
+    def restart_engine(self, engine: str) -> bool:
+        self.diary.append(f"restart {engine}")
+        return True
 
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
         self.diary.append(f"off{' now' if idle_engines else ''}: {reason}")
@@ -118,6 +130,9 @@ class World:
         if self.down:
             raise StoreUnavailable("down")
         return self.store_read(unit)
+
+    def last_epoch(self, unit: str) -> int:
+        return self.store.last_epoch(unit)
 
     def write(self, write: Write) -> Lease | None:
         if self.down:
@@ -171,6 +186,13 @@ class TestReadiness:
         world.pass_time(1)
         assert (world.lease().state, world.engine.asked) == (State.RUNNING, 1)
         assert dict(world.store.events(UNIT)[-1].facts) == {"boot_s": 21.0, "engine_m_s": 18.3}
+
+    def test_a_deleted_lease_is_made_again(self, world: World) -> None:
+        world.pass_time(1)
+        assert (world.lease().state, world.lease().epoch) == (State.RUNNING, 2)
+        del world.store._rows._rows[UNIT, SK_LEASE]
+        world.pass_time(6)
+        assert (world.lease().state, world.lease().epoch, world.lease().by) == (State.RUNNING, 4, "agent")
 
     def test_a_listening_engine_that_fails_a_completion_is_not_ready(self, world: World) -> None:
         world.engine.wrong = "HTTP 500"

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from core.contract import EngineAddress
-from runtime.agent.engines import NOTHING, Counters, Engine, Unreadable, total
+from core.engines.health import Answer
+from runtime.agent.engines import NOTHING, Counters, Engine, Probe, Unreadable, total
 from runtime.agent.look import look
 
 METRICS = """\
@@ -84,6 +85,29 @@ def test_what_lacks_a_counter_is_unreadable(served: tuple[Answers, Engine], text
     served[0].by_path["/metrics"] = (200, text)
     with pytest.raises(Unreadable, match="/metrics"):
         served[1].counters()
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "Inf", "-1.0", "1e300", "two", "0x10"])
+@pytest.mark.parametrize("line", [" 2.0\n", " 20.0\n"])
+def test_a_gauge_that_is_no_count_says_nothing(served: tuple[Answers, Engine], line: str, value: str) -> None:
+    """It was seen to end agent and dead-man's switch in a loop; as 0 it would read as idle."""
+    answers, engine = served
+    answers.by_path["/metrics"] = (200, METRICS.replace(line, f" {value}\n"))
+    with pytest.raises(Unreadable, match="/metrics"):
+        engine.counters()
+    seen = look([engine], lambda ports: "")
+    assert (bool(seen.busy), seen.certain) == (True, False)
+
+
+def test_a_probe_tells_who_answers(served: tuple[Answers, Engine], absent: Engine) -> None:
+    answers, engine = served
+    assert engine.probe() == Probe(Answer.YES, Counters(3, 1520.0))
+    answers.by_path["/metrics"] = (200, METRICS.replace(" 2.0", " NaN"))
+    answers.by_path["/health"] = (200, "")
+    assert (engine.probe().answer, engine.probe().counters) == (Answer.YES, None)
+    answers.by_path["/health"] = (503, "")  # vLLM's word for an engine process that has died
+    assert (engine.probe().answer, engine.probe().counters) == (Answer.SILENT, None)
+    assert (absent.probe().answer, absent.probe().counters) == (Answer.NO, NOTHING)
 
 
 def test_an_error_is_unreadable(served: tuple[Answers, Engine]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,10 +76,12 @@ class FakeRoutes:
     def __init__(self) -> None:
         self.open: bool | None = None
         self.unavailable = False
+        self.dead: frozenset[str] = frozenset()
 
-    async def settle(self, *, awake: bool) -> bool:
+    async def settle(self, *, awake: bool, dead: Collection[str] = ()) -> bool:
         if self.unavailable:
             raise RoutesUnavailable("no socket")
+        self.dead = frozenset(dead)
         changed = self.open is not awake
         self.open = awake
         return changed

@@ -98,7 +98,7 @@ def test_a_start_that_is_refused_now(words: str, answer: tuple[str, int, Kind]) 
     code, status, _ = answer
     stage = Stage(hold_for_s=0.0, start_timeout_s=0.0).bring_to(State.STOPPED)
     stage.power.refusals = [refusal(code, words, status)] * 9
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert not SECRETS.search(read(stage))
 
@@ -135,7 +135,7 @@ def test_a_table_or_a_cloud_that_refuses_us(words: str, where: str) -> None:
         stage.store.read = down  # type: ignore[method-assign,assignment]
     else:
         stage.power.start = stage.power.describe = down  # type: ignore[method-assign,assignment]
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look(later_s=1)
     assert not SECRETS.search(read(stage))
 

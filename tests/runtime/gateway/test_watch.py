@@ -56,7 +56,7 @@ def test_no_fence_where_haproxy_does_not_answer() -> None:
 
 def test_demand_while_draining_resumes_and_leaves_no_wish() -> None:
     stage = Stage().bring_to(State.DRAINING)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert (stage.lease.state, stage.lease.by, stage.lease.wish_until) == (State.RUNNING, "relay", None)
     assert stage.routes.open is True
@@ -66,7 +66,7 @@ def test_demand_while_draining_resumes_and_leaves_no_wish() -> None:
 def test_demand_while_stopped_wishes_starts_and_orders_in_one_round() -> None:
     stage = Stage().bring_to(State.STOPPED)
     stage.look()
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     before = stage.store.writes
     stage.look()
     assert stage.store.writes - before == 1, "a wake is one write, then the order"
@@ -80,7 +80,7 @@ def test_demand_while_stopped_wishes_starts_and_orders_in_one_round() -> None:
 
 def test_demand_while_stopping_starts_at_stopped() -> None:
     stage = Stage().bring_to(State.STOPPING)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert stage.lease.state is State.STOPPING
     assert stage.lease.wanted(stage.clock())
@@ -108,7 +108,7 @@ def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() ->
 def test_a_wake_that_another_was_faster_with_keeps_its_demand() -> None:
     stage = Stage().bring_to(State.STOPPED)
     stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.store.intrude = lambda: stage.act(protocol.start, by="reaper")
     assert stage.look() is True
     assert stage.hall.wanted, "our wish was not written"
@@ -119,7 +119,7 @@ def test_a_wake_that_another_was_faster_with_keeps_its_demand() -> None:
 
 def test_a_wake_whose_answer_is_lost_has_wished_and_gives_its_order() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.store.lose = 1
     stage.look()
     assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.STARTING, True, 0)
@@ -144,7 +144,7 @@ def test_demand_under_a_live_stop_order_is_a_wish_until_it_is_over() -> None:
     stage = Stage().bring_to(State.FAILED)
     stage.clock.now += 600
     stage.act(protocol.stop_order)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.FAILED, True, 0)
     stage.look(later_s=contract.STOP_ORDER_LIFE_S + contract.ORDER_MARGIN_S)
@@ -180,7 +180,7 @@ def test_lost_answer_of_the_start_still_gives_the_order() -> None:
 
 def test_order_without_an_answer_is_repeated() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
     stage.look(later_s=contract.DESCRIBE_S / 2)
@@ -190,7 +190,7 @@ def test_order_without_an_answer_is_repeated() -> None:
 
 def test_order_that_came_too_early_is_repeated_a_little_later() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [refused("IncorrectInstanceState")]
     stage.look()
     stage.look(later_s=contract.DESCRIBE_S / 2)
@@ -202,7 +202,7 @@ def test_order_that_came_too_early_is_repeated_a_little_later() -> None:
 def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> None:
     """A reaper that reads the old `order_at` may count our order as dead, and order a stop."""
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
     sent: list[float] = []
@@ -221,7 +221,7 @@ def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> No
 
 def test_an_order_is_not_sent_where_the_claim_is_lost_to_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
     stage.store.intrude = lambda: stage.act(protocol.fail, by="reaper", reason="r", failure="f", order=True)
@@ -232,7 +232,7 @@ def test_an_order_is_not_sent_where_the_claim_is_lost_to_the_reaper() -> None:
 
 def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_never_a_failure() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [refused("IncorrectInstanceState")] * 1000
     stage.look()
     ages: list[float] = []
@@ -249,12 +249,12 @@ def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_neve
 
 def test_no_capacity_fails_with_ec2s_words_and_calls_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [refused("InsufficientInstanceCapacity")]
     stage.look()
     assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "capacity", 1)
     assert "EC2's words" in stage.lease.reason
-    stage.view.refuse_if_hopeless(wakes=True)  # the reaper has its grace: callers wait
+    stage.view.refuse_if_hopeless("tiny", wakes=True)  # the reaper has its grace: callers wait
     stage.look(later_s=contract.CAPACITY_GRACE_S / 2)
     assert stage.power.starts == 1, "the ladder is the reaper's"
 
@@ -269,20 +269,20 @@ def test_no_capacity_is_said_after_the_grace_whatever_retries_came_between() -> 
         stage.act(protocol.fail, by="reaper", reason="EC2's words", failure="capacity", order=False)
         stage.look(later_s=contract.CAPACITY_GRACE_S / 3)
     with pytest.raises(Refusal) as caught:
-        stage.view.refuse_if_hopeless(wakes=True)
+        stage.view.refuse_if_hopeless("tiny", wakes=True)
     assert (caught.value.status, caught.value.code) == (503, "no_capacity")
     assert caught.value.headers() == {"x-should-retry": "false"}
 
 
 def test_other_refusals_fail_at_once_with_the_code_and_without_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.power.refusals = [refused("VcpuLimitExceeded")]
     stage.look()
     assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "quota", 0)
     assert "EC2's words" in stage.lease.reason
     with pytest.raises(Refusal, match="a quota of its cloud account is used up"):
-        stage.view.refuse_if_hopeless(wakes=True)
+        stage.view.refuse_if_hopeless("tiny", wakes=True)
 
 
 def test_store_down_changes_nothing() -> None:
@@ -304,7 +304,7 @@ def test_store_down_from_the_start_knows_nothing_and_opens_nothing() -> None:
     stage.look()
     assert stage.routes.open is None
     assert stage.view.state == "unknown"
-    stage.view.refuse_if_hopeless(wakes=True)
+    stage.view.refuse_if_hopeless("tiny", wakes=True)
 
 
 def test_no_lease_is_not_deployed() -> None:
@@ -312,7 +312,7 @@ def test_no_lease_is_not_deployed() -> None:
     stage.look()
     assert stage.routes.open is False
     with pytest.raises(Refusal, match=r"fab deploy -s lab"):
-        stage.view.refuse_if_hopeless(wakes=True)
+        stage.view.refuse_if_hopeless("tiny", wakes=True)
 
 
 def test_running_by_the_lease_but_stopped_by_ec2_is_off_and_the_reaper_is_called_twice() -> None:
@@ -320,7 +320,7 @@ def test_running_by_the_lease_but_stopped_by_ec2_is_off_and_the_reaper_is_called
     stage.look()
     stage.power.state = "stopped"
     stage.view.doubted = True
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert stage.view.off
     assert stage.routes.open is False
@@ -347,16 +347,16 @@ def test_running_again_by_ec2_is_awake_again() -> None:
 
 def test_relay_that_may_not_wake_neither_wishes_nor_starts() -> None:
     stage = Stage(wakes=False).bring_to(State.STOPPED)
-    stage.hall.ask()
+    stage.hall.ask("tiny")
     stage.look()
     assert (stage.lease.wish_until, stage.power.starts) == (None, 0)
     with pytest.raises(Refusal, match="may not wake"):
-        stage.view.refuse_if_hopeless(wakes=False)
+        stage.view.refuse_if_hopeless("tiny", wakes=False)
 
 
 def test_wish_is_renewed_while_callers_wait_and_not_after() -> None:
     stage = Stage().bring_to(State.STARTING)
-    with stage.hall.seat():
+    with stage.hall.seat("tiny"):
         stage.look()
         first = stage.lease.wish_until
         stage.look(later_s=contract.WISH_RENEW_S - 1)
@@ -379,7 +379,7 @@ def test_intervals() -> None:
     starting = Stage().bring_to(State.STARTING)
     starting.look()
     assert starting.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
-    with starting.hall.seat():
+    with starting.hall.seat("tiny"):
         assert starting.watch.interval_s() == contract.LEASE_READ_WAITING_S
 
 

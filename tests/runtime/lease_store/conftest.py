@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from core.contract import PK_UNITS, SETTINGS_BODY, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings
+from core.contract import PK_UNITS, SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, UnitSettings
 from runtime.lease_store import LeaseStore
 from runtime.lease_store.dynamodb import DynamoLeaseStore
 from runtime.lease_store.memory import MemoryLeaseStore
@@ -75,3 +75,15 @@ def put_raw(store: LeaseStore, unit: str, item: dict[str, Any]) -> None:
     elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
         with store._transaction() as rows:
             rows.put(unit, "lease", item)
+
+
+def delete_lease(store: LeaseStore, unit: str) -> None:
+    """Somebody deletes the lease in the console; its events stay."""
+    if isinstance(store, DynamoLeaseStore):
+        client: Any = store._client
+        client.delete_item(TableName=TABLE, Key={TABLE_PK: {"S": unit}, TABLE_SK: {"S": SK_LEASE}})
+    elif isinstance(store, MemoryLeaseStore):
+        del store._rows._rows[unit, SK_LEASE]
+    elif isinstance(store, SqliteLeaseStore):
+        with store._transaction() as rows:
+            rows._connection.execute("DELETE FROM items WHERE pk = ? AND sk = ?", (unit, SK_LEASE))

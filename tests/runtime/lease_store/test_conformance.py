@@ -13,8 +13,8 @@ from core.contract import WORDS_KEPT, UnitSettings, sk_event
 from core.errors import LeaseError
 from core.last_words import Journal, LastWords
 from core.lease import After, Clause, Differs, Equals, Hold, Lease, Missing, NotAfter, State, Write, holds_true
-from runtime.lease_store import LeaseStore, Reading
-from tests.runtime.lease_store.conftest import keep_settings, put_raw
+from runtime.lease_store import LeaseStore, Reading, create
+from tests.runtime.lease_store.conftest import delete_lease, keep_settings, put_raw
 
 UNIT = "demo/host"
 T = 1_800_000_000.25
@@ -63,6 +63,49 @@ def test_what_was_written_is_read(store: LeaseStore, new: Lease) -> None:
 def test_creating_twice_makes_one(store: LeaseStore, new: Lease) -> None:
     assert store.write(protocol.create(UNIT, "i-2", by="agent", now=T, nonce="other")) is None
     assert store.read(UNIT).lease == new
+
+
+def test_a_deleted_lease_is_made_again_after_its_last_event(store: LeaseStore, new: Lease) -> None:
+    """Events stay when somebody deletes a lease; the first of the new one must not meet an old one."""
+    before = running(store, new)
+    delete_lease(store, UNIT)
+    assert store.last_epoch(UNIT) == before.epoch == 2
+    made = create(store, UNIT, "i-1", by="reaper", now=T + 9, nonce="again")
+    assert made is not None
+    assert made == store.read(UNIT).lease
+    assert (made.state, made.epoch, made.noticed, made.by) == (State.NEW, 3, 3, "reaper")
+    assert [e.epoch for e in store.events(UNIT)] == [1, 2, 3]
+    assert "deleted" in store.events(UNIT)[-1].reason
+    assert running(store, made).epoch == 4
+
+
+def test_the_last_epoch_of_no_history_is_zero(store: LeaseStore) -> None:
+    assert store.last_epoch(UNIT) == 0
+
+
+def test_the_last_epoch_is_the_highest_of_many(store: LeaseStore, new: Lease) -> None:
+    """`event#000000000010` sorts after `event#000000000009`, and last words and settings are no events."""
+    lease = new
+    for number in range(11):
+        machine = f"i-{number + 2}"
+        lease = sent(store, protocol.new_machine(lease, instance_id=machine, by="deploy", now=T, nonce=machine))
+    assert store.last_epoch(UNIT) == lease.epoch == 12
+    assert store.last_epoch("demo/hos") == 0
+
+
+def test_of_two_who_make_the_lease_one_is_first(store: LeaseStore, new: Lease) -> None:
+    assert create(store, UNIT, "i-2", by="agent", now=T, nonce="other") is None
+    assert store.read(UNIT).lease == new
+
+
+def test_a_creation_that_is_refused_where_no_lease_is_says_so(
+    store: LeaseStore, new: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not read as "somebody else was first": the machine would be bounded by nothing, and nobody told."""
+    delete_lease(store, UNIT)
+    monkeypatch.setattr(store, "last_epoch", lambda _: 0)
+    with pytest.raises(LeaseError, match="nothing bounds its machine"):
+        create(store, UNIT, "i-1", by="reaper", now=T, nonce="again")
 
 
 def test_numbers_keep_their_kind(store: LeaseStore, new: Lease) -> None:

@@ -89,12 +89,12 @@ class Queue:
 def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     monkeypatch.setattr(notifier, "_webhooks", None)
-    aws.client.cache_clear()
+    aws.forget()
     with mock.patch.dict(os.environ, cleared | ENVIRONMENT, clear=True), mock_aws(), running() as receiver:
         made = Queue(receiver, monkeypatch)
         made.goes_to(receiver.url())
         yield made
-    aws.client.cache_clear()
+    aws.forget()
 
 
 def run(event: dict[str, Any], context: Any = None) -> list[str]:

@@ -19,6 +19,6 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        aws.client.cache_clear()
+        aws.forget()
         yield boto3.client("ec2", region_name=REGION)
-        aws.client.cache_clear()
+        aws.forget()

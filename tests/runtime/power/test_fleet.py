@@ -59,8 +59,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def given(*pages: Any) -> FakeClient:
         fake = FakeClient(*pages)
-        for module in ("runtime.power.ec2.client", "runtime.power.fleet.client"):
-            monkeypatch.setattr(module, lambda *_, **__: fake)
+        monkeypatch.setattr("runtime.power.ec2.client", lambda *_, **__: fake)
         return fake
 
     return given

@@ -56,7 +56,7 @@ def test_what_a_decision_needs_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> 
     }
     client = mock.MagicMock()
     client.describe_instances.return_value = {"Reservations": [{"Instances": [raw]}]}
-    monkeypatch.setattr("runtime.power.plain.client", lambda *_, **__: client)
+    monkeypatch.setattr("runtime.power.ec2.client", lambda *_, **__: client)
     assert PlainPower(REGION).machines() == [PlainMachine("i-1", {TAG_AUTO_STOP: "30m"}, NOW, 96, "spot")]
 
 
@@ -101,7 +101,7 @@ def test_many_are_asked_for_within_cloudwatchs_limits(
     monkeypatch: pytest.MonkeyPatch, machines: int, periods: int
 ) -> None:
     fake = Fake()
-    monkeypatch.setattr("runtime.power.plain.client", lambda *_, **__: fake)
+    monkeypatch.setattr("runtime.power.ec2.client", lambda *_, **__: fake)
     start = NOW - periods * PERIOD_S
     usage = PlainPower(REGION).usage({f"i-{n}": start for n in range(machines)}, NOW)
     assert len(usage) == machines

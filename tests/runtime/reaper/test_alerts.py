@@ -25,10 +25,10 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AW
 @pytest.fixture
 def topic() -> Iterator[str]:
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    aws.client.cache_clear()
+    aws.forget()
     with mock.patch.dict(os.environ, cleared | CREDENTIALS, clear=True), mock_aws():
         yield boto3.client("sns", region_name=REGION).create_topic(Name="t")["TopicArn"]
-    aws.client.cache_clear()
+    aws.forget()
 
 
 @pytest.mark.parametrize("notice", EXAMPLES.values(), ids=lambda n: n.kind.value)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import NEW_ALERT_S, TAG_UNIT
+from core.contract import NEW_ALERT_S, SK_LEASE, TAG_UNIT
 from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, from_item, to_item
 from core.notices import Kind, Notice
@@ -127,6 +127,24 @@ def test_somebody_who_makes_the_lease_at_the_same_moment_wins(world: World, monk
     lease = world.lease()
     assert lease is not None
     assert (lease.by, lease.epoch) == ("deploy", 1)
+
+
+def test_a_deleted_lease_is_made_again(world: World) -> None:
+    world.cloud.add("i-1", "running")
+    assert world.run()[0] == Action.CREATE
+    del world.store._rows._rows[UNIT, SK_LEASE]
+    assert world.run()[0] == Action.CREATE
+    lease = world.lease()
+    assert lease is not None
+    assert (lease.state, lease.epoch) == (State.NEW, 2)
+
+
+def test_a_lease_that_cannot_be_made_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.cloud.add("i-1", "running")
+    monkeypatch.setattr(world.store, "write", lambda _: None)
+    for _ in range(2):
+        world.sweep.run()
+    assert [(alert, "nothing bounds its machine" in words) for alert, words in world.alerts] == [("broken", True)]
 
 
 # ---------------------------------------------------------------- two machines with one tag

@@ -1,0 +1,165 @@
+"""An engine that does not answer under a host that is awake: what its callers get, and when the host may stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from core import lease as protocol
+from core.contract import HEARTBEAT_S
+from core.engines.health import GRACE_S
+from core.lease import State
+from runtime.gateway.errors import Refusal
+from runtime.gateway.hold import Wait
+from tests.runtime.gateway.stage import FakeEngine, Stage
+from tests.runtime.gateway.test_app import BODY, play, raw
+
+
+def beat(stage: Stage, *dead: str, for_s: float = 0.0) -> None:
+    """What the agent says at a heartbeat: these engines have not answered for so long."""
+    since = stage.clock() - for_s
+    stage.act(protocol.agent_beat, boot_id="boot-1", busy=0, demand=False, dead=dict.fromkeys(dead, since))
+
+
+def code(body: bytes) -> str:
+    found: str = json.loads(body)["error"]["code"]
+    return found
+
+
+def test_after_the_grace_a_caller_is_refused_at_once_in_the_right_words() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        beat(stage, "tiny", for_s=GRACE_S + 60)
+        await stage.watch.look()
+        status, headers, body = await raw(url, BODY)
+        assert (status, code(body), headers["Retry-After"]) == (503, "engine_dead", "60")
+        message = json.loads(body)["error"]["message"]
+        assert "the engine tiny has not answered for 3m" in message
+        assert "restarted" in message
+        assert not engine.seen
+
+    play(scene, State.RUNNING)
+
+
+def test_a_streamed_caller_is_refused_before_its_200() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        beat(stage, "tiny", for_s=GRACE_S + 1)
+        await stage.watch.look()
+        status, _, body = await raw(url, BODY | {"stream": True})
+        assert (status, code(body)) == (503, "engine_dead")
+
+    play(scene, State.RUNNING)
+
+
+def test_a_background_call_hears_of_the_engine_and_not_of_sleep() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        beat(stage, "tiny", for_s=5)
+        await stage.watch.look()
+        _, _, body = await raw(url, BODY, {"X-OWUI-Task": "title_generation"})
+        assert code(body) == "engine_dead"
+
+    play(scene, State.RUNNING)
+
+
+def test_within_the_grace_a_caller_waits_and_is_served_when_the_engine_is_back() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        beat(stage, "tiny", for_s=20)
+        await stage.watch.look()
+        asked = asyncio.create_task(raw(url, BODY | {"stream": True}))
+        await stage.waiting()
+        beat(stage)
+        await stage.watch.look()
+        status, _, body = await asked
+        assert status == 200
+        assert b": pilotlight: the host is running; the engine tiny has not answered for 20s" in body
+        assert b"[DONE]" in body
+
+    play(scene, State.RUNNING)
+
+
+def test_where_the_agent_says_nothing_the_relays_own_tries_count() -> None:
+    """A silent agent and an engine that takes no connection: not nine minutes of "it is running"."""
+
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        engine.refuse = 10_000
+        first = asyncio.create_task(raw(url, BODY))
+        await stage.waiting()
+        stage.clock.now += GRACE_S + 1
+        status, _, body = await first
+        assert (status, code(body)) == (503, "engine_dead")
+        status, _, body = await raw(url, BODY)
+        assert (status, code(body)) == (503, "engine_dead")
+        engine.refuse = 0
+        assert (await raw(url, BODY))[0] == 200
+        assert stage.view.silent_s("tiny") is None
+
+    play(scene, State.RUNNING)
+
+
+def test_at_its_deadline_a_caller_hears_of_the_engine() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        beat(stage, "tiny", for_s=20)
+        await stage.watch.look()
+        wait = Wait(stage.view, "tiny", asyncio.get_running_loop().time() - 1, None)
+        with pytest.raises(Refusal) as refused:
+            await wait.until_ready()
+        assert refused.value.code == "engine_dead"
+
+    play(scene, State.RUNNING)
+
+
+def test_the_route_of_a_dead_engine_leads_to_the_relay() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    beat(stage, "tiny", for_s=HEARTBEAT_S)
+    stage.look()
+    assert stage.routes.open
+    assert stage.routes.dead == {"tiny"}
+    beat(stage)
+    stage.look()
+    assert stage.routes.dead == frozenset()
+
+
+def test_callers_of_a_dead_engine_do_not_resume_a_drain_and_start_the_host_afterwards() -> None:
+    """The fault: 94 transitions in a day, the machine on, and nobody was ever answered."""
+    stage = Stage().bring_to(State.RUNNING)
+    beat(stage, "tiny", for_s=300)
+    stage.look()
+    stage.hall.ask("tiny")
+    stage.look()
+    assert stage.hall.wanted, "who was refused is remembered for the next start"
+    stage.act(protocol.drain, reason="idle")
+    for _ in range(3):
+        stage.look(later_s=1)
+    assert (stage.lease.state, stage.lease.fence_epoch) == (State.DRAINING, stage.lease.epoch)
+    stage.act(protocol.stop, boot_id="boot-1")
+    stage.power.state = "stopping"
+    stage.look(later_s=1)
+    assert stage.lease.wanted(stage.clock())
+    stage.power.state = "stopped"
+    for _ in range(3):
+        stage.look(later_s=2)
+    assert (stage.lease.state, stage.power.starts) == (State.STARTING, 1)
+
+
+def test_callers_of_another_engine_resume_a_drain() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    beat(stage, "other", for_s=300)
+    stage.act(protocol.drain, reason="idle")
+    stage.look()
+    stage.hall.ask("tiny")
+    stage.look()
+    assert stage.lease.state is State.RUNNING
+    assert stage.lease.dead == "other"
+
+
+def test_a_resumption_by_callers_is_no_demand() -> None:
+    """Only what the agent sees in the engines is."""
+    stage = Stage().bring_to(State.RUNNING)
+    before = stage.lease.demand_at
+    stage.clock.now += 100
+    stage.act(protocol.drain, reason="idle")
+    stage.look()
+    stage.hall.ask("tiny")
+    stage.look()
+    assert (stage.lease.state, stage.lease.demand_at) == (State.RUNNING, before)
