@@ -24,7 +24,7 @@ def main() -> None:
     """The whole program."""
     stack = pulumi.get_stack()
     try:
-        settings = load(config.get_config_env(), stack)
+        settings = load(config.get_config_env(), stack, secret_keys=config.get_config_secret_keys_env())
         guard.check(settings.cloud, stack, os.environ)
         outputs = deployment.build(settings)
     except PilotlightError as error:

@@ -99,13 +99,16 @@ def settings_of(stack: str) -> StackSettings:
 
 
 def _settings(path: Path, stack: str, *, to_deploy: bool = True) -> StackSettings:
-    import yaml
+    from remote import stack_yaml
 
+    project = path.parent.parent / "Pulumi.yaml"
+    if project.exists() and stack_yaml.project_settings(_text(project)):
+        raise SettingsError(f"{project} has a `config:` of its own, which `fab` does not read. Put it into {path}.")
+    return settings.load(stack_yaml.read(_text(path), str(path)), stack, to_deploy=to_deploy)
+
+
+def _text(path: Path) -> str:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError) as error:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
-    config = raw.get("config") if isinstance(raw, dict) else None
-    if not isinstance(config, dict):
-        raise SettingsError(f"{path} has no `config:` mapping.")
-    return settings.load(config, stack, to_deploy=to_deploy)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from core import contract
 from core.errors import SettingsError
-from core.settings import messages, notify
+from core.settings import keys, messages, notify
 from core.settings.checks import KEYGEN
 from core.settings.model import Control, Service, StackSettings
 from core.settings.suggest import closest
@@ -25,24 +25,28 @@ def stack_file(stack: str) -> str:
     return f"stacks/Pulumi.{stack}.yaml"
 
 
-def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> StackSettings:
+def load(
+    mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True, secret_keys: Collection[str] = ()
+) -> StackSettings:
     """The settings of one stack.
 
     Args:
-        mapping: the file's `config:` mapping, `{"pilotlight:host": {…}, "aws:region": "…"}`; values as YAML gives
-            them, or as JSON text (which is how Pulumi hands them to a program). Other namespaces are passed over,
-            and so are encrypted values (`{"secure": …}`).
+        mapping: the file's `config:` mapping, `{"pilotlight:host": {…}, "aws:region": "…"}`; values as
+            remote/stack_yaml.py gives them, or as JSON text (which is how Pulumi hands them to a program).
         stack: the stack's name.
         to_deploy: False accepts a file without what must be set before a deployment (key, who may call), for who
             only wants to know what the file says.
+        secret_keys: keys with an encrypted value in them, where Pulumi has already put the plain one in its place.
 
     Raises:
         SettingsError: one message with every wrong value: file, path, value, what is allowed.
     """
     if not _STACK.fullmatch(stack):
         raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
-    ours = {key.removeprefix(_PREFIX): value for key, value in mapping.items() if key.startswith(_PREFIX)}
-    raw = {key: _plain(_said(v), keep=key in _SEALED) for key, v in ours.items() if not notify.is_sealed(v)}
+    ours = {k.removeprefix(_PREFIX): _said(v) for k, v in mapping.items() if k.startswith(_PREFIX)}
+    if problems := [*keys.problems(mapping), *_encrypted(ours, secret_keys)]:
+        raise _wrong(stack, problems)
+    raw = {k: None if v == "" else v for k, v in ours.items() if not notify.is_sealed(v)}  # "": Pulumi's null
     if region := mapping.get("aws:region"):
         raw["region"] = region
     try:
@@ -57,9 +61,7 @@ def load(mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True) -> S
     return settings.model_copy(update={"services": services})
 
 
-_SEALED: Final = frozenset(
-    {"notify", "webui"}
-)  # sections whose own checks know encrypted values, and say what they become
+_MAY_BE_ENCRYPTED: Final = ("notify", "webui")  # their own checks know encrypted values, and say what they become
 
 
 def _said(value: Any) -> Any:
@@ -74,13 +76,28 @@ def _said(value: Any) -> Any:
         return value  # text that only begins like JSON: the section's own check names it
 
 
-def _plain(value: Any, *, keep: bool) -> Any:
-    """Without encrypted values, which are left out at any depth, unless `keep`."""
-    if isinstance(value, Mapping):
-        return {key: _plain(v, keep=keep) for key, v in value.items() if keep or not notify.is_sealed(v)}
-    if isinstance(value, list):
-        return [_plain(v, keep=keep) for v in value if keep or not notify.is_sealed(v)]
-    return value
+def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str]) -> Iterator[str]:
+    """Pulumi would apply a value that `fab` cannot read: a line for each."""
+    names = {key.removeprefix(_PREFIX) for key in secret_keys if key.startswith(_PREFIX)}
+    places = [path for key, value in ours.items() for path in _sealed(value, key)]
+    allowed = " and ".join(f"{_PREFIX}{name}" for name in _MAY_BE_ENCRYPTED)
+    for path in places or sorted(names):
+        if re.split(r"[.\[]", path)[0] not in _MAY_BE_ENCRYPTED:
+            yield (
+                f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {allowed} may be. "
+                f"Write the value itself: `pulumi config set --plaintext --path '{_PREFIX}{path}' VALUE`"
+            )
+
+
+def _sealed(value: Any, path: str) -> Iterator[str]:
+    if notify.is_sealed(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _sealed(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _sealed(inner, f"{path}[{index}]")
 
 
 def _wrong(stack: str, problems: list[str]) -> SettingsError:

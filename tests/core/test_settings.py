@@ -68,12 +68,43 @@ def test_json_text_is_read_as_pulumi_hands_it_over() -> None:
     assert load(as_text, "lab") == load(from_yaml, "lab")
 
 
-def test_encrypted_values_and_other_namespaces_are_passed_over() -> None:
-    with_secret = raw(host={"image": {"secure": "v1:abc"}}) | {
-        "pilotlight:token": {"secure": "v1:abc"},
-        "gcp:zone": "x",
-    }
-    assert load(with_secret, "lab").host.image is None
+def test_other_namespaces_are_passed_over() -> None:
+    others = {"gcp:zone": "x", "aws:profile": "me", "aws-native:region": "x", "gcp:region": "x", "pulumi:tags": "{}"}
+    assert load(raw() | others | {"cloudflare:token": {"secure": "v1:abc"}}, "lab") == load(raw(), "lab")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("pilotligth:idle", "pilotligth:idle is read by nobody (did you mean pilotlight:idle?)"),
+        ("Pilotlight:idle", "(did you mean pilotlight:idle?)"),
+        ("pilot-light:idle", "(did you mean pilotlight:idle?)"),
+        ("pilotlight:idle.stopAfter", "is not a setting; write `stopAfter` inside `pilotlight:idle`"),
+        ("pilotlight:idel", "pilotlight:idel is not a setting (did you mean idle?)"),
+        ("pilotlight:region", "the region is `aws:region`"),
+        ("pilotlight:stack", "the stack's name is that of its file"),
+        ("aws:Region", "aws:Region is read by nobody (did you mean aws:region?)"),
+        ("asw:region", "(did you mean aws:region?)"),
+    ],
+)
+def test_a_key_that_nobody_would_read_is_refused(key: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(raw() | {key: {"profile": "dev"}}, "lab")
+    assert words in str(caught.value)
+
+
+def test_encrypted_values_are_refused_whether_they_are_still_encrypted_or_not() -> None:
+    with pytest.raises(SettingsError) as by_fab:
+        load(raw(idle={"stopAfter": {"secure": "v1:abc"}}, token={"secure": "v1:abc"}), "lab")
+    assert "pilotlight:idle.stopAfter is encrypted, and `fab` could not read it" in str(by_fab.value)
+    assert "pilotlight:token is encrypted" in str(by_fab.value)
+    with pytest.raises(SettingsError, match="pilotlight:idle is encrypted"):
+        load(raw(idle={"stopAfter": "20s"}), "lab", secret_keys=["pilotlight:idle", "gcp:key"])
+    load(raw(notify={"email": ["a@example.org"]}), "lab", secret_keys=["pilotlight:notify", "gcp:key"])
+
+
+def test_an_empty_section_is_the_same_in_both_spellings() -> None:
+    assert load(raw() | {"pilotlight:budget": ""}, "lab") == load(raw() | {"pilotlight:budget": None}, "lab")
 
 
 def test_region_comes_from_aws() -> None:
