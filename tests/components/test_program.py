@@ -58,7 +58,7 @@ def test_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, made: list[Any], said:
 
 
 def test_an_embedded_stack_without_its_cloud(monkeypatch: pytest.MonkeyPatch, made: list[Any], said: list[str]) -> None:
-    refuse(monkeypatch, {"pilotlight:cloud": "embedded", "pilotlight:engines": '{"a": {"model": "m"}}'})
+    refuse(monkeypatch, {"pilotlight:cloud": "embedded", "pilotlight:engines": '{"a": {"model": "x/m"}}'})
     assert len(said) == 1
     assert "lives in the embedded cloud" in said[0]
     assert made == []

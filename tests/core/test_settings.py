@@ -48,7 +48,7 @@ def test_defaults() -> None:
 
 
 def test_one_service_an_engine_unless_services_are_named() -> None:
-    engines = {"a": {"model": "m"}, "b": {"model": "m"}}
+    engines = {"a": {"model": "x/m"}, "b": {"model": "x/m"}}
     assert {n: s.engine for n, s in load(raw(engines=engines), "lab").services.items()} == {"a": "a", "b": "b"}
     named = load(raw(engines=engines, services={"chat": {"engine": "b"}}), "lab")
     assert {n: s.engine for n, s in named.services.items()} == {"chat": "b"}
@@ -60,6 +60,11 @@ def test_a_flags_value_may_be_json_text() -> None:
     engines = {"a": {"model": "x/m", "flags": {"override-generation-config": text}}}
     for given in (engines, json.dumps(engines)):
         assert load(raw(engines=given), "lab").engines["a"].flags["override-generation-config"] == text
+
+
+def test_a_models_page_is_its_id() -> None:
+    url = "https://huggingface.co/Qwen/Qwen2.5-0.5B/tree/v1"
+    assert load(raw(engines={"a": {"model": url}}), "lab").engines["a"].model == "Qwen/Qwen2.5-0.5B@v1"
 
 
 def test_json_text_is_read_as_pulumi_hands_it_over() -> None:
@@ -185,22 +190,25 @@ def test_off(off: object) -> None:
         ({"gateway": {"queueMax": 0}}, "must be greater than or equal to 1"),
         ({"engines": None}, "pilotlight:engines is not set, and has no default"),
         ({"engines": {}}, "engines: {} has 0 entries; at least 1 is needed"),
-        ({"engines": {f"e{n}": {"model": "m"} for n in range(17)}}, "has 17 entries; at most 16 are allowed"),
-        ({"engines": {"Big": {"model": "m"}}}, 'engines.Big: "Big" has a wrong form'),
+        ({"engines": {f"e{n}": {"model": "x/m"} for n in range(17)}}, "has 17 entries; at most 16 are allowed"),
+        ({"engines": {"Big": {"model": "x/m"}}}, 'engines.Big: "Big" has a wrong form'),
         ({"engines": {"a": {}}}, "engines.a.model is not set"),
-        ({"engines": {"a": {"model": "m", "device": "tpu"}}}, "allowed: gpu or cpu"),
-        ({"engines": {"a": {"model": "m", "flags": {"--seed": 1}}}}, "without dashes before it"),
+        ({"engines": {"a": {"model": "x/m", "device": "tpu"}}}, "allowed: gpu or cpu"),
+        ({"engines": {"a": {"model": "qwen2.5:7b"}}}, 'engines.a.model: "qwen2.5:7b" looks like Ollama'),
+        ({"engines": {"a": {"model": "~/models/x"}}}, 'engines.a.model: "~/models/x" is not an absolute path'),
+        ({"engines": {"a": {"model": ""}}}, "engines.a.model: "),
+        ({"engines": {"a": {"model": "x/m", "flags": {"--seed": 1}}}}, "without dashes before it"),
         (
-            {"engines": {"a": {"model": "m", "flags": {"disable-log-stats": True}}}},
+            {"engines": {"a": {"model": "x/m", "flags": {"disable-log-stats": True}}}},
             "the counters by which idleness is read",
         ),
-        ({"engines": {"a": {"model": "m", "flags": {"swap-space": 4}}}}, "was removed from vLLM"),
+        ({"engines": {"a": {"model": "x/m", "flags": {"swap-space": 4}}}}, "was removed from vLLM"),
         (
             {"services": {"chat": {"engine": "qwn"}}},
             'services.chat.engine: "qwn" is not an engine; allowed: qwen (did you',
         ),
         ({"budget": {"monthlyUsd": 0}}, "budget.monthlyUsd: 0 must be greater than 0"),
-        ({"engine": {"a": {"model": "m"}}}, "pilotlight:engine is not a setting (did you mean engines?)"),
+        ({"engine": {"a": {"model": "x/m"}}}, "pilotlight:engine is not a setting (did you mean engines?)"),
         ({"cloud": "embeded"}, "allowed: aws or embedded (did you mean embedded?)"),
     ],
 )

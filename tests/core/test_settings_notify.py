@@ -21,7 +21,7 @@ def read(cloud: str = "aws", **notify: Any) -> StackSettings:
         "pilotlight:cloud": cloud,
         "pilotlight:host": {"sshPublicKey": KEY},
         "pilotlight:access": {"cidrs": ["203.0.113.0/24"], "sshCidrs": ["203.0.113.7/32"]},
-        "pilotlight:engines": {"qwen": {"model": "m"}},
+        "pilotlight:engines": {"qwen": {"model": "x/m"}},
         "pilotlight:notify": notify,
     }
     return load(raw, "lab")
@@ -60,14 +60,14 @@ def test_a_webhook_is_a_url_or_a_section_and_may_be_encrypted(given: Any, url: s
 
 def test_json_text_is_read_as_pulumi_hands_it_over() -> None:
     notify = {"webhooks": [{"url": PLAIN}, SLACK], "email": ["ops@example.org"]}
-    raw = {"pilotlight:engines": '{"a": {"model": "m"}}', "pilotlight:notify": json.dumps(notify)}
+    raw = {"pilotlight:engines": '{"a": {"model": "x/m"}}', "pilotlight:notify": json.dumps(notify)}
     found = load(raw, "lab", to_deploy=False).notify
     assert [w.url for w in found.webhooks] == [PLAIN, SLACK]
     assert found.email == ("ops@example.org",)
 
 
 def test_a_whole_section_or_an_address_that_is_encrypted_is_passed_over() -> None:
-    raw = {"pilotlight:engines": {"a": {"model": "m"}}, "pilotlight:notify": SEALED}
+    raw = {"pilotlight:engines": {"a": {"model": "x/m"}}, "pilotlight:notify": SEALED}
     assert load(raw, "lab", to_deploy=False).notify.webhooks == ()
     assert read(email=[SEALED, "ops@example.org"]).notify.email == ("ops@example.org",)
 

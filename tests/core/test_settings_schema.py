@@ -51,13 +51,13 @@ def test_committed_stacks_fit(path: Any) -> None:
     ],
 )
 def test_an_editor_sees_what_load_refuses(section: dict[str, Any]) -> None:
-    config = {"pilotlight:engines": {"a": {"model": "m"}}} | section
+    config = {"pilotlight:engines": {"a": {"model": "x/m"}}} | section
     assert not VALIDATOR.is_valid({"config": config})
 
 
 def test_right_values_fit() -> None:
     config = {
-        "pilotlight:engines": {"a": {"model": "m"}},
+        "pilotlight:engines": {"a": {"model": "x/m"}},
         "pilotlight:gateway": "none",
         "pilotlight:idle": {"stopAfter": "off", "maxLease": "1h30m"},
         "gcp:zone": "x",

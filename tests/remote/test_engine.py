@@ -12,6 +12,7 @@ from core.contract import ENGINE_VENV
 from core.errors import DeployError
 from remote import engine
 from remote.engine import EngineSpec
+from remote.facts import Facts
 from remote.items.files import File
 from remote.items.models import HubModel, PathModel, PypiModel, model
 from remote.items.system import Driver
@@ -68,6 +69,15 @@ def test_the_unit_restarts_always_but_not_on_bad_flags() -> None:
     assert "Environment=HF_HUB_OFFLINE=1\n" in unit
     assert "Environment=VLLM_CPU_KVCACHE_SPACE=1\n" in unit
     assert "VLLM_WORKER_MULTIPROC_METHOD=fork" in content(GPU, "/etc/systemd/system/pilotlight-engine@.service")
+
+
+def test_a_revision_has_its_own_folder_and_is_downloaded() -> None:
+    newest, fixed = model("Qwen/Q", "w"), model("Qwen/Q@refs/pr/1", "w")
+    assert newest.path != fixed.path
+    assert "--revision refs/pr/1 --local-dir" in fixed.orders(Facts())[0].script
+    assert "--revision" not in newest.orders(Facts())[0].script
+    assert fixed.reason(Facts(texts={f"{fixed.path}/.pilotlight": "Qwen/Q@refs/pr/1"})) == ""
+    assert fixed.reason(Facts(texts={f"{fixed.path}/.pilotlight": "Qwen/Q"})) != ""
 
 
 def test_a_flag_restarts_its_engine_only() -> None:

@@ -12,7 +12,7 @@ FILE = """
 encryptionsalt: v1:salt
 config:
   pilotlight:engines:
-    a: {model: m}
+    a: {model: x/m}
   pilotlight:notify:
     email: [ops@example.org]
     webhooks:
