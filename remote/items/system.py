@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from remote.facts import Facts, Query
 from remote.items import Order
 
-APT: Final = "export DEBIAN_FRONTEND=noninteractive; apt-get -o DPkg::Lock::Timeout=300 -q -y"
+APT: Final = Path(__file__).parent.parent / "scripts" / "apt.sh"
 NVIDIA_DRIVER: Final = "nvidia-driver-580-server"  # Ubuntu 24.04's server branch for CUDA 13 (torch 2.11 and newer)
+
+
+def apt(script: str) -> str:
+    """A script that may call scripts/apt.sh's functions."""
+    return f"set -e\n{APT.read_text(encoding='utf-8')}\n{script}\n"
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,9 @@ class Packages:
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         missing = " ".join(shlex.quote(n) for n in self.names if n not in facts.packages)
-        install = f"{APT} install --no-install-recommends {missing}"
         # an old package list names files that the mirror no longer has: install, and only if that fails, update
-        script = f"{{ {install}; }} >/dev/null 2>&1 || {{ {APT} update && {install}; }} 2>&1"
-        return (Order(script, timeout_s=900, failure=f"apt-get could not install {missing}"),)
+        script = apt(f"install {missing} || refresh_and_install {missing}")
+        return (Order(script, timeout_s=1800, failure=f"apt-get could not install {missing}"),)
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class Driver:
             "the NVIDIA driver is installed, but nvidia-smi finds no GPU: does this instance type have one? "
             "For an engine without a GPU set `device: cpu`"
         )
-        install = f"{{ {APT} update && {APT} install linux-headers-$(uname -r) {self.package}; }} 2>&1"
+        install = apt(f'refresh_and_install "linux-headers-$(uname -r)" {self.package}')
         return (
             Order(install, timeout_s=1800, failure=f"apt-get could not install {self.package}"),
             Order("modprobe nvidia 2>&1; nvidia-smi -L 2>&1", failure=failure),
