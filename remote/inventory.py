@@ -140,9 +140,10 @@ def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     user = found[Outputs.SSH_USER]
     gateway_id = found.get(Outputs.GATEWAY_INSTANCE_ID, "")
     front = found[Outputs.GATEWAY_ADDRESS]
-    gateway = Address("gateway", gateway_id, front, user, key, file.pins) if gateway_id else None
+    own = file.settings.cloud != "embedded"
+    gateway = Address("gateway", gateway_id, front, user, key, file.pins, own) if gateway_id else None
     reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
-    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins)
+    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own)
     return Inventory(file.name, file.settings, found, host, gateway)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shlex
 import threading
 import time
@@ -17,12 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import paramiko
-from fabric import Connection
+from fabric import Config, Connection
+from paramiko.config import SSHConfig
 
 from core.contract import SSH_PORT
 from core.errors import DeployError
-from remote import facts
+from core.settings.checks import KEY_FILE
+from remote import facts, openssh
 from remote.facts import Facts, Query
+from remote.openssh import Resolved
 
 CONNECT_S: Final = 8.0
 RETRY_S: Final = 1.0
@@ -56,6 +60,7 @@ class Address:
     user: str
     key: str
     pins: Path  # folder of the pinned host keys
+    ssh_config: bool = False  # the user's SSH configuration applies; not in the embedded cloud
 
 
 class _Pinned(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -90,10 +95,22 @@ class _Connection(Connection):  # type: ignore[misc]
             return super().open()
 
     def open_gateway(self) -> Any:
-        """A channel through the gateway's connection."""
+        """A channel through the gateway's connection, or the user's own way there (ProxyCommand, ProxyJump)."""
+        if isinstance(self.gateway, str):
+            return paramiko.ProxyCommand(shlex.join(["sh", "-c", f"exec {self.gateway}"]))
         self.gateway.open()
         dest, source = (self.host, int(self.port)), ("", 0)
         return self.gateway.transport.open_channel("direct-tcpip", dest, source, timeout=self.connect_timeout)
+
+
+def _log_in(where: Address, found: Resolved) -> dict[str, Any]:
+    """paramiko's arguments: with which keys. A key that the user named is the only one."""
+    if where.key:
+        return {"key_filename": where.key, "look_for_keys": False, "allow_agent": False}
+    if found.agent_socket:
+        os.environ["SSH_AUTH_SOCK"] = found.agent_socket  # paramiko looks nowhere else
+    usual = found.keys is None
+    return {"key_filename": list(found.keys or ()), "look_for_keys": usual, "allow_agent": found.agent}
 
 
 class Machine:
@@ -102,16 +119,17 @@ class Machine:
     def __init__(self, where: Address, gateway: Machine | None = None) -> None:
         self.where = where
         self._opening = threading.Lock()
-        kwargs: dict[str, Any] = {"banner_timeout": CONNECT_S, "auth_timeout": CONNECT_S}
-        if where.key:
-            kwargs |= {"key_filename": where.key, "look_for_keys": False, "allow_agent": False}
+        found = openssh.resolve(where.address, where.user) if where.ssh_config else Resolved(where.address)
+        behind = gateway._connection if gateway else None
         self._connection: Any = _Connection(
-            where.address,
+            where.address if gateway else found.host,
             user=where.user,
             port=SSH_PORT,
-            gateway=gateway._connection if gateway else None,
+            gateway=behind or found.proxy or None,
             connect_timeout=int(CONNECT_S),
-            connect_kwargs=kwargs,
+            connect_kwargs={"banner_timeout": CONNECT_S, "auth_timeout": CONNECT_S} | _log_in(where, found),
+            # an empty one: fabric reads none by itself, whatever its own settings say
+            config=Config(ssh_config=SSHConfig()),
         )
         self._connection.client.set_missing_host_key_policy(_Pinned(where))
 
@@ -129,7 +147,7 @@ class Machine:
         """Open the connection; try again for `patience_s` while nothing answers, calling `waiting` once.
 
         Raises:
-            Unreachable: nothing answered. DeployError: it answered, but lets us not in.
+            Unreachable: nothing answered. DeployError: it answered, but accepts none of our keys.
         """
         began = time.monotonic()
         told = False
@@ -137,7 +155,7 @@ class Machine:
             passed = time.monotonic() - began
             if isinstance(error, paramiko.AuthenticationException):
                 if passed >= min(patience_s, REFUSED_S):
-                    raise DeployError(self._refused()) from error
+                    raise DeployError(self._refused(error)) from error
             elif passed >= patience_s:
                 raise Unreachable(self._silent(error)) from error
             if not told:
@@ -156,12 +174,15 @@ class Machine:
                 return error
         return None
 
-    def _refused(self) -> str:
+    def _refused(self, error: paramiko.AuthenticationException) -> str:
+        if isinstance(error, paramiko.PasswordRequiredException) and self.where.key:
+            load = f"`ssh-add {self.where.key}`"
+            return f"The key {self.where.key} has a passphrase. Load it by {load}, and leave out --identity."
         key = f"the key {self.where.key}" if self.where.key else "your SSH agent's keys and those in ~/.ssh"
         return (
-            f"The {self.role} {self.where.address} lets {self.where.user} not in with {key}. It was made with the "
+            f"The {self.role} {self.where.address} does not accept {key} for {self.where.user}. It was made with the "
             "public key in the stack file (pilotlight:host.sshPublicKey). Give the private one: "
-            "`fab deploy -s STACK --identity FILE`, or load it: `ssh-add FILE`."
+            f"`--identity {KEY_FILE}`, or load it: `ssh-add {KEY_FILE}`."
         )
 
     def _silent(self, error: Exception) -> str:

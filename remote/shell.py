@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from core.contract import SSH_PORT
 from remote.inventory import Inventory
 from remote.lease import Hold, LeaseDesk
 from remote.machine import Address, Machine
@@ -38,11 +40,15 @@ def _ssh(where: Address, through: Address | None, command: str) -> int:
         lines = [f"{a.address} {(a.pins / a.instance_id).read_text().strip()}\n" for a in (where, through) if a]
         known.write_text("".join(lines))
         options = ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"]
+        if not where.ssh_config:
+            options += ["-F", "none"]
         if where.key:
             options += ["-i", where.key, "-o", "IdentitiesOnly=yes"]
         if through:
-            jump = " ".join(["ssh", *options, "-W", "%h:%p", f"{through.user}@{through.address}"])
+            jump = shlex.join(
+                ["ssh", *options, "-p", str(SSH_PORT), "-W", "%h:%p", f"{through.user}@{through.address}"]
+            )
             options += ["-o", f"ProxyCommand={jump}"]
         sys.stdout.flush()
-        words = ["ssh", *options, f"{where.user}@{where.address}", *([command] if command else [])]
+        words = ["ssh", *options, "-p", str(SSH_PORT), f"{where.user}@{where.address}", *([command] if command else [])]
         return subprocess.run(words, check=False).returncode

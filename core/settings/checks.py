@@ -24,7 +24,8 @@ from core.settings.suggest import closest
 
 _DURATION_PATTERN: Final = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
 KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa")  # what EC2's ImportKeyPair takes
-KEYGEN: Final = "ssh-keygen -t ed25519 -f ~/.ssh/pilotlight"
+KEY_FILE: Final = "~/.ssh/pilotlight"  # where our hints put a key pair; SSH looks there only when it is told to
+KEYGEN: Final = f"ssh-keygen -t ed25519 -f {KEY_FILE}"
 # Wider than this is "the whole internet" in parts: 0.0.0.0/1 and 128.0.0.0/1 together are 0.0.0.0/0
 WIDEST_V4: Final = 8
 WIDEST_V6: Final = 16
