@@ -13,17 +13,24 @@ from remote.items.venvs import Venv, requirements
 
 UNIT_DIR: Final = "/etc/systemd/system"
 METADATA_UNIT: Final = "pilotlight-metadata.service"
+METADATA_WATCH_UNIT: Final = "pilotlight-metadata-watch.service"
 METADATA_SCRIPT: Final = "/opt/pilotlight/metadata-guard.sh"
 
 
 def metadata(users: tuple[str, ...]) -> list[Item]:
-    """Only these users reach the instance's metadata, from boot on."""
+    """Only these users reach the instance's metadata, from boot on, whatever happens to the firewall meanwhile."""
     script = File(METADATA_SCRIPT, templates.render("metadata-guard.sh.j2", users=users))
-    unit = File(
-        f"{UNIT_DIR}/{METADATA_UNIT}",
-        templates.render("pilotlight-metadata.service.j2", users=users, script=METADATA_SCRIPT),
+    unit, watch = (
+        File(f"{UNIT_DIR}/{name}", templates.render(f"{name}.j2", users=users, script=METADATA_SCRIPT))
+        for name in (METADATA_UNIT, METADATA_WATCH_UNIT)
     )
-    return [script, unit, Unit(METADATA_UNIT, digest_of((script, unit)))]
+    return [
+        script,
+        unit,
+        watch,
+        Unit(METADATA_UNIT, digest_of((script, unit)), reload=True),
+        Unit(METADATA_WATCH_UNIT, digest_of((script, watch))),
+    ]
 
 
 def code() -> list[Item]:

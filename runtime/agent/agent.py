@@ -39,7 +39,7 @@ from runtime.lease_store import LeaseStore, StoreUnavailable, create
 log = logging.getLogger("pilotlight.agent")
 RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
 RETRY_POWER_OFF_S: Final = 10.0
-RETRY_DOOR_S: Final = 2.0  # a door that nftables does not shut before RUNNING is tried again this rarely
+RETRY_DOOR_S: Final = 2.0  # before RUNNING the door is looked at this rarely, and shut where it is not
 
 
 class LastWordsLike(Protocol):
@@ -253,7 +253,7 @@ class Agent:
         proved_idle = lease.by == "agent"
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
-            self._shut_door()
+        self._keep_shut("before the machine goes off")
         if self._last_words:  # before the order: idle engines are killed right after it
             self._last_words.ship(lease, self._now())
         self._off_again = self._clock() + RETRY_POWER_OFF_S
@@ -320,16 +320,22 @@ class Agent:
             self._door_open = True
 
     def _shut_until_ready(self) -> None:
-        """Shut before RUNNING. A door that does not shut is said and tried again, and the host starts all the same:
-        one that never starts serves nobody.
+        """Shut before RUNNING, and again where somebody flushed the firewall. A door that does not shut is said and
+        tried again, and the host starts all the same: one that never starts serves nobody.
         """
-        if self._door_open is False or self._clock() < self._shut_again:
+        if self._clock() < self._shut_again:
             return
+        self._shut_again = self._clock() + RETRY_DOOR_S
+        self._keep_shut("before this boot is ready")
+
+    def _keep_shut(self, when: str) -> None:
+        """Shut by what the kernel says, not by what we did; what goes wrong is said."""
         try:
-            self._shut_door()
+            if not self._door.is_shut():
+                self._door.shut()
+            self._door_open = False
         except DoorError as error:
-            self._say("door", f"does not shut before this boot is ready: {error}")
-            self._shut_again = self._clock() + RETRY_DOOR_S
+            self._say("door", f"does not shut {when}: {error}")
 
     def _shut_door(self) -> None:
         if self._door_open is not False:

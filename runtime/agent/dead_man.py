@@ -37,6 +37,8 @@ class DoorLike(Protocol):
 
     def open(self) -> None: ...
 
+    def is_shut(self) -> bool: ...
+
 
 class OffSwitch(Protocol):
     """What the switch needs of `machine.Machine`."""
@@ -137,6 +139,9 @@ class DeadMan:
             drain.saw(look(self._engines, self._connections), self._clock())
         elif step is Step.QUIET:
             drain.again()
+            if not self._door.is_shut():
+                drain.given_up = "somebody opened the door"
+                return
             drain.door_at = self._clock()  # where systemd refuses: two fresh looks before the next order
             self._power_off()
         elif step is Step.GIVE_UP:

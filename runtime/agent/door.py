@@ -3,7 +3,8 @@
 nftables on the SYN itself. `ct state new` is no substitute: it was seen to reset open connections where tracking was
 not active before, and to let requests through on pooled ones. From outside (hook input) everybody is refused; over
 loopback (hook output, for `gateway: none`) everybody but root, so that the agent still reads the engines' counters.
-The table lives in the kernel: it survives the agent's death and dies with the boot.
+The table lives in the kernel: it survives the agent's death and dies with the boot, or with a flush of the ruleset: who
+relies on it asks `is_shut` again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Final, Protocol
 TABLE: Final = "inet pilotlight_door"
 DEAD_MAN_TABLE: Final = "inet pilotlight_dead_man"  # the switch's own: neither opens what the other shut
 COMMAND_S: Final = 10.0
+_REFUSE: Final = "reject with tcp reset"
+_CHAINS: Final = 2  # input and output, one rule each
 
 
 class DoorError(Exception):
@@ -41,12 +44,11 @@ class Door:
     def shut(self) -> None:
         """Refuse new connections from now on. Idempotent, one transaction."""
         syn = f"tcp dport {{ {self._ports} }} tcp flags & (syn | ack) == syn"
-        refuse = "reject with tcp reset"
         _nft(
             f"table {self._table} {{}}\ndelete table {self._table}\n"
             f"table {self._table} {{\n"
-            f"  chain in {{ type filter hook input priority -10; iif != lo {syn} {refuse}; }}\n"
-            f"  chain out {{ type filter hook output priority -10; oif lo meta skuid != 0 {syn} {refuse}; }}\n"
+            f"  chain in {{ type filter hook input priority -10; iif != lo {syn} {_REFUSE}; }}\n"
+            f"  chain out {{ type filter hook output priority -10; oif lo meta skuid != 0 {syn} {_REFUSE}; }}\n"
             "}\n"
         )
 
@@ -55,8 +57,10 @@ class Door:
         _nft(f"table {self._table} {{}}\ndelete table {self._table}\n")
 
     def is_shut(self) -> bool:
-        """What the kernel says."""
-        return f"table {self._table}" in _nft("list tables\n")
+        """What the kernel says: a firewall script may have flushed everything, or emptied the table."""
+        if f"table {self._table}\n" not in _nft("list tables\n"):
+            return False
+        return _nft(f"list table {self._table}\n").count(_REFUSE) == _CHAINS
 
 
 def _nft(script: str) -> str:

