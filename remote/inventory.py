@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -202,8 +202,32 @@ def _pulumi_output(file: StackFile, *options: str) -> str:
 def _no_outputs(file: StackFile, said: str) -> str:
     if "no stack named" in said:
         return f"The stack `{file.name}` has not been made yet. Run `{_up(file)}`."
-    last = os.linesep.join(said.splitlines()[-5:])
-    return f"Pulumi did not tell the outputs of `{file.name}`:\n{last}\nIf it asks for a login: `pulumi login`."
+    last = "\n".join(said.splitlines()[-5:])
+    advice = next((what for pattern, what in _ADVICE if re.search(pattern, said)), "")
+    return f"Pulumi did not tell the outputs of `{file.name}`:\n{last}" + (f"\n{advice}" if advice else "")
+
+
+PASSPHRASE_FILE: Final = "PULUMI_CONFIG_PASSPHRASE_FILE"
+_ADVICE: Final = (  # the first whose pattern is in Pulumi's words
+    (
+        "passphrase must be set",
+        "The stack's secrets are encrypted with the passphrase of `pulumi stack init`. Put it into a file that only "
+        f"you read, and say where it is: `export {PASSPHRASE_FILE}=FILE`, then run the command again.",
+    ),
+    (
+        f"unable to read {PASSPHRASE_FILE}",
+        f"{PASSPHRASE_FILE} names a file that cannot be read. `export {PASSPHRASE_FILE}=FILE` names another.",
+    ),
+    (
+        "incorrect passphrase",
+        f"It is not the passphrase of this stack's `pulumi stack init`. `export {PASSPHRASE_FILE}=FILE` names the file "
+        "with the right one; PULUMI_CONFIG_PASSPHRASE, where it is set, wins.",
+    ),
+    (
+        "PULUMI_ACCESS_TOKEN|pulumi login|not logged in",
+        "Say where the stack's state is: `pulumi login`, `pulumi login --local`, or `pulumi login s3://BUCKET`.",
+    ),
+)
 
 
 def _up(file: StackFile) -> str:

@@ -19,7 +19,9 @@ from remote.progress import Progress
 from remote.verbs import verb
 
 STACK: Final = {"stack": "the stack's name, as in stacks/Pulumi.NAME.yaml"}
-IDENTITY: Final = {"identity": "private key file for SSH (default: your agent's, or ~/.ssh)"}
+IDENTITY: Final = {
+    "identity": "private key file for SSH, e.g. ~/.ssh/pilotlight (default: your agent's keys and ~/.ssh/id_*)"
+}
 JSON: Final = {"json": "print one JSON object last; progress goes to standard error"}
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core import contract
 from core.errors import SettingsError
 from core.settings import keys, messages, notify
-from core.settings.checks import KEYGEN
+from core.settings.checks import KEY_FILE, KEYGEN
 from core.settings.model import Control, Service, StackSettings
 from core.settings.suggest import closest
 
@@ -169,7 +169,8 @@ def _to_set(settings: StackSettings) -> list[str]:
     if settings.host.ssh_public_key is None:
         problems.append(
             f"{_PREFIX}host.sshPublicKey is not set. Make a key pair: `{KEYGEN}`, then "
-            f'`{command} {_PREFIX}host.sshPublicKey "$(cat ~/.ssh/pilotlight.pub)"`'
+            f'`{command} {_PREFIX}host.sshPublicKey "$(cat {KEY_FILE}.pub)"`; '
+            f"`ssh-add {KEY_FILE}`, or `--identity {KEY_FILE}` on each `fab` command, lets SSH use it"
         )
     for key, who, value in (
         ("cidrs", "who may call the service", settings.access.cidrs),

@@ -157,12 +157,31 @@ def test_outputs_come_from_pulumi_in_the_stacks_own_project(home: Path) -> None:
     ("script", "match"),
     [
         ("echo \"error: no stack named 'demo' found\" >&2; exit 255", r"has not been made yet\. Run `make demo`"),
-        ("echo 'error: passphrase must be set' >&2; exit 255", r"(?s)did not tell the outputs.*passphrase must be set"),
+        (
+            "echo 'error: constructing secrets manager: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or "
+            "PULUMI_CONFIG_PASSPHRASE_FILE environment variables' >&2; exit 255",
+            r"(?s)did not tell the outputs.*passphrase must be set.*`export PULUMI_CONFIG_PASSPHRASE_FILE=FILE`",
+        ),
+        (
+            "echo 'error: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file' >&2; exit 255",
+            r"names a file that cannot be read",
+        ),
+        ("echo 'error: incorrect passphrase' >&2; exit 255", r"is not the passphrase of this stack's"),
+        (
+            "echo 'error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions' >&2; exit 255",
+            r"`pulumi login --local`",
+        ),
     ],
 )
 def test_what_pulumi_cannot_tell(home: Path, script: str, match: str) -> None:
     with pytest.raises(DeployError, match=match):
         inventory.outputs(fake_pulumi(home, script))
+
+
+def test_a_login_is_suggested_only_where_one_is_missing(home: Path) -> None:
+    with pytest.raises(DeployError) as caught:
+        inventory.outputs(fake_pulumi(home, "echo 'error: passphrase must be set' >&2; exit 255"))
+    assert "login" not in str(caught.value)
 
 
 def test_no_pulumi(home: Path) -> None:
