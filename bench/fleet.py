@@ -123,11 +123,11 @@ class Fleet:
         settings = UnitSettings.from_dict(
             {
                 **{"schema_version": 1, "stack": unit.partition("/")[0], "unit": unit, "region": REGION},
-                **{"deployment_id": f"{n:016x}", "instance_id": _instance(n), "profile": "online"},
+                **{"instance_id": _instance(n), "profile": "online"},
                 **{"stop_after_s": 1800.0, "max_lease_s": 43200.0, "max_silence_s": 1800.0, "hard_cap_s": 0.0},
                 "schedule_on": "0 9 * * mon-fri" if n % 10 == 1 else "",
                 "schedule_off": "0 18 * * mon-fri" if n % 10 == 1 else "",
-                **{"time_zone": "Europe/Berlin", "start_timeout_s": 900.0, "hold_for_s": 540.0},
+                **{"time_zone": "Europe/Berlin", "start_timeout_s": 900.0},
                 **{"instance_types": ["g6.xlarge", "g5.xlarge"]},
                 "monthly_budget_usd": 500.0 if n % 10 == 2 else None,
                 "alerts_topic_arn": f"arn:aws:sns:{REGION}:123456789012:{unit.partition('/')[0]}-alerts",

@@ -198,10 +198,8 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
 
 
 def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) -> None:
-    known = pulumi.Output.all(site.identity.deployment_id, host.instance.id, alerts.topic.arn)
-    body = known.apply(
-        lambda a: unit_settings(settings, deployment_id=a[0], instance_id=a[1], alerts_topic_arn=a[2]).to_json()
-    )
+    known = pulumi.Output.all(host.instance.id, alerts.topic.arn)
+    body = known.apply(lambda a: unit_settings(settings, instance_id=a[0], alerts_topic_arn=a[1]).to_json())
     Unit(f"{settings.stack}-unit", UnitArgs(site.control.apply(lambda c: c.table), settings.unit, body))
 
 

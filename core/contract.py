@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from core import versions
 from core.errors import ContractError
@@ -201,7 +201,6 @@ DESCRIBE_S: Final = 1.0  # relay asks EC2 about the machine at most this often
 WISH_RENEW_S: Final = 60.0  # a wish is renewed while callers wait once it has lost this much of its life
 CAPACITY_GRACE_S: Final = 90.0  # callers wait this long for the reaper's ladder after EC2 had no capacity
 SSE_COMMENT_S: Final = 5.0  # a held stream gets a comment this often
-READINESS_PROBE_S: Final = 0.1  # agent, from boot until ready
 HEARTBEAT_S: Final = 10.0
 SILENT_AFTER_S: Final = 180.0
 FENCE_WAIT_S: Final = 10.0  # the agent waits this long for the fence, then looks all the same
@@ -228,7 +227,12 @@ AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAIN
 # ---------------------------------------------------------------- documents
 @dataclass(frozen=True)
 class Document:
-    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named."""
+    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named.
+
+    Keys in `RETIRED` were written by older checkouts and are passed over.
+    """
+
+    RETIRED: ClassVar[frozenset[str]] = frozenset()
 
     schema_version: int
 
@@ -247,7 +251,7 @@ class Document:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Build from a plain mapping; nested lists of documents' parts are built by `_parts`."""
+        """Build from a plain mapping; nested lists of documents' parts are built by `_part`."""
         version = raw.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ContractError(
@@ -255,6 +259,7 @@ class Document:
                 "Run `pulumi up` and `fab deploy` from the same checkout."
             )
         fields = {f.name: f for f in dataclasses.fields(cls)}
+        raw = {name: value for name, value in raw.items() if name not in cls.RETIRED}
         unknown = sorted(set(raw) - set(fields))
         needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
         missing = sorted(needed - set(raw))
@@ -346,9 +351,10 @@ class UnitSettings(Document):
     the ladder does not look at GPU memory.
     """
 
+    RETIRED: ClassVar[frozenset[str]] = frozenset({"deployment_id", "hold_for_s"})
+
     stack: str
     unit: str
-    deployment_id: str
     instance_id: str
     region: str
     profile: str
@@ -360,7 +366,6 @@ class UnitSettings(Document):
     max_silence_s: float
     hard_cap_s: float
     start_timeout_s: float
-    hold_for_s: float
     instance_types: tuple[str, ...]
     monthly_budget_usd: float | None
     alerts_topic_arn: str

@@ -1,6 +1,6 @@
 """The named idle policies. A profile is a default; what a stack file says beside it wins.
 
-To add one: a line in PROFILES, and a row in `tests/core/test_profiles.py`.
+To add one: a line in PROFILES, and a row in `tests/core/test_settings.py`.
 """
 
 from __future__ import annotations

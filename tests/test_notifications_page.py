@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from core import power_errors
 from core.notices import Kind, Notice
 from runtime.notifier import delivery, retries
 from runtime.notifier.messages import RAW_MAX
+from tests.alert_codes import alert_codes
 from tests.core.notices.examples import EXAMPLES, shown
 from tests.notifications_page import PAGE, blocks, verified
 
@@ -64,3 +66,18 @@ def test_its_verification_takes_what_we_sign_and_nothing_else() -> None:
     assert not check(KEY, headers | {"x-pilotlight-timestamp": "1001"}, body, now=1000.0)
     assert not check("ff" * 32, headers, body, now=1000.0)
     assert not check(KEY, {}, body, now=1000.0)
+
+
+# Told by a kind of its own: about-to-stop, forced, stopped, budget (core/notices/standing.py)
+TOLD_BY_A_KIND = {"budget", "hard-cap", "max-lease", "hard-cap-soon", "max-lease-soon", "lost"}
+
+
+def test_every_code_stands_on_the_page() -> None:
+    codes = alert_codes()
+    assert {"silent", "twin", "tag", "price", "clock", "broken", "plain-tag", "plain-refused", "start-timeout"} <= codes
+    assert {code for code in codes - TOLD_BY_A_KIND if f"`{code}`" not in PAGE} == set()
+
+
+def test_every_answer_of_ec2_that_ends_a_start_stands_on_the_page() -> None:
+    unnamed = power_errors.PASSING | {power_errors.Kind.OTHER}  # never a failure; EC2's own code
+    assert {kind for kind in power_errors.Kind if kind not in unnamed and f"`{kind}`" not in PAGE} == set()

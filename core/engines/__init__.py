@@ -1,1 +1,1 @@
-"""What is known of engines (vLLM's server processes) without asking one: when one counts as dead. Pure."""
+"""What is known of engines (vLLM's processes) without asking one: where a model comes from, when one is dead. Pure."""

@@ -6,7 +6,7 @@ Every function here is pure: it takes the lease as read and the table's `now`, a
 `Refused` that says in words why there is nothing to send. What the function sees is checked again by the write's
 condition, in the table, so that whatever changed between reading and writing makes the write fail, not lie.
 
-To add a transition: a row in design.md section 6, a function in `transitions.py`, a line in
+To add a transition: a row in the design's section 6, a function in `transitions.py`, a line in
 `tests/core/lease/`, and an action in the explorer of `tests/core/protocol/`, or the search says that it never fired.
 """
 

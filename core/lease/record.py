@@ -152,7 +152,7 @@ def from_item(item: Mapping[str, Any]) -> Lease:
     names = {f.name: f for f in dataclasses.fields(Lease)}
     missing = sorted(n for n, f in names.items() if f.default is dataclasses.MISSING and n not in item)
     if missing:
-        raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Run `fab doctor`.")
+        raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Delete it: `fab deploy` makes it anew.")
     return Lease(**{k: _field(unit, k, v) for k, v in item.items() if k in names})
 
 

@@ -1,4 +1,4 @@
-"""The transitions: one function a row of the table in design.md section 6.
+"""The transitions: one function a row of the table in the design's section 6.
 
 Each takes the lease as read and the table's `now` (s), and returns the `Write` to send, or a `Refused` that says in
 words why there is nothing to send.

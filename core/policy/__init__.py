@@ -1,6 +1,6 @@
 """What should happen to a host now, and why: `decide(lease, facts, settings, now)`, pure and tested as a table.
 
-The rules stand in `RULES` in the order of design.md section 7; the first that has an opinion wins. A rule takes a
+The rules stand in `RULES` in the order of the design's section 7; the first that has an opinion wins. A rule takes a
 `Case` and returns a `Decision`, or None: "not my business". To add a rule: a function in `machine.py` (EC2 disagrees),
 `off.py` or `on.py`, a place in `RULES`, rows in `tests/core/test_policy.py`. What is written and ordered for an action
 is in `carry_out.py`; whether it may be is decided once more by the lease's condition, so a decision on old facts does

@@ -20,16 +20,13 @@ def schedule(idle: Idle) -> Schedule:
     return idle.schedule.pair() if idle.schedule else PROFILES[idle.profile].schedule
 
 
-def unit_settings(
-    settings: StackSettings, *, deployment_id: str, instance_id: str, alerts_topic_arn: str
-) -> UnitSettings:
-    """The `settings` item's body; the three that `up` learns from the cloud come beside the settings."""
+def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn: str) -> UnitSettings:
+    """The `settings` item's body; the two that `up` learns from the cloud come beside the settings."""
     idle, times = settings.idle, schedule(settings.idle)
     return UnitSettings(
         schema_version=SCHEMA_VERSION,
         stack=settings.stack,
         unit=settings.unit,
-        deployment_id=deployment_id,
         instance_id=instance_id,
         region=settings.region,
         profile=idle.profile,
@@ -41,7 +38,6 @@ def unit_settings(
         max_silence_s=idle.max_silence,
         hard_cap_s=idle.hard_cap,
         start_timeout_s=idle.start_timeout,
-        hold_for_s=idle.hold_for,
         instance_types=settings.host.instance_types,
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,

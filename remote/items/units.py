@@ -35,7 +35,6 @@ class Unit:
     name: str
     applied: str
     reload: bool = False  # `reload-or-restart` instead of `restart`
-    oneshot: bool = False
     wait_for_hold: bool = False  # apply.py starts it only when the hold stands
     slow: bool = False
 

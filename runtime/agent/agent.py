@@ -5,7 +5,7 @@ a crash. Every write names instance and boot. A table that does not answer chang
 believed for `max_silence_s` only; then the machine is the dead-man's switch's, a program of its own (`dead_man.py`).
 
 The door is shut from this boot's first tick until this boot is RUNNING, so that a relay that still believes in the
-boot before sends nothing into a start that may yet fail (docs/adr/0004). The agent's own probes come from root on the
+boot before sends nothing into a start that may yet fail (ADR 4). The agent's own probes come from root on the
 loopback, which the door lets through.
 """
 

@@ -1,4 +1,4 @@
-"""The relay's HTTP side (aiohttp, loopback only): design.md section 8's table, row by row.
+"""The relay's HTTP side (aiohttp, loopback only): the design's section 8's table, row by row.
 
 HAProxy has checked the key and the path already. A handler raises a `Refusal`; the middleware turns it into OpenAI's
 shape. To add a path: a handler here, a route in `make_app`, and the path in HAProxy's allow-list.

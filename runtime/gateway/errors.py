@@ -1,4 +1,4 @@
-"""What the relay refuses, in OpenAI's shape. One function a refusal; design.md section 8 is the table.
+"""What the relay refuses, in OpenAI's shape. One function a refusal; the design's section 8 is the table.
 
 A refusal is raised before the first byte, and becomes a response; after a held stream's 200 it becomes an event.
 To add one: a function here, with the status that makes an SDK do the right thing (SDKs retry 408, 409, 429 and 5xx

@@ -281,8 +281,8 @@ def test_unit_settings_are_resolved() -> None:
     settings = load(
         raw(idle={"profile": "office-hours", "timeZone": "Europe/Berlin"}, budget={"monthlyUsd": 150}), "lab"
     )
-    unit = unit_settings(settings, deployment_id="d", instance_id="i-1", alerts_topic_arn="arn")
-    assert (unit.unit, unit.deployment_id, unit.instance_id, unit.alerts_topic_arn) == ("lab/host", "d", "i-1", "arn")
+    unit = unit_settings(settings, instance_id="i-1", alerts_topic_arn="arn")
+    assert (unit.unit, unit.instance_id, unit.alerts_topic_arn) == ("lab/host", "i-1", "arn")
     assert (unit.schedule_on, unit.schedule_off, unit.time_zone) == (
         "0 9 * * mon-fri",
         "0 18 * * mon-fri",
