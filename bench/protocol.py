@@ -28,6 +28,8 @@ BOUNDS = (
     Options(requests=0, faults=1, reapers=1),
     Options(requests=1, faults=0, reapers=1, budget=True),
     Options(requests=1, faults=0, reapers=1, ladder=True),
+    Options(requests=1, faults=0, reapers=1, dead_engines=True),
+    Options(requests=2, faults=0, reapers=1, dead_engines=True),
     Options(requests=1, faults=0, reapers=2),
     Options(requests=3, faults=0, reapers=1),
     Options(requests=1, faults=1, reapers=1),

@@ -21,6 +21,7 @@ YOUNG = NOW - 1.0
 OLD = 0.0
 CURRENT, STALE = 100, 99
 UNIT = "stack/host"
+ENGINE = "engine"
 MACHINE, OTHER_MACHINE = "i-this", "i-other"
 THIS_BOOT, OLD_BOOT, OTHER_BOOT = "this-boot", "old-boot", "boot-of-another-machine"
 
@@ -36,12 +37,13 @@ def ops(nonce: str = "n") -> dict[str, Op]:
     """Every write of every process, by the name that traces show. `:` separates who from what."""
     at: dict[str, Any] = {"now": NOW, "nonce": nonce}
     boot: dict[str, Any] = {**at, "boot_id": THIS_BOOT}
+    quiet: dict[str, Any] = {**boot, "busy": 0, "demand": False}
     stranger: dict[str, Any] = {**at, "boot_id": OTHER_BOOT}
     words: dict[str, Any] = {**at, "reason": "why"}
     p = protocol
     return {
         "relay:wish": lambda v: p.wish(v, by="caller", until=AHEAD, **at),
-        "relay:resume": lambda v: p.resume(v, by="relay", **words),
+        "relay:resume": lambda v: p.resume(v, by="relay", engines=(ENGINE,), **words),
         "relay:fence": lambda v: p.fence(v, **at),
         "relay:start": lambda v: p.start(v, by="relay", **at),
         "relay:wish and start": lambda v: p.start(v, by="relay", wish_until=AHEAD, **at),
@@ -50,6 +52,8 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),
         "agent:claim_boot": lambda v: p.claim_boot(v, instance_id=MACHINE, **boot),
         "agent:ready": lambda v: p.ready(v, **boot),
+        "agent:agent_beat of a dead engine": lambda v: p.agent_beat(v, dead={ENGINE: NOW}, **quiet),
+        "agent:agent_beat of engines that answer": lambda v: p.agent_beat(v, **quiet),
         "agent:resume": lambda v: p.resume(v, by="agent", **{**words, **boot}),
         "agent:stop": lambda v: p.stop(v, **boot),
         "stranger:claim_boot": lambda v: p.claim_boot(v, instance_id=OTHER_MACHINE, **stranger),
@@ -76,6 +80,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),
         "reaper:fail and stop": lambda v: p.fail(v, by="reaper", failure="start-timeout", order=True, **words),
         "reaper:drop_wish": lambda v: p.drop_wish(v, nonce=nonce),
+        "reaper:force a dead engine": lambda v: p.force(v, by="reaper", dead=True, **words),
         "operator:force": lambda v: p.force(v, by="operator", forget=True, **words),
         "operator:wish": lambda v: p.wish(v, by="operator", until=AHEAD, **at),
         "deploy:hold": lambda v: p.hold(v, who="deploy", why="deploy", until=AHEAD, **at),
@@ -168,6 +173,8 @@ def _broken(op: str, before: Lease, after: Lease, write: Write) -> str:
     """Promises about a single write."""
     if before.wanted(NOW) and not after.wanted(NOW) and after.state is not State.RUNNING and op not in FORGETS_WISH:
         return f"{op} lost an unexpired wish"
+    if op == "relay:resume" and before.dead:
+        return f"{op} kept a host on for callers of an engine that does not answer"
     if write.event and after.state is State.STARTING and op in STARTS and before.spent(NOW):
         return f"{op} started a host over its budget"
     if write.event and write.event.by == "agent" and after.state is State.STOPPING:
@@ -200,6 +207,8 @@ def _plain(lease: Lease) -> Lease:
         attempts=lease.attempts if lease.attempts != 2 else 1,
         order_until=ORDERED if lease.order_alive(NOW) else None,
         stopped_seen=None if lease.stopped_seen is None else _age(lease.stopped_seen),
+        dead=lease.dead,
+        dead_at=None if lease.dead_at is None else OLD,
         rung=lease.rung,
         type_at=None if lease.type_at is None else YOUNG,
         spent_until=AHEAD if lease.spent(NOW) else None,

@@ -113,6 +113,16 @@ def start_over_budget(ops: dict[str, Op]) -> Mapping[str, Op]:
     return {**ops, "relay:wish and start": start(ops["relay:wish and start"])}
 
 
+def resume_for_a_dead_engine(ops: dict[str, Op]) -> Mapping[str, Op]:
+    """Callers resume a drain whether or not anybody answers them."""
+
+    def resume(lease: Lease) -> Outcome:
+        outcome = ops["relay:resume"](replace(lease, dead=""))
+        return outcome if isinstance(outcome, Refused) else _without("dead")(outcome)
+
+    return {**ops, "relay:resume": resume}
+
+
 ONE = Options(requests=1, faults=0, reapers=1)
 FAULTY = Options(requests=1, faults=1, reapers=1)
 CUT = "cut a request in the engine"
@@ -140,6 +150,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a start over the budget",
         replace(ONE, budget=True, mutate=start_over_budget),
         "started a host over its budget",
+    ),
+    Mutation(
+        "callers of a dead engine resume a drain",
+        replace(ONE, dead_engines=True, mutate=resume_for_a_dead_engine),
+        "for callers of an engine that does not answer",
+    ),
+    Mutation(
+        "a host whose engine hangs is never forced off",
+        replace(ONE, dead_engines=True, force_dead=False),
+        "a request waits for ever",
     ),
     Mutation("instance id left out", replace(ONE, strangers=True, mutate=any_machine), CUT),
     Mutation("boot id not compared", replace(FAULTY, agent_checks_boot=False), "has not proved itself"),

@@ -63,7 +63,7 @@ def _reaper_writes(m: Model, w: World, place: int) -> Steps:
             continue
         after, lease = done
         kind = MERCY if op in MAY else NORMAL
-        if op == "reaper:force":
+        if op == "reaper:force":  # of a dead engine it is the policy's own, and somebody may depend on it
             if not w.faults:
                 continue
             kind, after = FAULT, after._replace(faults=w.faults - 1)
@@ -96,6 +96,8 @@ def _reaper_may(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[st
 
 def _reaper_notes(m: Model, known: Lease, *, off: bool) -> Iterator[str]:
     """The budget's end and the ladder's types, where the search is about them."""
+    if m.options.dead_engines and m.options.force_dead and known.dead and known.state is State.RUNNING:
+        yield "reaper:force a dead engine"
     if m.options.budget:
         yield "reaper:spent no more" if known.spent(NOW) else "reaper:spent"
     if not m.options.ladder:

@@ -38,7 +38,7 @@ def _enter(m: Model, w: World) -> World:
 
 def _reachable(w: World) -> bool:
     """A request that is sent to the engine arrives: through an open door, or on a connection from before."""
-    return w.power == ON and not w.replaced and (w.door or w.pooled)
+    return w.power == ON and not w.replaced and not w.dead and (w.door or w.pooled)
 
 
 # ---------------------------------------------------------------- callers, HAProxy, vLLM
@@ -51,12 +51,23 @@ def requests(m: Model, w: World) -> Steps:
             yield "the relay holds a request", NORMAL, w._replace(new=w.new - 1, held=w.held + 1)
     if w.held:
         yield "a held caller hangs up", MERCY, w._replace(held=w.held - 1)
+    if w.dead:
+        yield "the engine's unit is restarted", MERCY, _crashed(w)._replace(dead=False)
+        return
+    if m.options.dead_engines and w.proved:
+        yield "the engine crashes", MERCY, _crashed(w)._replace(dead=True)
+        yield "the engine hangs", MERCY, w._replace(dead=True)
     if w.uncounted:
         yield "vLLM counts it", NORMAL, w._replace(uncounted=w.uncounted - 1, counted=w.counted + 1)
     if w.counted:
         yield "vLLM ends a request", NORMAL, w._replace(counted=w.counted - 1)
     if w.pooled and not w.in_engine:
         yield "an idle connection is closed", MERCY, w._replace(pooled=False)
+
+
+def _crashed(w: World) -> World:
+    """Its callers read that it broke off; nothing of theirs is sent again."""
+    return w._replace(uncounted=0, counted=0, pooled=False)
 
 
 def relay(m: Model, w: World) -> Steps:
@@ -144,14 +155,25 @@ def _agent_reads(m: Model, w: World) -> World:
 
 
 def _agent_by_state(m: Model, w: World, state: State, *, forced: bool) -> Steps:
-    if state in (State.NEW, State.STARTING):
+    if state in (State.NEW, State.STARTING) and not w.dead:
         yield from _agent_writes(m, w, "agent:ready", proved=True)
+    if m.options.dead_engines and state in (State.RUNNING, State.DRAINING):
+        yield from _agent_beats(m, w)
     if state is State.RUNNING and not w.door:
         yield "agent opens the door", NORMAL, w._replace(door=True, at=IDLE)
     if state is State.DRAINING:
         yield from _agent_drains(m, w)
     if state is State.STOPPING:
         yield "agent powers off", NORMAL, _power_off(w, "the power-off", forced=forced)
+
+
+def _agent_beats(m: Model, w: World) -> Steps:
+    """The heartbeat says whether the engine answers; only what is news is a step."""
+    if w.dead == bool(m.leases.all[w.agent].dead):
+        return
+    op = "agent:agent_beat of a dead engine" if w.dead else "agent:agent_beat of engines that answer"
+    if (done := write(m, w, op, w.agent)) is not None:
+        yield op, NORMAL, done[0]._replace(agent=done[1])
 
 
 def _agent_drains(m: Model, w: World) -> Steps:
@@ -195,7 +217,7 @@ def _power_off(w: World, how: str, *, forced: bool) -> World:
 
 def _down(w: World) -> World:
     """Nothing runs on the machine any more; what was in the engine is gone."""
-    return w._replace(uncounted=0, counted=0, proved=False, door=False, pooled=False, agent=NONE, at=IDLE)
+    return w._replace(uncounted=0, counted=0, proved=False, door=False, dead=False, pooled=False, agent=NONE, at=IDLE)
 
 
 def stranger(m: Model, w: World) -> Steps:

@@ -51,6 +51,7 @@ class World(NamedTuple):
     replaced: bool  # `pulumi up` made another machine, the lease does not know yet
     proved: bool  # this boot was READY once
     door: bool  # open
+    dead: bool  # the engine answers nobody: it has crashed, or it hangs with what is in it
     pooled: bool  # an idle connection to the engine is open
     agent: int  # its last reading
     at: int
@@ -87,6 +88,8 @@ class Options:
     wish_while_running: bool = False
     budget: bool = False  # the month's budget is spent, and no longer
     ladder: bool = False  # the ladder changes the type, which goes back while the host is off
+    dead_engines: bool = False  # an engine dies: it crashes, or it hangs
+    force_dead: bool = True  # the policy forces a host off whose engine is dead
     keep_stale: bool = False  # stale readings still write: needed where a condition is left out
     mutate: Mutate | None = None
 
@@ -108,6 +111,7 @@ def first(options: Options) -> World:
         replaced=False,
         proved=False,
         door=options.open_before_ready,
+        dead=False,
         pooled=False,
         agent=NONE,
         at=IDLE,
