@@ -18,6 +18,7 @@ from typing import Final
 from core import lease as protocol
 from core.contract import SILENT_AFTER_S, UnitSettings
 from core.lease import Event, Lease, Outcome, Refused, State
+from core.money.ledger import Ledger, spending
 from core.policy import RULES, Action, Case, Decision, Facts
 from core.policy.carry_out import GOES_ON, ROUNDS, Order, Step, carry_out, taken
 from core.wakes import wakes
@@ -62,19 +63,28 @@ def unborn(unit: str, now: float) -> Lease:
 
 
 def forecast(
-    lease: Lease, facts: Facts, settings: UnitSettings, *, now: float, until: float, start_s: float = START_GUESS_S
+    lease: Lease,
+    facts: Facts,
+    settings: UnitSettings,
+    *,
+    now: float,
+    until: float,
+    start_s: float = START_GUESS_S,
+    ledger: Ledger | None = None,
 ) -> list[Span]:
     """Runs of equal decisions from `now` to `until`, without a gap; the last ends at `until`.
 
     Args:
         lease: as read; is not changed.
-        facts: what EC2 says at `now`, and the past wakes; tags and spending stay what they are.
+        facts: what EC2 says at `now`, and the past wakes; tags stay what they are.
         settings: the unit's.
         now: table time, s.
         until: end of the forecast, s.
         start_s: how long a start takes.
+        ledger: what the host has cost so far: the hours that are played count against the budget, and a month's end
+            ends them. Without it the spending stays what `facts` say.
     """
-    host = _Host(lease, facts, settings, start_s, silent=_silent(lease, now))
+    host = _Host(lease, facts, settings, start_s, ledger, silent=_silent(lease, now))
     spans: list[Span] = []
     for minute in _minutes(now, until):
         found = host.minute(minute)
@@ -122,20 +132,36 @@ def _silent(lease: Lease, now: float) -> bool:
 class _Host:
     """A played host: lease, machine and agent at one minute after the other."""
 
-    def __init__(self, lease: Lease, facts: Facts, settings: UnitSettings, start_s: float, *, silent: bool) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        facts: Facts,
+        settings: UnitSettings,
+        start_s: float,
+        ledger: Ledger | None,
+        *,
+        silent: bool,
+    ) -> None:
         self.lease, self._facts, self._settings = lease, facts, settings
-        self._start_s, self._silent = start_s, silent
+        self._start_s, self._silent, self._ledger = start_s, silent, ledger
         self._began = Event(lease.epoch, lease.since, "", lease.state, lease.by, lease.reason)
 
     def minute(self, now: float) -> Span:
         """Play the agent, decide, do it; the span that begins here."""
         self._agent(now)
+        self._spend(now)
         for _ in range(ROUNDS):
             rule, decision = _decide(Case(self.lease, self._facts, self._settings, now))
             step = carry_out(self.lease, decision, self._settings, now=now, nonce=_BOOT)
             if not self._carry_out(step, now) or decision.action not in GOES_ON:
                 break
         return Span(now, now, self.lease.state, rule, decision.action, decision.reason)
+
+    def _spend(self, now: float) -> None:
+        """The month's money so far, as the reaper counts it before it decides."""
+        if self._ledger is not None:
+            spent, problem = spending(self._ledger, self._settings, self._facts.instance_type, now)
+            self._facts = dataclasses.replace(self._facts, spent_usd=spent, problem=problem)
 
     def _agent(self, now: float) -> None:
         """What machine and agent have done since the last minute."""
@@ -203,7 +229,9 @@ class _Host:
         return True
 
     def _happened(self, event: Event) -> None:
-        """A wake that is played is a past one for the next, as at the reaper."""
+        """A wake that is played is a past one for the next, and its hours cost money, as at the reaper."""
+        if self._ledger is not None:
+            self._ledger = self._ledger.add([event])
         if event.after == State.STARTING:
             self._began = event
         elif event.after == State.RUNNING:

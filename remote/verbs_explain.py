@@ -13,6 +13,7 @@ from core import moments
 from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.forecast import START_GUESS_S, Span, forecast, unborn
+from core.money.ledger import Ledger
 from core.policy import Action, Facts
 from remote import stack_files, verbs_status
 from remote.verbs_lease import Record, front, settings_of
@@ -63,9 +64,8 @@ def _deployed(stack: str, for_s: float, identity: str) -> Explained:
     wake = verbs_status.last_wake(seen.events)
     start_s = float(wake["took_s"]) if wake and wake["took_s"] else START_GUESS_S
     until = seen.now + for_s
-    spans = forecast(
-        seen.lease, verbs_status.facts(at, seen), seen.settings, now=seen.now, until=until, start_s=start_s
-    )
+    facts, books = verbs_status.facts(seen), verbs_status.books(seen)
+    spans = forecast(seen.lease, facts, seen.settings, now=seen.now, until=until, start_s=start_s, ledger=books)
     return Explained(stack, "the lease", seen.settings.time_zone, seen.settings.profile, seen.now, until, spans)
 
 
@@ -73,7 +73,7 @@ def from_file(stack: str, *, for_s: float, now: float, reason: str) -> Explained
     """The forecast of a host that is off and that nobody wants, by the stack file alone."""
     settings = settings_of(stack_files.settings_of(stack))
     until = now + for_s
-    spans = forecast(unborn(settings.unit, now), Facts("stopped"), settings, now=now, until=until)
+    spans = forecast(unborn(settings.unit, now), Facts("stopped"), settings, now=now, until=until, ledger=Ledger())
     source = f"the stack file alone ({reason})"
     return Explained(stack, source, settings.time_zone, settings.profile, now, until, spans)
 

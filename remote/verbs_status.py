@@ -16,6 +16,8 @@ from core.durations import show
 from core.errors import DeployError, PilotlightError
 from core.forecast import forecast, goes_off
 from core.lease import Event, Lease, State
+from core.money import ledger
+from core.money.ledger import Ledger, spending
 from core.policy import Case, Facts, decide
 from core.prices import PriceUnknown
 from core.settings import shape
@@ -71,12 +73,23 @@ def see(at: Front) -> Seen:
     return look(at, history_s=BUDGET_HISTORY_S if at.inventory.settings.budget else HISTORY_S)
 
 
-def facts(at: Front, seen: Seen) -> Facts:
+def facts(seen: Seen) -> Facts:
     """What the policy sees, the month's spending included where there is a budget."""
-    if seen.settings.monthly_budget_usd is None:
-        return seen.facts()
-    spent, problem = _spent(at, seen, moments.first_of_month(seen.now))
-    return dataclasses.replace(seen.facts(spent), problem=f"the budget is not enforced: {problem}" if problem else "")
+    spent, problem = spending(books(seen), seen.settings, _type(seen), seen.now)
+    return dataclasses.replace(seen.facts(spent), problem=problem)
+
+
+def books(seen: Seen) -> Ledger:
+    """The host's ledger, as far back as the look went: over the turn of the month, where there is a budget."""
+    return ledger.of(seen.events, since=moments.first_of_month(seen.now), state=_lease_state(seen))
+
+
+def _lease_state(seen: Seen) -> State:
+    return seen.lease.state if seen.lease else State.STOPPED
+
+
+def _type(seen: Seen) -> str:
+    return str(seen.machine.get("instance_type") or "")
 
 
 def record(at: Front, seen: Seen) -> Record:
@@ -86,10 +99,11 @@ def record(at: Front, seen: Seen) -> Record:
     if seen.lease is None:
         return base | {"decision": None, "why": "no lease yet; run `fab deploy`"}
     lease, now = seen.lease, seen.now
-    known_facts = facts(at, seen)
+    known_facts = facts(seen)
     decision = decide(lease, known_facts, seen.settings, now)
-    off_at = goes_off(forecast(lease, known_facts, seen.settings, now=now, until=now + HORIZON_S))
-    today, cost_problem = _spent(at, seen, moments.midnight(now, at.zone), standing=True)
+    spans = forecast(lease, known_facts, seen.settings, now=now, until=now + HORIZON_S, ledger=books(seen))
+    off_at = goes_off(spans)
+    today, cost_problem = _today(at, seen)
     return base | {
         "decision": {"action": decision.action.value, "reason": decision.words, "alert": decision.alert},
         "why": decision.words,
@@ -115,17 +129,14 @@ def _pin(lease: Lease, now: float) -> Record | None:
     return {"who": lease.pin_who, "why": lease.pin_why, "until": lease.pin_until}
 
 
-def _spent(at: Front, seen: Seen, since: float, *, standing: bool = False) -> tuple[float | None, str]:
-    """US dollars since `since`, the host's hours or with `standing` all; None: no price, and why."""
-    size = shape(at.inventory.settings)
-    size = dataclasses.replace(size, host_type=seen.machine.get("instance_type") or size.host_type)
+def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
+    """US dollars since midnight, what goes on while the host is off included; None: no price, and why."""
+    since = moments.midnight(seen.now, at.zone)
     if seen.events and not seen.events[0].before:  # made since then
         since = max(since, seen.events[0].at)
-    on = money.on_since(seen.events, seen.lease.state if seen.lease else State.STOPPED, since=since, now=seen.now)
+    on = ledger.intervals(seen.events, now=seen.now, since=since, state=_lease_state(seen), instance_type=_type(seen))
     try:
-        if standing:
-            return money.bill(size, on, since=since, now=seen.now).spent_usd, ""
-        return sum(i.billed_s for i in on) / money.HOUR_S * money.host_hour(size), ""
+        return money.bill(shape(at.inventory.settings), on, since=since, now=seen.now).spent_usd, ""
     except PriceUnknown as error:
         return None, str(error)
 

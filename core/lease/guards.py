@@ -26,8 +26,12 @@ def transition(
     facts: Mapping[str, Value] | None = None,
     **sets: Any,
 ) -> Write:
-    """The write that takes the lease to `to`: named state and epoch, raised epoch, one event."""
-    event = Event(lease.epoch + 1, now, lease.state, to, by, reason, facts or {})
+    """The write that takes the lease to `to`: named state and epoch, raised epoch, one event.
+
+    The event keeps the type that the capacity ladder has put the host on: its hours cost another price.
+    """
+    rung: Mapping[str, Value] = {"rung": lease.rung} if lease.rung else {}
+    event = Event(lease.epoch + 1, now, lease.state, to, by, reason, {**rung, **(facts or {})})
     base: dict[str, Any] = {} if {lease.state, to} <= ENGINES_RUN else dict(CLEAR_ENGINES)
     base |= {
         "state": to.value,

@@ -124,9 +124,9 @@ def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by han
 def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[str, Value] | None = None) -> Outcome:
     """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wish.
 
-    The history keeps what the capacity ladder did for this start: it costs another price.
+    The history keeps what the capacity ladder did for this start.
     """
-    ladder = {name: text for name, text in (("rung", lease.rung), ("tried", lease.tried)) if text}
+    tried = {"tried": lease.tried} if lease.tried else {}
     if wrong := must(lease, State.NEW, State.STARTING):
         return wrong
     if lease.boot_id != boot_id:
@@ -139,7 +139,7 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
         now=now,
         nonce=nonce,
         clauses=(Equals("instance_id", lease.instance_id), Equals("boot_id", boot_id)),
-        facts={**(facts or {}), **ladder},
+        facts={**(facts or {}), **tried},
         ready_at=now,
         demand_at=now,
         agent_at=now,

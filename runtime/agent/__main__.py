@@ -18,6 +18,7 @@ from runtime.agent.look import connections_to
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
 from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.power.metadata import instance_type
 
 
 def main() -> int:
@@ -49,6 +50,7 @@ def _agent(config: HostConfig) -> Agent:
         connections=connections_to,
         heard=Heard().write,
         last_words=Shipper(config, store, machine),
+        instance_type=instance_type,
     )
 
 

@@ -64,11 +64,12 @@ class Agent:
         connections: Lister,
         heard: Callable[[Answer], None] = lambda _: None,
         last_words: LastWordsLike | None = None,
+        instance_type: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
         self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
-        self._heard, self._last_words = heard, last_words
+        self._heard, self._last_words, self._instance_type = heard, last_words, instance_type
         began = clock()
         self._lease: Lease | None = None
         self._table_now, self._read_at = 0.0, began  # the table's time at a moment of our clock
@@ -227,8 +228,10 @@ class Agent:
             self._proved.add(engine.name)
 
     def _start_facts(self) -> Mapping[str, Value]:
-        """What the start was made of, in seconds; the ETA of later wakes comes from it."""
-        facts: dict[str, Value] = {"boot_s": round(self._machine.up_s(), 1)}
+        """What the start was made of, in seconds (the ETA of later wakes comes from it), and what its hours cost by."""
+        kind = self._instance_type()
+        facts: dict[str, Value] = {"instance_type": kind} if kind else {}
+        facts["boot_s"] = round(self._machine.up_s(), 1)
         for engine in self._engines:
             up = self._machine.engine_up_s(engine.name)
             if up is not None:

@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 from core.contract import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
+from core.money import ledger
+from core.money.ledger import spending
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.carry_out import GOES_ON, ROUNDS
 from core.wakes import Wake, wakes
@@ -24,7 +26,7 @@ from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
 from runtime.reaper.fleet import by_unit, give_lease, twins
-from runtime.reaper.spending import Histories, spending
+from runtime.reaper.spending import Histories
 from runtime.reaper.tell import News, Teller
 
 log = logging.getLogger("pilotlight.reaper")
@@ -152,8 +154,8 @@ class Sweep:
             return Outcome(given.action, given.reason)
         spent, problem = None, ""
         if not self._histories.can_wait(lease, unit.table_now()):
-            history = self._histories.until(lease)
-            spent, problem = spending(history, unit.settings, machine.instance_type, unit.table_now())
+            past = self._histories.until(lease).events(lease.unit) if unit.settings.monthly_budget_usd else ()
+            spent, problem = spending(ledger.of(past), unit.settings, machine.instance_type, unit.table_now())
         seen = (machine.state, machine.state_reason, machine.tags)
         facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, twins=others)
         if asks_past(lease, facts, unit.settings, unit.table_now()):

@@ -14,6 +14,7 @@ from core import moments
 from core.contract import UnitSettings
 from core.forecast import Span, forecast, goes_off, unborn
 from core.lease import Hold, Lease, State
+from core.money.ledger import Ledger
 from core.policy import Action, Facts, decide
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
@@ -168,6 +169,21 @@ def test_tags_and_spending_count() -> None:
     monday = forecast(unborn("s/host", NOON), Facts("stopped", spent_usd=10.0), budget, now=NOON, until=NOON + 4 * DAY)
     assert {s.phase for s in monday} == {"off"}
     assert {s.action for s in monday} == {Action.KEEP}  # the mark is made, and does not hide what follows from it
+
+
+def test_the_hours_that_are_played_count_against_the_budget_until_the_month_ends() -> None:
+    """Six dollars of 0.8048 an hour are not quite eight: after Friday's hours it stays off until the first."""
+    budget = dataclasses.replace(OFFICE, monthly_budget_usd=6.0)
+    friday = at("2026-11-27T06:00")
+    until = friday + 5 * DAY
+    spans = forecast(unborn("s/host", friday), Facts("stopped"), budget, now=friday, until=until, ledger=Ledger())
+    stop = next(s for s in spans if s.action is Action.DRAIN and "budget" in s.reason)
+    assert (stop.start, stop.rule) == (at("2026-11-27T18:00"), "budget")
+    assert stop.reason.startswith("budget: 7.35 of 6.00 USD")
+    monday, december = at("2026-11-30T09:00"), at("2026-12-01T01:00")  # UTC's month
+    assert {s.phase for s in spans if stop.end <= s.start < december} == {"off"}
+    assert [s.phase for s in spans if s.start <= monday < s.end] == ["off"]
+    assert any(s.phase == "on" and s.start == at("2026-12-01T09:00") for s in spans)
 
 
 def test_the_first_span_is_what_the_policy_decides_now() -> None:

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from core import money, prices
-from core.lease import Event
-from core.money import Interval, Shape
+from core.money import Shape
+from core.money.ledger import Interval
 
 QWEN7B = Shape("us-east-1", "g6.xlarge", 120, 500, "t4g.small", 10)
 ALONE = Shape("us-east-1", "g6.xlarge", 120, 500, "", 0)
@@ -44,32 +44,15 @@ def test_bill_against_always_on() -> None:
     assert bill.saved_ratio == pytest.approx(1 - bill.spent_usd / bill.always_on_usd)
 
 
-def test_a_start_costs_at_least_a_minute() -> None:
-    assert Interval(0, 5).billed_s == 60
-    assert Interval(0, 61).billed_s == 61
+def test_each_interval_is_billed_as_what_it_was_and_from_since_on() -> None:
+    on = [Interval(0, 3600, "g6e.xlarge"), Interval(7200, 10800), Interval(-50, -9, "x9.mega")]
+    bill = money.bill(QWEN7B, on, since=1800, now=86400.0)
+    standing = money.standing_hour(QWEN7B) * (86400 - 1800) / 3600
+    assert bill.spent_usd == pytest.approx(standing + 0.5 * (1.861 + 0.005) + 0.8048 + 0.005)
 
 
 def test_nothing_yet_is_no_saving() -> None:
     assert money.bill(QWEN7B, [], since=5, now=5).saved_ratio == 0
-
-
-def event(epoch: int, at: float, before: str, after: str) -> Event:
-    return Event(epoch, at, before, after, "x", "y")
-
-
-def test_intervals_from_the_history() -> None:
-    history = [
-        event(1, 0, "", "NEW"),
-        event(2, 100, "NEW", "RUNNING"),
-        event(3, 200, "RUNNING", "DRAINING"),
-        event(4, 210, "DRAINING", "STOPPING"),
-        event(5, 215, "STOPPING", "STOPPED"),
-        event(6, 1000, "STOPPED", "STARTING"),
-        event(7, 1300, "STARTING", "FAILED"),
-        event(8, 2000, "FAILED", "STARTING"),
-    ]
-    assert money.intervals(history, now=2500) == [Interval(0, 215), Interval(1000, 1300), Interval(2000, 2500)]
-    assert money.intervals([], now=5) == []
 
 
 def test_what_has_no_price_is_said_not_guessed() -> None:

@@ -65,6 +65,8 @@ EVENTS = [
 class Desk:
     """Answers as `python -m runtime.lease_cli` prints it, JSON and all; keeps what it was asked."""
 
+    events_told = EVENTS
+
     def __init__(self, lease: Lease | None = RUNNING) -> None:
         self.lease, self.asked, self.answer = lease, list[tuple[str, ...]](), dict[str, Any]()
 
@@ -73,7 +75,7 @@ class Desk:
         if verb != "show":
             return {"changed": True, "state": "RUNNING", "pin_until": NOON + 60, **self.answer}
         lease = {"state": None} if self.lease is None else dataclasses.asdict(self.lease)
-        told = {**lease, "now": NOON, "machine": MACHINE, "settings": None, "events": EVENTS}
+        told = {**lease, "now": NOON, "machine": MACHINE, "settings": None, "events": self.events_told}
         return dict(json.loads(json.dumps(told)))
 
     def events(self, since_s: float | None = None) -> list[dict[str, Any]]:
@@ -107,6 +109,20 @@ def test_what_today_and_the_month_have_cost() -> None:
     hour = verbs_status.money.host_hour(verbs_status.shape(STACK))
     assert found["spent_month_usd"] == pytest.approx((642 + 2020) / 3600 * hour)  # NEW counts, until STOPPED
     assert found["cost_today_usd"] > 642 / 3600 * hour  # and what goes on while it is off
+
+
+def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 hours on the ladder's g6e.xlarge, until a minute ago; the type is set back since."""
+    began = NOON - 100 * 3600 - 60
+    run = [event(began, "STOPPED", "STARTING"), event(began + 9, "STARTING", "RUNNING", rung="g6e.xlarge")]
+    monkeypatch.setattr(Desk, "events_told", [*run, event(NOON - 60, "STOPPING", "STOPPED")])
+    off = dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")
+    monkeypatch.setitem(MACHINE, "state", "stopped")
+    found = verbs_status.status(front(Desk(off)))
+    assert round(found["spent_month_usd"], 2) == 186.10
+    assert found["decision"]["action"] == "mark"  # of the 100 in the stack file
+    standing = verbs_status.money.standing_hour(verbs_status.shape(STACK)) * 12
+    assert found["cost_today_usd"] - standing == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
 
 
 def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

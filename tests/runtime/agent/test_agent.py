@@ -29,6 +29,9 @@ UNIT = "demo/host"
 CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 
 
+STARTED = {"instance_type": "g6.xlarge", "boot_s": 21.0, "engine_m_s": 18.3}
+
+
 class FakeEngine(Engine):
     def __init__(self) -> None:
         super().__init__(CONFIG.engines[0])
@@ -122,6 +125,7 @@ class World:
             connections=lambda ports: self.connected,
             heard=self.heard.append,
             last_words=self.last_words,
+            instance_type=lambda: "g6.xlarge",
             clock=lambda: self.clock,
         )
         return self.agent
@@ -185,7 +189,7 @@ class TestReadiness:
         world.engine.up = True
         world.pass_time(1)
         assert (world.lease().state, world.engine.asked) == (State.RUNNING, 1)
-        assert dict(world.store.events(UNIT)[-1].facts) == {"boot_s": 21.0, "engine_m_s": 18.3}
+        assert dict(world.store.events(UNIT)[-1].facts) == STARTED
 
     def test_a_deleted_lease_is_made_again(self, world: World) -> None:
         world.pass_time(1)

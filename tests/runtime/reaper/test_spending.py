@@ -1,4 +1,4 @@
-"""What this month's hours of a host cost, from its history."""
+"""The budget in a pass: what the month's hours have cost, from the history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.reaper.spending import READS_A_PASS, Histories, spending, within_month
+from runtime.reaper.spending import READS_A_PASS, Histories
 from runtime.reaper.sweep import Sweep
 from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
 
@@ -34,35 +34,12 @@ HISTORY = [
 ]
 
 
-def test_only_this_month_counts_and_the_open_end_is_now() -> None:
-    on = within_month(HISTORY, NOVEMBER + 25 * HOUR)
-    assert [(i.end - i.start) / HOUR for i in on] == [10, 5]
-
-
 def store(now: float, **fields: Any) -> MemoryLeaseStore:
     made = MemoryLeaseStore(lambda: now)
     lease = Lease("demo/host", State.STOPPED, 6, now - 99, "idle", "agent", instance_id="i-1", **fields)
     for past in HISTORY[:-1]:
         made.write(protocol.Write("demo/host", f"n{past.epoch}", (), to_item(lease), past))
     return made
-
-
-def test_without_a_budget_nothing_is_asked() -> None:
-    assert spending(store(NOVEMBER), SETTINGS, "g6.xlarge", NOVEMBER) == (None, "")
-
-
-def test_hours_times_price() -> None:
-    budgeted = dataclasses.replace(SETTINGS, monthly_budget_usd=100.0)
-    spent, problem = spending(store(NOVEMBER), budgeted, "g6.xlarge", NOVEMBER + 20 * HOUR)
-    assert (round(spent or 0.0, 3), problem) == (8.048, "")
-
-
-def test_without_a_price_it_is_unknown_and_said() -> None:
-    budgeted = dataclasses.replace(SETTINGS, monthly_budget_usd=100.0)
-    spent, problem = spending(store(NOVEMBER), budgeted, "x9.huge", NOVEMBER)
-    assert spent is None
-    assert "not enforced" in problem
-    assert "x9.huge" in problem
 
 
 def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:

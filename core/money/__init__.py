@@ -1,23 +1,17 @@
 """What a stack costs, and what it would have cost always on. Pure: sizes and run intervals in, US dollars out.
 
-The ledger's source is the history of the lease: an event into STARTING begins an interval, one into STOPPED or FAILED
-ends it. EC2 bills by the second with a minimum of one minute a start, from `pending` to `stopping`.
+When the host was on, and as which type, is `core/money/ledger.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from core import prices
 from core.contract import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
-from core.lease import ON, Event, State
+from core.money.ledger import HOUR_S, Interval, host_usd
 from core.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
-
-HOUR_S: Final = 3600.0
-MINIMUM_S: Final = 60.0
-_BILLED: Final = frozenset({*ON, State.STOPPING})
 
 
 @dataclass(frozen=True)
@@ -30,19 +24,6 @@ class Shape:
     host_disk_mibps: int
     gateway_type: str
     gateway_disk_gib: int
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The host was on from `start` to `end` (table time, s); both are in the same clock."""
-
-    start: float
-    end: float
-
-    @property
-    def billed_s(self) -> float:
-        """At least a minute."""
-        return max(self.end - self.start, MINIMUM_S)
 
 
 @dataclass(frozen=True)
@@ -109,37 +90,19 @@ def month(shape: Shape, hours_on: float) -> float:
 
 
 def bill(shape: Shape, intervals: Iterable[Interval], *, since: float, now: float) -> Bill:
-    """What was spent from `since` to `now` (s), against the same time always on.
+    """What was spent from `since` to `now` (s), each interval at its own type's price, against the same time always on.
 
-    A start counts for at least a minute, so the spent can exceed always-on over very short times.
+    A start counts for at least a minute, so the spent can exceed always-on over very short times. Always on, and an
+    interval that does not say what it was, are at the shape's type.
     """
-    elapsed = now - since
-    on = sum(i.billed_s for i in intervals)
+    elapsed, on, host = now - since, 0.0, 0.0
+    for interval in intervals:
+        if seconds := interval.billed_since(since):
+            on += seconds
+            host += host_usd({interval.instance_type: seconds}, shape.region, shape.host_type)
     standing = standing_hour(shape) * elapsed / HOUR_S
-    added = awake_hour(shape) / HOUR_S
-    return Bill(elapsed, on, standing + added * on, standing + added * elapsed)
-
-
-def intervals(events: Sequence[Event], *, now: float) -> list[Interval]:
-    """When the host was on, from the lease's history (oldest first); an open one ends `now`."""
-    found: list[Interval] = []
-    begun: float | None = None
-    for event in events:
-        is_on = State(event.after) in _BILLED
-        if is_on and begun is None:
-            begun = event.at
-        elif not is_on and begun is not None:
-            found.append(Interval(begun, event.at))
-            begun = None
-    return found if begun is None else [*found, Interval(begun, now)]
-
-
-def on_since(events: Sequence[Event], state: State, *, since: float, now: float) -> list[Interval]:
-    """When the host was on from `since` to `now`; `events` may begin later, `state` is what the lease says now."""
-    recent = [event for event in events if event.at >= since]
-    first = State(recent[0].before or State.STOPPED) if recent else state
-    began = [Event(0, since, "", first, "", "")] if first in _BILLED else []
-    return intervals([*began, *recent], now=now)
+    spent = standing + host + awake_address_hour(shape) * on / HOUR_S
+    return Bill(elapsed, on, spent, standing + awake_hour(shape) * elapsed / HOUR_S)
 
 
 def reaper_month(

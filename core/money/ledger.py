@@ -1,0 +1,189 @@
+"""The ledger: when a host was on, as which instance type, and what its hours have cost this month. Pure.
+
+Its source is the history of the lease. An event into STARTING begins an interval, one into STOPPED or FAILED ends it;
+what an event records of the type (`instance_type`, which the agent asks the machine for, or `rung`, which the capacity
+ladder set) is the price of the interval it lies in. Reaper (budget), `fab status`, the forecast and the demo all count
+here, so they agree to the cent.
+
+A `Ledger` is a fold: it has counted the events up to some epoch, and the next ones are added. Months are UTC's, as on
+AWS's bill. EC2 bills by the second, at least a minute a start; a start that EC2 refused is not billed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+from core import ladder, power_errors, prices
+from core.contract import UnitSettings
+from core.lease import ON, Event, State
+from core.moments import first_of_month, next_month
+from core.power_errors import PASSING, Kind
+from core.prices import PriceUnknown
+
+HOUR_S: Final = 3600.0
+MINIMUM_S: Final = 60.0  # that EC2 bills a start
+_BILLED: Final = frozenset({*ON, State.STOPPING})
+_REFUSALS: Final = frozenset(Kind) - PASSING - {Kind.OTHER}
+Seconds = Mapping[str, float]  # by instance type; "" where no event says which
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The host was on from `start` to `end` (table time, s), as `instance_type`; "" where no event says which."""
+
+    start: float
+    end: float
+    instance_type: str = ""
+
+    @property
+    def billed_s(self) -> float:
+        """At least a minute."""
+        return self.billed_since(self.start)
+
+    def billed_since(self, moment: float) -> float:
+        """The billed seconds from `moment` on; what a short start is rounded up by counts where it began."""
+        rounding = max(0.0, MINIMUM_S - (self.end - self.start)) if self.start >= moment else 0.0
+        return max(0.0, self.end - max(self.start, moment)) + rounding
+
+
+@dataclass(frozen=True)
+class On:
+    """The host is on since `start`. `began` is its last step into STARTING, `ready` that it was RUNNING since."""
+
+    start: float
+    instance_type: str = ""
+    began: float = 0.0
+    ready: bool = False
+
+
+def step(on: On | None, event: Event) -> tuple[On | None, Interval | None]:
+    """What an event makes of the time the host is on: that time now, and an interval that ended."""
+    if event.after not in _BILLED:
+        billed = on is not None and (on.ready or not _refused(event))
+        kind = recorded(event)
+        return None, Interval(on.start, event.at, kind or on.instance_type) if on is not None and billed else None
+    if on is None:
+        return On(event.at, recorded(event), event.at, event.after == State.RUNNING), None
+    if event.after == State.STARTING:
+        on = dataclasses.replace(on, began=event.at)
+    elif event.after == State.RUNNING:
+        on = dataclasses.replace(on, ready=True)
+    kind = recorded(event)
+    if not kind or kind == on.instance_type:
+        return on, None
+    ended = Interval(on.start, on.began, on.instance_type) if on.instance_type and on.began > on.start else None
+    start = on.began if ended else on.start  # stopped, changed and started by hand before anybody looked
+    return dataclasses.replace(on, start=start, instance_type=kind), ended
+
+
+def recorded(event: Event) -> str:
+    """The instance type that an event names; "" where it names none."""
+    return str(event.facts.get("instance_type") or event.facts.get("rung") or "")
+
+
+def _refused(event: Event) -> bool:
+    """A start that EC2 did not carry out: no machine ran, nothing is billed."""
+    return power_errors.failure(str(event.facts.get("failure", ""))) in _REFUSALS
+
+
+def intervals(
+    events: Sequence[Event],
+    *,
+    now: float,
+    since: float | None = None,
+    state: State = State.STOPPED,
+    instance_type: str = "",
+) -> list[Interval]:
+    """When the host was on, from its history (oldest first); an open interval ends `now`.
+
+    With `since` (s) the history may begin later than the host did: it was on from then if its first event, or without
+    any the lease's `state`, says so. `instance_type` is what an open interval is that does not say.
+    """
+    on, found = begun(events, since=since, state=state), list[Interval]()
+    for event in events:
+        on, ended = step(on, event)
+        found += [ended] if ended else []
+    return found + ([Interval(on.start, now, on.instance_type or instance_type)] if on else [])
+
+
+def begun(events: Sequence[Event], *, since: float | None, state: State) -> On | None:
+    """The time that the host is on already when a history begins that is not whole."""
+    if since is None:
+        return None
+    first = State(events[0].before or State.STOPPED) if events else state
+    start = min(since, events[0].at) if events else since
+    return On(start, "", start, first is not State.STARTING) if first in _BILLED else None
+
+
+# ---------------------------------------------------------------- months
+def month_of(moment: float) -> str:
+    """The month of a moment in UTC, as `2026-11`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m}"
+
+
+def _by_month(interval: Interval) -> Iterable[tuple[str, float]]:
+    first, left = first_of_month(interval.start), interval.billed_since(interval.start)
+    while left > 0:
+        first = next_month(first)
+        later = interval.billed_since(first)
+        yield month_of(first - 1), left - later
+        left = later
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a history adds up to so far: `months` that are billed ("2026-11" → type → s), and the time that is open."""
+
+    months: Mapping[str, Seconds] = field(default_factory=lambda: MappingProxyType({}))
+    on: On | None = None
+
+    def add(self, events: Iterable[Event]) -> Ledger:
+        """With the next events of the history, oldest first."""
+        on, months = self.on, {month: dict(seconds) for month, seconds in self.months.items()}
+        for event in events:
+            on, ended = step(on, event)
+            for month, seconds in _by_month(ended) if ended else ():
+                by_type = months.setdefault(month, {})
+                kind = ended.instance_type if ended else ""
+                by_type[kind] = by_type.get(kind, 0.0) + seconds
+        return Ledger(months, on)
+
+    def month(self, now: float, instance_type: str = "") -> Seconds:
+        """This month's billed seconds by type; `instance_type` is what an open interval is that does not say."""
+        found = dict(self.months.get(month_of(now), {}))
+        if self.on is not None:
+            kind = self.on.instance_type or instance_type
+            open_s = Interval(self.on.start, max(now, self.on.start)).billed_since(first_of_month(now))
+            found[kind] = found.get(kind, 0.0) + open_s
+        return found
+
+
+def of(events: Sequence[Event], *, since: float | None = None, state: State = State.STOPPED) -> Ledger:
+    """The ledger of a history; `since` and `state` as for `intervals`."""
+    return Ledger(on=begun(events, since=since, state=state)).add(events)
+
+
+def host_usd(seconds: Seconds, region: str, otherwise: str) -> float:
+    """What hours of the host cost, `otherwise` for those of no recorded type; PriceUnknown names what has no price."""
+    return sum(s / HOUR_S * prices.instance_hour(region, kind or otherwise) for kind, s in seconds.items())
+
+
+def spending(ledger: Ledger, settings: UnitSettings, instance_type: str, now: float) -> tuple[float | None, str]:
+    """US dollars of this month's hours of the host, and why they are unknown (then None). No budget: not asked.
+
+    What goes on while the host is off (disk, gateway) is not what a stop could save. Nothing is guessed: without a
+    price the spending is unknown, and people are told. `instance_type` is what the machine is now, "" unknown.
+    """
+    if settings.monthly_budget_usd is None:
+        return None, ""
+    current = instance_type or settings.instance_types[0]
+    otherwise = ladder.preferred(settings.instance_types, current)
+    try:
+        return host_usd(ledger.month(now, current), settings.region, otherwise), ""
+    except PriceUnknown as error:
+        return None, f"the budget is not enforced: {error}"
