@@ -51,7 +51,8 @@ class Relay:
     # ------------------------------------------------------------ answered by the relay itself
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
-        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting, "body_bytes": self.body_bytes}
+        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting, "wanted": self._hall.wanted}
+        seen["body_bytes"] = self.body_bytes
         return web.json_response(seen | {"store": self._view.store_down or "ok"})
 
     async def models(self, _: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import jinja2
 import openai
+import requests
 from moto.server import ThreadedMotoServer
 
 from core import contract
@@ -172,6 +173,7 @@ class Front:
         if self.lease().state == protocol.State.DRAINING:
             self.act(protocol.resume, by="test", reason="next test")
         until(lambda: self.routes() == "engine_tiny", "routes open")
+        until(lambda: not self.health()["wanted"], "the last test's callers are forgotten, or they end a drain")
         self._counted_from = len(self.log("relay"))
 
     def close(self) -> None:
@@ -187,6 +189,11 @@ class Front:
             door.connect(str(self.folder / "admin.sock"))
             door.sendall(f"show map {self.folder / 'routes.map'}\n".encode())
             return door.makefile().read().split()[2]
+
+    def health(self) -> dict[str, Any]:
+        """What the relay says of itself."""
+        found: dict[str, Any] = requests.get(f"http://127.0.0.1:{self.ports['relay']}/health", timeout=5).json()
+        return found
 
     def log(self, name: str) -> list[dict[str, Any]]:
         lines = (self.folder / f"{name}.log").read_text().splitlines()

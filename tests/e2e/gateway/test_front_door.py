@@ -103,8 +103,8 @@ def test_the_same_stream_value_streams_awake_and_asleep(front: Front) -> None:
     with requests.post(url, json=CHAT | {"stream": 1}, headers=headers, stream=True, timeout=10) as held:
         lines = held.iter_lines()
         assert next(lines).startswith(b": pilotlight")
+        until(lambda: front.machine() == "running", "started")
         front.start_engine()
-        until(lambda: front.lease().state == "STARTING", "started")
         front.agent_ready("boot-2")
         assert b"data: [DONE]" in list(lines)
 

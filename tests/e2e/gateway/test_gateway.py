@@ -74,6 +74,7 @@ def test_relay_killed_while_it_holds_the_sdk_asks_again_and_is_answered(front: F
     again, answers = in_background(lambda: ask(asked, "hi"))
     once, errors = in_background(lambda: _error(lambda: ask(refused, "hi")))
     until(lambda: waiting(front) == 2, "held")
+    until(lambda: front.machine() == "running", "started: else nobody orders it before the reaper does")
     front.end("relay", kill=True)
     once.join(20)
     assert (errors[0].status_code, errors[0].code) == (502, "relay_restarted")
