@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -225,6 +226,27 @@ AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAIN
 
 
 # ---------------------------------------------------------------- documents
+_NUMBERS: Final = (int, float)
+
+
+def _fits(annotation: str, value: Any) -> bool:
+    """A JSON value is what a field says; a number is finite. What is not known here is read by `_part`."""
+    match annotation:
+        case "str":
+            return isinstance(value, str)
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "float":
+            return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < math.inf
+        case "float | None":
+            return value is None or _fits("float", value)
+        case "tuple[str, ...]":
+            return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return True
+
+
 @dataclass(frozen=True)
 class Document:
     """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named.
@@ -252,6 +274,8 @@ class Document:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
         """Build from a plain mapping; nested lists of documents' parts are built by `_part`."""
+        if not isinstance(raw, Mapping):
+            raise ContractError(f"{cls.__name__} is a JSON object, not {type(raw).__name__}.")
         version = raw.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ContractError(
@@ -265,6 +289,9 @@ class Document:
         missing = sorted(needed - set(raw))
         if unknown or missing:
             raise ContractError(f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}.")
+        if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
+            told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
+            raise ContractError(f"{cls.__name__}: {told}.")
         return cls(**{name: cls._part(name, value) for name, value in raw.items()})
 
     @classmethod

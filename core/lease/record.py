@@ -13,11 +13,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
+from core.contract import LAST_EPOCH, ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
 DEAD_SEPARATOR: Final = ", "
+LATEST_S: Final = 253402300800.0  # the year 10000, where Python's calendar ends
 
 
 class State(StrEnum):
@@ -161,7 +162,7 @@ def _field(unit: str, name: str, value: Any) -> Any:
     try:
         return _READERS[name](value)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise LeaseError(f"The lease of {unit} has {name} {value!r}, which cannot be read: {error}.") from error
+        raise LeaseError(f"The lease of {unit} has {name} {value!r:.100}, which cannot be read: {error}.") from error
 
 
 def _text(value: Any) -> str:
@@ -170,22 +171,39 @@ def _text(value: Any) -> str:
     raise TypeError("not a text")
 
 
+def moment(value: Any) -> float:
+    """A time as a store keeps it, s since 1970: a finite number before the year 10000."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    if not abs(value) < LATEST_S:
+        raise ValueError("no time before the year 10000")
+    return float(value)
+
+
+def whole(value: Any) -> int:
+    """A count or an epoch as a store keeps it: a whole number that has a place in `sk_event`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise TypeError("not a whole number")
+    if not 0 <= value <= LAST_EPOCH:
+        raise ValueError(f"not from 0 to {LAST_EPOCH}")
+    return int(value)
+
+
 def _hold(value: Any) -> Hold:
     if isinstance(value, Hold):
         return value
     if not isinstance(value, Mapping):
         raise TypeError("a hold is a mapping of who, why and until")
-    until: Any = value.get("until")
-    return Hold(_text(value.get("who")), _text(value.get("why")), float(until))
+    return Hold(_text(value.get("who")), _text(value.get("why")), moment(value.get("until")))
 
 
 _BY_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     {
         "str": _text,
-        "int": int,
-        "int | None": int,
-        "float": float,
-        "float | None": float,
+        "int": whole,
+        "int | None": whole,
+        "float": moment,
+        "float | None": moment,
         "State": State,
         "tuple[Hold, ...]": lambda holds: tuple(_hold(h) for h in holds),
     }

@@ -23,6 +23,8 @@ from core.errors import ContractError
 NOTICE_VERSION: Final = 1
 SUBJECT_MAX: Final = 99  # SNS: "less than 100 characters", no line breaks, no control characters
 SUMMARY_MAX: Final = 300  # characters
+FACTS_MAX: Final = 40
+FACT_MAX: Final = 1000  # characters of a fact's text, and of its name
 REASON_MAX: Final = 4000  # characters; SNS and SQS take 256 KiB in all
 _ID: Final = re.compile(r"[!-~]{1,300}")  # it becomes an HTTP header
 Fact = str | float | int | bool
@@ -114,7 +116,13 @@ def notice(
 ) -> Notice:
     """A notice about a unit at a moment (s since 1970); `words` follow the unit's name in the summary."""
     summary = line(f"{name_of(stack, unit)} {words}")
-    return Notice(id, kind, stack, unit, iso(at), summary, reason[:REASON_MAX], facts)
+    return Notice(id, kind, stack, unit, iso(at), summary, reason[:REASON_MAX], _bounded(facts))
+
+
+def _bounded(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Facts that may be a stranger's: no more and no longer than a topic takes, or its notice would never leave."""
+    shown = list(facts.items())[:FACTS_MAX]
+    return {name[:FACT_MAX]: value[:FACT_MAX] if isinstance(value, str) else value for name, value in shown}
 
 
 def iso(moment: float) -> str:

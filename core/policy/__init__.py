@@ -22,6 +22,7 @@ from core.schedule import is_on, next_on
 __all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "Soon", "asks_past", "decide", "without_lease"]
 
 RULES: Final[tuple[Rule, ...]] = (
+    machine.foreign,  # before every rule that acts
     machine.gone,
     machine.stopping,
     machine.starting,

@@ -57,6 +57,7 @@ class Facts:
     problem: str = ""  # why `spent_usd` is unknown although there is a budget
     wakes: tuple[Wake, ...] = ()  # past ones, oldest first; asked for where `asks_past` says so
     instance_type: str = ""  # "": not known
+    ours: bool = True  # the machine's own tags name this unit and this control (`machine.names`)
     twins: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
 
 

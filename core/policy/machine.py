@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from core import contract, ladder, power_errors
+from core.contract import TAG_CONTROL, TAG_UNIT
 from core.durations import show
 from core.lease import State
 from core.policy.case import GONE, UP, Action, Case, Decision, keep
@@ -20,6 +24,29 @@ def gone(case: Case) -> Decision | None:
     if now_is != was:
         return keep(f"the machine was replaced by {now_is}; run `fab deploy -s {stack}`", alert="replaced")
     return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {stack}`", alert="gone")
+
+
+FOREIGN: Final = "foreign"  # alert key
+
+
+def names(tags: Mapping[str, str], unit: str, control: str) -> bool:
+    """A machine's own tags say that it is the unit's, and that the control's reaper may act on it."""
+    return tags.get(TAG_UNIT) == unit and tags.get(TAG_CONTROL, "") == control
+
+
+def foreign(case: Case) -> Decision | None:
+    """The lease names a machine whose own tags do not name this unit and control: nothing is done, on nobody's word."""
+    if case.facts.ours:
+        return None
+    return keep(foreign_words(case.lease.instance_id, case.settings.stack), alert=FOREIGN)
+
+
+def foreign_words(instance_id: str, stack: str) -> str:
+    """What people are told of it; what the tags do say is not theirs to know."""
+    return (
+        f"the tags of {instance_id} do not say that it is this unit's and this control's: nothing is done to it; "
+        f"`pulumi up -s {stack}` sets the tags of its own machine, `fab deploy -s {stack}` makes the lease name it"
+    )
 
 
 def stopping(case: Case) -> Decision | None:

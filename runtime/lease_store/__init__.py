@@ -63,6 +63,10 @@ class LeaseStore(Protocol):
         """What `pulumi up` wrote for the unit; core.errors.ContractError where it cannot be read."""
         ...
 
+    def listed(self, unit: str) -> UnitSettings | None:
+        """The same from the directory, which no machine of the unit's may write: what the reaper goes by."""
+        ...
+
     def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first, from `since` (table time, s); of `epochs` only, so that little is read."""
         ...

@@ -29,11 +29,11 @@ from core.contract import (
 )
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
-from core.lease import Event, Lease, Write, from_item
+from core.lease import Event, Lease, Write
 from runtime import aws
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
-from runtime.lease_store.items import event_item, newest_first, read_event
+from runtime.lease_store.items import event_item, newest_first, read_event, read_lease, read_settings
 from runtime.lease_store.table_clock import TableClock
 
 CONNECT_TIMEOUT_S = 2.0
@@ -71,7 +71,7 @@ class DynamoLeaseStore:
         """One consistent read."""
         answer, now = self._call("get_item", Key=self._key(unit, SK_LEASE), ConsistentRead=True)
         item = answer.get("Item")
-        return Reading(None if item is None else from_item(decode_item(item)), now)
+        return Reading(None if item is None else read_lease(unit, decode_item(item)), now)
 
     def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
         """Consistent reads, a hundred a call; a bad item is its unit's error."""
@@ -87,10 +87,10 @@ class DynamoLeaseStore:
         for tries in range(BATCH_TRIES):
             request = {self._table: {"Keys": wanted, "ConsistentRead": True}}
             answer, now = self._call("batch_get_item", table=False, RequestItems=request)
-            items |= {i[TABLE_PK]["S"]: decode_item(i) for i in answer["Responses"].get(self._table, ())}
+            items |= {i[TABLE_PK]["S"]: i for i in answer["Responses"].get(self._table, ())}
             wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             if not wanted:
-                return {unit: _reading(items.get(unit), now) for unit in units}
+                return {unit: _reading(unit, items.get(unit), now) for unit in units}
             self._sleep(CONFLICT_WAIT_S * 2**tries)
         raise StoreUnavailable(f"The table {self._table} left {len(wanted)} leases unread after {BATCH_TRIES} tries.")
 
@@ -109,15 +109,15 @@ class DynamoLeaseStore:
             ExpressionAttributeNames={"#pk": TABLE_PK},
             ExpressionAttributeValues={":pk": {"S": PK_UNITS}},
         )
-        return {item[TABLE_SK]: self._parse(item[TABLE_SK], item.get(SETTINGS_BODY, "")) for item in pages}
+        return {item[TABLE_SK]: self._parse(item[TABLE_SK], item.get(SETTINGS_BODY)) for item in pages}
 
-    def _parse(self, unit: str, body: str) -> UnitSettings | ContractError:
+    def _parse(self, unit: str, body: Any) -> UnitSettings | ContractError:
         """Settings change with `pulumi up` only: an unchanged body is not read again."""
         known = self._parsed.get(unit)
         if known is not None and known[0] == body:
             return known[1]
         try:
-            settings = UnitSettings.from_json(body)
+            settings = read_settings(unit, body)
         except ContractError as error:
             return error
         self._parsed[unit] = (body, settings)
@@ -125,9 +125,16 @@ class DynamoLeaseStore:
 
     def settings(self, unit: str) -> UnitSettings | None:
         """The unit's settings."""
-        answer, _ = self._call("get_item", Key=self._key(unit, SK_SETTINGS), ConsistentRead=True)
+        return self._settings(unit, self._key(unit, SK_SETTINGS))
+
+    def listed(self, unit: str) -> UnitSettings | None:
+        """The unit's settings in the directory, whose partition is no unit's."""
+        return self._settings(unit, self._key(PK_UNITS, unit))
+
+    def _settings(self, unit: str, key: Mapping[str, Any]) -> UnitSettings | None:
+        answer, _ = self._call("get_item", Key=key, ConsistentRead=True)
         item = answer.get("Item")
-        return None if item is None else UnitSettings.from_json(decode_item(item)[SETTINGS_BODY])
+        return None if item is None else read_settings(unit, decode_item(item).get(SETTINGS_BODY))
 
     def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
         """The history, oldest first."""
@@ -190,7 +197,7 @@ class DynamoLeaseStore:
             answer, _ = self._call("update_item", **request)
         except _ConditionFailed as failed:
             return self._own(write, failed)
-        return from_item(decode_item(answer["Attributes"]))
+        return read_lease(write.unit, decode_item(answer["Attributes"]))
 
     def _transition(self, write: Write) -> Lease | None:
         assert write.event is not None
@@ -264,9 +271,9 @@ def _nonces(holders: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(i["nonce"]["S"] for i in items if "nonce" in i)
 
 
-def _reading(item: Mapping[str, Any] | None, now: float) -> Reading | LeaseError:
+def _reading(unit: str, item: Mapping[str, Any] | None, now: float) -> Reading | LeaseError:
     try:
-        return Reading(None if item is None else from_item(item), now)
+        return Reading(None if item is None else read_lease(unit, decode_item(item)), now)
     except LeaseError as error:
         return error
 

@@ -16,7 +16,8 @@ from core import last_words
 from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, SK_WORDS, UnitSettings, sk_event, sk_words
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
-from core.lease import Event, Lease, Write, apply, from_item
+from core.lease import Event, Lease, State, Value, Write, apply, from_item
+from core.lease.record import moment, whole
 from runtime.lease_store import Reading
 
 Item = Mapping[str, Any]
@@ -58,7 +59,7 @@ class ItemStore(ABC):
         """One consistent read."""
         with self._transaction() as rows:
             item = rows.get(unit, SK_LEASE)
-        return Reading(None if item is None else from_item(item), self._clock())
+        return Reading(None if item is None else read_lease(unit, item), self._clock())
 
     def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
         """Consistent reads; a bad item is its unit's error."""
@@ -76,14 +77,14 @@ class ItemStore(ABC):
             before = rows.get(write.unit, SK_LEASE)
             event = rows.get(write.unit, sk_event(write.event.epoch)) if write.event else None
             if any(item is not None and item.get("nonce") == write.nonce for item in (before, event)):
-                return None if before is None else from_item(before)
+                return None if before is None else read_lease(write.unit, before)
             after = apply(before, write)
             if after is None or event is not None:
                 return None
             rows.put(write.unit, SK_LEASE, after)
             if write.event:
                 rows.put(write.unit, sk_event(write.event.epoch), event_item(write.event, write.nonce))
-        return from_item(after)
+        return read_lease(write.unit, after)
 
     def units(self) -> Sequence[str]:
         """Every unit that has settings, sorted."""
@@ -105,7 +106,11 @@ class ItemStore(ABC):
         """The unit's settings."""
         with self._transaction() as rows:
             item = rows.get(unit, SK_SETTINGS)
-        return None if item is None else UnitSettings.from_json(item[SETTINGS_BODY])
+        return None if item is None else read_settings(unit, item.get(SETTINGS_BODY))
+
+    def listed(self, unit: str) -> UnitSettings | None:
+        """The unit's settings: here there is one place for them."""
+        return self.settings(unit)
 
     def put_settings(self, settings: UnitSettings) -> None:
         """Write a unit's settings, where no `pulumi up` does."""
@@ -149,9 +154,44 @@ def event_item(event: Event, nonce: str) -> dict[str, Any]:
 
 
 def read_event(item: Item) -> Event:
-    """An event from its item; LeaseError where something is missing."""
+    """An event from its item; LeaseError where something is missing or is not what it should be."""
     try:
-        texts = {name: str(item[name]) for name in ("before", "after", "by", "reason")}
-        return Event(epoch=int(item["epoch"]), at=float(item["at"]), facts=dict(item.get("facts", {})), **texts)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LeaseError(f"An event cannot be read: {error!r} in {dict(item)!r}.") from error
+        before, after, by, reason = (_text(item[name]) for name in ("before", "after", "by", "reason"))
+        if before:
+            State(before)
+        epoch, at = whole(item["epoch"]), moment(item["at"])
+        return Event(epoch, at, before, State(after).value, by, reason, _facts(item.get("facts", {})))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise LeaseError(f"An event cannot be read: {error!r} in {str(dict(item))[:200]}.") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is not a text")
+    return value
+
+
+def _facts(value: Any) -> dict[str, Value]:
+    if not isinstance(value, Mapping) or not all(isinstance(v, str | int | float | bool) for v in value.values()):
+        raise TypeError("facts are texts, numbers and truth values by name")
+    return dict(value)
+
+
+def read_lease(unit: str, item: Item) -> Lease:
+    """The lease that is kept under `unit`; LeaseError where it cannot be read, or says that it is another unit's.
+
+    Whoever may write one unit's item must not make others write, by what it says, to another's.
+    """
+    if item.get("unit") != unit:
+        raise LeaseError(f"The lease of {unit} says that it is the lease of {item.get('unit')!r:.100}.")
+    return from_item(item)
+
+
+def read_settings(unit: str, body: Any) -> UnitSettings:
+    """The settings that are kept under `unit`; ContractError where they cannot be read or are another unit's."""
+    if not isinstance(body, str):
+        raise ContractError(f"The settings of {unit} are no text. Run `pulumi up`.")
+    settings = UnitSettings.from_json(body)
+    if settings.unit != unit:
+        raise ContractError(f"The settings of {unit} say that they are those of {settings.unit!r:.100}.")
+    return settings

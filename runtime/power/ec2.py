@@ -6,6 +6,7 @@ lease to repeat; a stop that lands late would hit the next boot, so its time-out
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,6 +15,7 @@ from runtime import aws
 from runtime.aws import client
 from runtime.power import Machine, PowerUnanswered, refusal
 
+_ID: Final = re.compile(r"i-[0-9a-f]{1,40}")
 PAGE: Final = 200  # EC2 takes at most 200 values in one filter
 STOP_CONNECT_S: Final = 2.0
 STOP_READ_S: Final = 3.0
@@ -55,8 +57,9 @@ class Ec2Power:
     def describe_many(self, instance_ids: Sequence[str]) -> dict[str, Machine]:
         """What EC2 says of each, in one call for 200. A filter, not ids: one unknown id would fail the whole call."""
         found: dict[str, Machine] = {}
-        for start in range(0, len(instance_ids), PAGE):
-            for raw in self._pages([{"Name": "instance-id", "Values": list(instance_ids[start : start + PAGE])}]):
+        asked = [i for i in instance_ids if _ID.fullmatch(i)]  # one that is none would fail the whole call
+        for start in range(0, len(asked), PAGE):
+            for raw in self._pages([{"Name": "instance-id", "Values": asked[start : start + PAGE]}]):
                 found[raw["InstanceId"]] = machine(raw)
         return {i: found.get(i) or Machine(i, "missing") for i in instance_ids}
 

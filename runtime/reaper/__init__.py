@@ -86,9 +86,10 @@ def _warm_sweep() -> Sweep:
         from runtime.reaper.alerts import SnsAlerts
 
         table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
-        power = Ec2Fleet(region, _environment(REAPER_ENV_DEPLOYMENT))
+        control = _environment(REAPER_ENV_DEPLOYMENT)
+        power = Ec2Fleet(region, control)
         topic = os.environ.get(REAPER_ENV_TOPIC, "")
-        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region), topic)
+        _sweep = Sweep(DynamoLeaseStore(table, region), power, SnsAlerts(region), topic, control)
     return _sweep
 
 

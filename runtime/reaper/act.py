@@ -50,6 +50,8 @@ class Actor:
         claimed = Done(lease) if step.write is None else self._write(lease, step.write)
         if claimed.lost_race:
             return claimed
+        if claimed.lease.instance_id != lease.instance_id:  # that machine's tags were not looked at
+            return Done(claimed.lease, "nothing ordered: the lease names another machine now", lost_race=True)
         match step.order:
             case Order.NONE:
                 return claimed

@@ -126,5 +126,7 @@ class Climb:
             self._lease, rung=rung if off_course else "", tried=self._tried, now=self._now(), nonce=uuid.uuid4().hex
         )
         after = None if isinstance(outcome, Refused) else self._store.write(outcome)
+        if after is not None and after.instance_id != self._lease.instance_id:
+            return False  # that machine's tags were not looked at
         self._lease = after or self._lease
         return after is not None

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from core.contract import TAG_UNIT, UnitSettings
+from core.errors import LeaseError
 from core.policy import Action, Decision, without_lease
 from core.policy.case import GONE
+from core.policy.machine import foreign_words, names
 from runtime.lease_store import LeaseStore, create
 from runtime.power import Machine
 
@@ -27,12 +29,19 @@ def twins(carriers: Iterable[Machine], instance_id: str) -> tuple[str, ...]:
     return tuple(f"{m.instance_id} ({m.state})" for m in carriers if m.instance_id != instance_id)
 
 
-def give_lease(store: LeaseStore, settings: UnitSettings, machine: Machine, now: float) -> Decision:
+def is_ours(machine: Machine, unit: str, control: str) -> bool:
+    """Its own tags say so; of one that is gone nothing is asked, and nothing is ordered."""
+    return machine.state in GONE or names(machine.tags, unit, control)
+
+
+def give_lease(store: LeaseStore, settings: UnitSettings, machine: Machine, now: float, *, ours: bool) -> Decision:
     """The lease for a machine that is up without one; somebody who makes it at the same moment is as good.
 
     LeaseError where it cannot be made: an alert, since nothing bounds the machine.
     """
     decision = without_lease(machine.state)
+    if decision.action is Action.CREATE and not ours:
+        raise LeaseError(foreign_words(machine.instance_id, settings.stack))
     if decision.action is Action.CREATE:
         nonce = uuid.uuid4().hex
         create(store, settings.unit, machine.instance_id, by="reaper", now=now, nonce=nonce)

@@ -1,5 +1,8 @@
 """One pass over all units: read the leases, ask EC2 once, decide, act, tell. One broken unit never stops the pass.
 
+What a unit's items say is a stranger's word where stacks share a control: whatever it breaks, it breaks for that unit,
+which becomes an alert; and orders go to machines whose own tags name the unit and the control, to no other.
+
 The leases are read before EC2 is asked. The other way round, a machine that a relay starts in between would look
 stopped under a running lease, or started by hand under a stopped one.
 """
@@ -25,11 +28,13 @@ from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
-from runtime.reaper.fleet import by_unit, give_lease, twins
+from runtime.reaper.fleet import by_unit, give_lease, is_ours, twins
 from runtime.reaper.spending import Histories
 from runtime.reaper.tell import News, Teller
 
 log = logging.getLogger("pilotlight.reaper")
+LONGEST_REASON: Final = 1000  # characters that are told of a unit that cannot be handled
+_SAID: Final = (PilotlightError, StoreUnavailable, PowerUnanswered)  # whose text is for people as it is
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
 
 
@@ -91,9 +96,11 @@ class Sweep:
     a thousand machines.
     """
 
-    def __init__(self, store: LeaseStore, power: FleetPower, alerts: Alerts, topic: str = "") -> None:
-        """`topic` hears of units whose own topic cannot be read."""
-        self._store, self._power, self._topic = store, power, topic
+    def __init__(
+        self, store: LeaseStore, power: FleetPower, alerts: Alerts, topic: str = "", control: str = ""
+    ) -> None:
+        """`topic` hears of units whose own topic cannot be read; `control` is what the machines' control tag says."""
+        self._store, self._power, self._topic, self._control = store, power, topic, control
         self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._teller = Teller(store, alerts)
         self._histories = Histories(store)
@@ -113,14 +120,15 @@ class Sweep:
             try:
                 others = twins(carriers.get(name, ()), asked[name])
                 report.outcomes[name] = self._one(unit, machines[asked[name]], others)
-            except (PilotlightError, StoreUnavailable, PowerUnanswered, LookupError, ValueError) as error:
+            except Exception as error:
+                log.exception("unit %s cannot be handled", name)
                 self._broken(report, name, unit.settings.alerts_topic_arn, error)
         report.broken |= self._teller.tell(report.outcomes)
         return report
 
     def _settings(self, unit: str) -> UnitSettings | ContractError | None:
         try:
-            return self._store.settings(unit)
+            return self._store.listed(unit)
         except ContractError as error:
             return error
 
@@ -148,20 +156,20 @@ class Sweep:
         return known
 
     def _one(self, unit: _Unit, machine: Machine, others: tuple[str, ...]) -> Outcome:
-        lease = unit.lease
+        lease, ours = unit.lease, is_ours(machine, unit.settings.unit, self._control)
         if lease is None:
-            given = give_lease(self._store, unit.settings, machine, unit.table_now())
+            given = give_lease(self._store, unit.settings, machine, unit.table_now(), ours=ours)
             return Outcome(given.action, given.reason)
         spent, problem = None, ""
         if not self._histories.can_wait(lease, unit.table_now()):
             past = self._histories.until(lease).events(lease.unit) if unit.settings.monthly_budget_usd else ()
             spent, problem = spending(ledger.of(past), unit.settings, machine.instance_type, unit.table_now())
         seen = (machine.state, machine.state_reason, machine.tags)
-        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, twins=others)
+        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, ours=ours, twins=others)
         if asks_past(lease, facts, unit.settings, unit.table_now()):
             facts = dataclasses.replace(facts, wakes=self._wakes(lease))
         decision = Decision(Action.KEEP, "")
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS):  # a lease that names another machine meanwhile loses its write
             decision = decide(lease, facts, unit.settings, unit.table_now())
             actor = Actor(self._store, self._power, unit.table_now)
             done = actor.do(lease, decision, unit.settings)
@@ -185,8 +193,8 @@ class Sweep:
 
     def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
         """A unit that cannot be handled is an alert, once while its reason stays the same."""
-        reason = str(error)
-        report.broken[name] = reason
+        reason = str(error) if isinstance(error, _SAID) else f"{type(error).__name__}: {error}"
+        report.broken[name] = reason = reason[:LONGEST_REASON]
         log.error("unit %s: %s", name, reason, extra={"facts": {"unit": name, "error": type(error).__name__}})
         self._teller.hear_broken(name, topic or self._topic, reason)
 

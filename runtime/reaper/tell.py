@@ -17,7 +17,6 @@ from typing import Final
 
 from core import lease as protocol
 from core.contract import UnitSettings
-from core.errors import PilotlightError
 from core.lease import Lease, Outcome, Refused
 from core.notices import Notice, standing
 from core.notices.history import told
@@ -27,6 +26,7 @@ from runtime.reaper.alerts import Alerts
 
 log = logging.getLogger("pilotlight.reaper")
 TELL_FOR_S: Final = 10.0  # of a pass's 50 s; what is left then is told by the next pass
+LONGEST_REASON: Final = 1000  # characters of what is told of such a unit
 EVENTS_A_PASS: Final = 20  # of one unit
 LOOK_BACK: Final = 40  # events before those, from which it is counted how long something took
 
@@ -98,9 +98,10 @@ class Teller:
                 self._tell_one(one)
             except StoreUnavailable as error:
                 log.error("unit %s: what is told of it waits: %s", one.lease.unit, error)
-            except PilotlightError as error:
-                broke[one.lease.unit] = str(error)
-                self.hear_broken(one.lease.unit, one.settings.alerts_topic_arn, str(error))
+            except Exception as error:  # a stranger's history: it is told as that unit's trouble, and nobody else's
+                log.exception("unit %s: what is told of it cannot be read", one.lease.unit)
+                broke[one.lease.unit] = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+                self.hear_broken(one.lease.unit, one.settings.alerts_topic_arn, broke[one.lease.unit])
         self._tell_broken(well, until)
         return broke
 
@@ -153,7 +154,12 @@ class Teller:
             if self._told.get(unit) == reason or time.monotonic() > until:
                 continue
             stack = unit.partition("/")[0]
-            if self._send(topic, standing.trouble(unit, "broken", stack=stack, reason=reason, now=time.time())):
+            try:
+                sent = self._send(topic, standing.trouble(unit, "broken", stack=stack, reason=reason, now=time.time()))
+            except Exception:  # a topic that no client takes for one
+                log.exception("unit %s: its trouble cannot be told", unit)
+                continue
+            if sent:
                 self._told[unit] = reason
 
     def _send_then(self, news: News, notice: Notice, outcome: Outcome) -> None:

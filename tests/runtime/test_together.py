@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from core import lease as protocol
-from core.contract import EngineAddress, HostConfig
+from core.contract import TAG_UNIT, EngineAddress, HostConfig
 from core.lease import Lease, Refused, State, Write
 from core.notices import Notice
 from runtime.agent.agent import Agent
@@ -128,7 +128,7 @@ class Simulation:
         return True
 
     def describe(self, instance_id: str) -> Machine:
-        return Machine(instance_id, self.power)
+        return Machine(instance_id, self.power, tags={TAG_UNIT: UNIT})
 
     def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
         return {i: self.describe(i) for i in machines.values()}

@@ -143,6 +143,22 @@ def test_a_part_of_the_history_is_read_by_its_epochs(store: LeaseStore, new: Lea
         assert [e.epoch for e in store.events(UNIT, epochs=asked)] == found
 
 
+def test_a_lease_that_says_it_is_anothers_is_an_error(store: LeaseStore, new: Lease) -> None:
+    """Or who reads it would write, by its word, to the other's item."""
+    with pytest.raises(LeaseError, match="lease of 'other/host'"):
+        store.write(Write(UNIT, "n", (), {"unit": "other/host"}))
+    with pytest.raises(LeaseError, match="lease of 'other/host'"):
+        store.read(UNIT)
+    assert isinstance(store.read_many([UNIT])[UNIT], LeaseError)
+
+
+@pytest.mark.parametrize("field", ["since", "demand_at", "pin_until"])
+@pytest.mark.parametrize("value", [1e12, "soon", "nan", True])
+def test_a_time_is_a_number_of_this_calendar(store: LeaseStore, new: Lease, field: str, value: Any) -> None:
+    with pytest.raises(LeaseError, match=field):
+        store.write(Write(UNIT, "n", (), {field: value}))
+
+
 def test_a_write_on_an_old_reading_changes_nothing(store: LeaseStore, new: Lease) -> None:
     old = running(store, new)
     draining = sent(store, protocol.drain(old, now=T, nonce="drain", reason="idle"))

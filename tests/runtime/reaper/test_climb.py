@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
+from core.contract import TAG_UNIT
 from core.lease import Lease, State, to_item
 from core.notices import Kind, Notice
 from core.policy import Facts, decide
@@ -34,7 +35,7 @@ class Zone:
         self.before: Callable[[str], None] = lambda _: None
 
     def describe(self, instance_id: str) -> Machine:
-        return Machine(instance_id, self.state, self.reason, self.type)
+        return Machine(instance_id, self.state, self.reason, self.type, tags={TAG_UNIT: UNIT})
 
     def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
         return {i: self.describe(i) for i in machines.values()}

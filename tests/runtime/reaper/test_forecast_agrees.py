@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import UnitSettings
+from core.contract import TAG_UNIT, UnitSettings
 from core.forecast import START_GUESS_S, Span, forecast
 from core.lease import Hold, Lease, Outcome, Refused, State, to_item
 from core.policy import Action, Facts
@@ -30,7 +30,7 @@ class Obedient:
         self.state, self.type = state, instance_type
 
     def describe(self, instance_id: str) -> Machine:
-        return Machine(instance_id, self.state, "", self.type)
+        return Machine(instance_id, self.state, "", self.type, tags={TAG_UNIT: UNIT})
 
     def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
         return {i: self.describe(i) for i in machines.values()}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S
+from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S, TAG_UNIT
 from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, to_item
 from core.notices import Kind, Notice
@@ -29,12 +29,14 @@ class FakePower:
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.tags: dict[str, dict[str, str]] = {}  # of machines that come along with the fleet
+        self.units: dict[str, str] = {}  # what the others' tags say; else the sample's
         self.orders: list[tuple[str, str]] = []
         self.refuse: list[Exception] = []
         self.describes = 0
 
     def describe(self, instance_id: str) -> Machine:
-        state, tags = self.states.get(instance_id, "missing"), self.tags.get(instance_id, {})
+        state = self.states.get(instance_id, "missing")
+        tags = self.tags.get(instance_id, {TAG_UNIT: self.units.get(instance_id, "demo/host")})
         return Machine(instance_id, state, "EC2's words", "g6.xlarge", tags=tags)
 
     def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
@@ -93,7 +95,7 @@ class World:
         lease = dataclasses.replace(lease, **fields)
         with contextlib.suppress(LeaseError):  # it was written; a test wants it unreadable
             self.store.write(protocol.Write(unit, "n", (), to_item(lease)))
-        self.power.states[instance] = machine
+        self.power.states[instance], self.power.units[instance] = machine, unit
 
     def lease(self, unit: str = "demo/host") -> Lease:
         lease = self.store.read(unit).lease
