@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from core import sessions
 from core.contract import AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, APP_DIR, DEAD_MAN_UNIT, HostConfig
 from remote import app, templates
 from remote.items import Item
@@ -11,6 +12,7 @@ from remote.items.files import File
 from remote.items.units import Unit, digest_of
 from remote.items.venvs import Venv, requirements
 
+LOGIN_SCRIPT: Final = "/etc/profile.d/pilotlight.sh"
 UNIT_DIR: Final = "/etc/systemd/system"
 METADATA_UNIT: Final = "pilotlight-metadata.service"
 METADATA_WATCH_UNIT: Final = "pilotlight-metadata-watch.service"
@@ -33,6 +35,12 @@ def metadata(users: tuple[str, ...]) -> list[Item]:
     ]
 
 
+def login_message() -> File:
+    """Who logs in with a terminal reads what keeps the host on."""
+    lines = "\n".join(f"  echo '{line}'" for line in sessions.login_message().splitlines())
+    return File(LOGIN_SCRIPT, f"# Made by `fab deploy`.\nif [ -t 1 ]; then\n{lines}\nfi\n".encode())
+
+
 def code() -> list[Item]:
     """The checkout's code and the agent's environment; they may be there before anything starts."""
     return [app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",), what="agent's environment")]
@@ -51,4 +59,11 @@ def items(config: HostConfig) -> list[Item]:
     switch = File(
         f"{UNIT_DIR}/{DEAD_MAN_UNIT}", templates.render("pilotlight-dead-man.service.j2", app=APP_DIR, venv=AGENT_VENV)
     )
-    return [document, unit, running, switch, Unit(DEAD_MAN_UNIT, digest_of((tree, venv, document, switch)))]
+    return [
+        login_message(),
+        document,
+        unit,
+        running,
+        switch,
+        Unit(DEAD_MAN_UNIT, digest_of((tree, venv, document, switch))),
+    ]

@@ -32,7 +32,7 @@ from core.lease.notes import (
     warned,
     wish,
 )
-from core.lease.record import LEASE_VERSION, ON, Hold, Lease, State, Value, from_item, to_item
+from core.lease.record import LEASE_VERSION, ON, SESSIONS, Hold, Lease, State, Value, from_item, to_item
 from core.lease.rungs import climb, restore, restored
 from core.lease.transitions import (
     adopt,
@@ -67,6 +67,7 @@ from core.lease.writes import (
 __all__ = [
     "LEASE_VERSION",
     "ON",
+    "SESSIONS",
     "After",
     "Clause",
     "Differs",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
-from core.lease.record import Lease, State, Value
+from core.lease.record import SESSIONS, Lease, State, Value
 from core.lease.writes import Clause, Equals, Event, Missing, NotAfter, Refused, Write
 
 ENGINES_RUN: Final = frozenset({State.RUNNING, State.DRAINING})  # between these the engines stay what they are
@@ -71,6 +71,14 @@ def wished(lease: Lease, *, by: str, now: float, until: float) -> tuple[Clause, 
 
 OVER_BUDGET: Final = "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it"
 CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
+
+
+def no_sessions(lease: Lease, now: float, nonce: str) -> Mapping[str, Any]:
+    """Holds without that of the people who are logged in: the stop ends their sessions."""
+    left = tuple(h for h in lease.holds if h.who != SESSIONS and h.until > now)
+    if len(left) == len(lease.holds):
+        return {}
+    return {"holds": left or None, "hold_until": max((h.until for h in left), default=None), "hold_nonce": nonce}
 
 
 def unwanted(now: float) -> tuple[Clause, ...]:

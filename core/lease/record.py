@@ -17,6 +17,7 @@ from core.contract import LAST_EPOCH, ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
+SESSIONS: Final = "ssh session"  # `who` of the hold for people who work on the host (`core/sessions.py`)
 DEAD_SEPARATOR: Final = ", "
 LATEST_S: Final = 253402300800.0  # the year 10000, where Python's calendar ends
 
@@ -100,6 +101,10 @@ class Lease:
         """The hold that ends last, if one is alive."""
         alive = [h for h in self.holds if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
+
+    def held_past_max_lease(self, now: float) -> bool:
+        """A hold is alive that does not give way to maxLease, as that of sessions does."""
+        return any(h.until > now and h.who != SESSIONS for h in self.holds)
 
     @property
     def in_use(self) -> bool:

@@ -18,6 +18,7 @@ from core.lease.guards import (
     mine,
     must,
     no_order,
+    no_sessions,
     no_start,
     note,
     transition,
@@ -229,6 +230,7 @@ def force(
         nonce=nonce,
         clauses=as_read(lease, *read),
         facts={"forced": True},
+        **no_sessions(lease, now, nonce),
         **({} if dead else CLEAR_PIN),
         **(CLEAR_WISH if forget else {}),
     )

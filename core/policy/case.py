@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -76,6 +77,15 @@ class Soon:
     def forced(self) -> bool:
         """It comes whether or not the host could say no."""
         return self.bound != IDLE
+
+    @classmethod
+    def read(cls, key: str) -> Soon | None:
+        """The stop that a `key` names; None for "" and what is none."""
+        match = re.fullmatch(r"(\w+):(\d+)\+(\d+)", key)
+        if match is None:
+            return None
+        since, limit = float(match[2]), float(match[3])
+        return cls(match[1], since + limit, since, limit)
 
     @property
     def key(self) -> str:

@@ -40,5 +40,5 @@ def _idle(case: Case, decision: Decision) -> Iterator[Soon]:
 
 
 def _forced(case: Case) -> Iterator[Soon]:
-    held = case.lease.held(case.now)
+    held = case.lease.held_past_max_lease(case.now)
     return (near for near in on.forced_soon(case) if near.bound == on.HARD_CAP or not held)

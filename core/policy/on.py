@@ -40,17 +40,19 @@ def draining(case: Case) -> Decision | None:
 
 
 def held(case: Case) -> Decision | None:
-    """Somebody is at work on the host: nothing below stops it."""
+    """Somebody is at work on the host: nothing below stops it, but for maxLease where all of them are sessions."""
     hold = case.lease.held(case.now)
     if hold is None or case.lease.state in (State.STOPPED, State.FAILED):
         return None
+    if not case.lease.held_past_max_lease(case.now) and (over := max_lease(case)):
+        return over
     return keep(f"held by {hold.who} ({hold.why}) for another {show(hold.until - case.now)}", hold.until)
 
 
 def max_lease(case: Case) -> Decision | None:
     """Bounds the time without evidence of demand, never demand itself."""
     limit, idle = case.limits.max_lease_s, case.without_demand
-    if not limit or case.lease.busy or idle < limit:
+    if case.lease.state not in BOUNDED or not limit or case.lease.busy or idle < limit:
         return None
     reason = f"maxLease: no demand for {show(idle)}, the limit is {show(limit)}"
     return Decision(Action.FORCE, reason, alert="max-lease")

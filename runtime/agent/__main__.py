@@ -17,6 +17,7 @@ from runtime.agent.last_words import Shipper
 from runtime.agent.look import connections_to
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
+from runtime.agent.sessions import Sessions
 from runtime.lease_store.dynamodb import DynamoLeaseStore
 from runtime.power.metadata import instance_type
 
@@ -51,6 +52,7 @@ def _agent(config: HostConfig) -> Agent:
         heard=Heard().write,
         last_words=Shipper(config, store, machine),
         instance_type=instance_type,
+        sessions=Sessions(),
     )
 
 

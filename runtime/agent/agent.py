@@ -34,6 +34,7 @@ from runtime.agent.heard import Answer
 from runtime.agent.look import Lister, look
 from runtime.agent.machine import MachineLike
 from runtime.agent.pulse import NOTHING, Pulse
+from runtime.agent.sessions import Sessions, nobody
 from runtime.lease_store import LeaseStore, StoreUnavailable, create
 
 log = logging.getLogger("pilotlight.agent")
@@ -65,11 +66,13 @@ class Agent:
         heard: Callable[[Answer], None] = lambda _: None,
         last_words: LastWordsLike | None = None,
         instance_type: Callable[[], str] = lambda: "",
+        sessions: Sessions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
         self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
         self._heard, self._last_words, self._instance_type = heard, last_words, instance_type
+        self._sessions = sessions or nobody()
         began = clock()
         self._lease: Lease | None = None
         self._table_now, self._read_at = 0.0, began  # the table's time at a moment of our clock
@@ -243,6 +246,7 @@ class Agent:
         self._drain = None
         self._pulse.knew(dict.fromkeys(lease.dead_engines, self._clock() - self._now() + (lease.dead_at or 0.0)))
         self._open_door()
+        self._sessions.running(lease, self._now())
         if not self._machine.was_ready():
             self._machine.note_ready()
 
@@ -257,6 +261,7 @@ class Agent:
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
         self._keep_shut("before the machine goes off")
+        self._sessions.going_off(lease)
         if self._last_words:  # before the order: idle engines are killed right after it
             self._last_words.ship(lease, self._now())
         self._off_again = self._clock() + RETRY_POWER_OFF_S
@@ -269,6 +274,9 @@ class Agent:
         now = self._clock()
         if lease.wanted(self._now()) or lease.held(self._now()):
             drain.given_up = drain.given_up or "somebody wants or holds the host"
+        self._sessions.draining(lease)
+        if who := self._sessions.working():
+            drain.given_up = drain.given_up or f"somebody works here: {who}"
         step = drain.next(now, fenced=lease.fence_epoch == lease.epoch)
         if step is Step.SHUT:
             self._shut_for(drain)
@@ -365,7 +373,9 @@ class Agent:
             dead={name: now - (at - since) for name, since in found.dead.items()},
             nonce=_nonce(),
         )
-        self._write(beat)
+        after = self._write(beat)
+        if after and (note := self._sessions.note(after, now=now, nonce=_nonce())):
+            self._write(note)
         if lease.state is State.RUNNING and not lease.held(now):  # who holds the host may be at work on its engines
             self._pulse.restart_dead()
 

@@ -25,6 +25,7 @@ from runtime.agent.heard import Answer, Heard
 from runtime.agent.look import Lister, connections_to, look
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
+from runtime.agent.sessions import Sessions
 
 log = logging.getLogger("pilotlight.dead_man")
 RETRY_POWER_OFF_S: Final = 10.0
@@ -58,10 +59,12 @@ class DeadMan:
         door: DoorLike,
         connections: Lister,
         heard: Callable[[], Answer | None],
+        working: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit, self._machine, self._engines = config.max_silence_s, machine, engines
         self._door, self._connections, self._heard, self._clock = door, connections, heard, clock
+        self._working = working
         self._answer = Answer(clock())
         self._demand_at = self._next_count = clock()
         self._counters: Counters | None = None
@@ -129,7 +132,12 @@ class DeadMan:
         return self._drain
 
     def _try_to_stop(self, drain: Drain) -> None:
-        """One step: door, looks, off. There is no fence to wait for: who would raise it is not heard of."""
+        """One step: door, looks, off. There is no fence to wait for: who would raise it is not heard of.
+
+        Somebody who is logged in and works may be here for that very silence.
+        """
+        if who := self._working():
+            drain.given_up = f"somebody works here: {who}"
         step = drain.next(self._clock(), fenced=True)
         if step is Step.SHUT:
             self._door_known_open = False
@@ -168,7 +176,9 @@ def main() -> int:
     engines = [Engine(e) for e in config.engines]
     door = Door([e.port for e in engines], table=DEAD_MAN_TABLE)
     heard = Heard().read
-    switch = DeadMan(config, Machine(), engines, door=door, connections=connections_to, heard=heard)
+    switch = DeadMan(
+        config, Machine(), engines, door=door, connections=connections_to, heard=heard, working=Sessions().working
+    )
     while True:
         time.sleep(switch.tick())
 
