@@ -1,9 +1,11 @@
 """A simulated fleet behind real AWS clients: every request is answered before it would leave this process.
 
 The answers are bytes as DynamoDB and EC2 send them (the instances with the hundred-odd elements that EC2 tells of each,
-the settings in pages of 1 MB), so that signing, serialising and parsing are the real botocore's and are counted. Not
-simulated: the network, throttling, pages that a filter leaves half full, and anything that changes. One host in ten
-has a schedule, one in ten a budget, three in ten are on. To simulate another call: a method of `Fleet` in `_ANSWERS`.
+the settings in pages of 1 MB, histories by their key ranges), so that signing, serialising and parsing are the real
+botocore's and are counted. Not simulated: the network, throttling, and pages that a filter leaves half full. One host
+in ten has a schedule, one in ten a budget, three in ten are on. With a history each host has so many events, a wake and
+a stop of five minutes every 3.6 hours, and in each pass one host in a hundred has been through another one. To simulate
+another call: a method of `Fleet` in `_ANSWERS`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from core.contract import (
     PK_UNITS,
     SETTINGS_BODY,
     SK_LEASE,
+    SK_PAST,
     TABLE_PK,
     TABLE_SK,
     TAG_CONTROL,
@@ -31,6 +34,8 @@ from core.contract import (
     sk_event,
 )
 from core.lease import Event, Lease, State, to_item
+from core.past import Past
+from core.past import to_item as past_item
 from runtime.lease_store.encoding import encode_item
 from runtime.lease_store.items import event_item
 
@@ -38,14 +43,24 @@ TABLE: Final = "fleet"
 REGION: Final = "us-east-1"
 CONTROL: Final = "0123456789abcdef"  # the deployment id of the stack whose control drives all
 QUERY_PAGE: Final = 1_000_000  # bytes
+CYCLE: Final = (State.STARTING, State.RUNNING, State.DRAINING, State.STOPPING, State.STOPPED)
+CYCLE_S: Final = 12960.0  # 6.7 cycles a day: 36,500 events in three years
+CHANGES: Final = 100  # one host in so many goes through a cycle in a pass
+FRESH: Final = 41  # epochs of a host without a history
+BEHIND: Final = 10  # events that a kept past has not counted
 READ_UNIT: Final = 4096  # bytes a consistent read takes; one that is not takes half a unit
 XMLNS: Final = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 
 class Fleet:
-    """`hosts` units of one table. `calls` counts requests, `read_units` what DynamoDB would bill, `own_s` our CPU."""
+    """`hosts` units of one table, each with `history` events, or nearly none (0), and then nothing changes.
 
-    def __init__(self, hosts: int) -> None:
+    `calls` counts requests, `read_units` what DynamoDB would bill, `own_s` our CPU.
+    """
+
+    def __init__(self, hosts: int, history: int = 0) -> None:
+        self._history, self._passes = history, 0
+        self._pasts = dict[str, Any]()  # as the reaper kept them
         self.calls: Counter[str] = Counter()
         self.read_units = 0.0
         self.pages = set[str]()  # where the directory's pages begin
@@ -62,7 +77,8 @@ class Fleet:
         return client
 
     def forget(self) -> None:
-        """Count from zero, and let every agent have said something just now."""
+        """Count from zero, and let every agent have said something just now, and some hosts been through a cycle."""
+        self._passes += 1
         self.calls.clear()
         self.read_units, self.own_s, self._at = 0.0, 0.0, time.time()
 
@@ -83,12 +99,25 @@ class Fleet:
         self.own_s += time.process_time() - began
         return answer
 
+    @property
+    def changed(self) -> int:
+        """Hosts with a budget that have a new epoch in each pass, at most."""
+        return -(-len(self._units) // CHANGES // 10) if self._history else 0
+
     def _query(self, asked: Mapping[str, Any]) -> bytes:
         values = asked["ExpressionAttributeValues"]
         if values[":pk"]["S"] == PK_UNITS:
             return self._directory(asked)
-        self.read_units += 1
-        return json.dumps({"Items": self._events(values[":pk"]["S"])}).encode()
+        unit = values[":pk"]["S"]
+        first, last = (int(values[name]["S"].partition("#")[2]) for name in (":first", ":last"))
+        last = min(last, self._epoch(self._numbers[unit]), first + asked.get("Limit", QUERY_PAGE) - 1)
+        body = json.dumps({"Items": [self._event(unit, epoch) for epoch in range(max(1, first), last + 1)]}).encode()
+        self.read_units += max(1, len(body) / READ_UNIT)
+        return body
+
+    def _put(self, asked: Mapping[str, Any]) -> bytes:
+        self._pasts[asked["Item"][TABLE_PK]["S"]] = asked["Item"]
+        return b"{}"
 
     def _directory(self, asked: Mapping[str, Any]) -> bytes:
         first = self._numbers[asked["ExclusiveStartKey"][TABLE_SK]["S"]] + 1 if "ExclusiveStartKey" in asked else 0
@@ -105,8 +134,12 @@ class Fleet:
     def _batch(self, asked: Mapping[str, Any]) -> bytes:
         keys = asked["RequestItems"][TABLE]["Keys"]
         self.read_units += len(keys)  # a lease is under 4 KiB
-        items = [self._lease_item(k[TABLE_PK]["S"]) for k in keys]
-        return json.dumps({"Responses": {TABLE: items}, "UnprocessedKeys": {}}).encode()
+        items = [self._item(k[TABLE_PK]["S"], k[TABLE_SK]["S"]) for k in keys]
+        there = [item for item in items if item is not None]
+        return json.dumps({"Responses": {TABLE: there}, "UnprocessedKeys": {}}).encode()
+
+    def _item(self, unit: str, sk: str) -> Any:
+        return self._lease_item(unit) if sk == SK_LEASE else self._past_item(unit)
 
     def _describe(self, asked: Mapping[str, Any]) -> bytes:
         first, most = int(asked.get("NextToken", 0)), int(asked.get("MaxResults", 1000))
@@ -140,14 +173,30 @@ class Fleet:
         n, at = self._numbers[unit], self._at
         on = _is_on(n)
         state = State.RUNNING if on else State.STOPPED
-        lease = Lease(unit, state, 41, at - 600, "idle", "agent", instance_id=_instance(n), boot_id="b" if on else "")
+        begun, boot = (unit, state, self._epoch(n), at - 600), "b" if on else ""
+        lease = Lease(*begun, "idle", "agent", instance_id=_instance(n), boot_id=boot)
         lease = dataclasses.replace(lease, noticed=lease.epoch)
         item = to_item(lease) | ({"agent_at": at, "relay_at": at, "ready_at": at - 500, "demand_at": at} if on else {})
         return encode_item({TABLE_PK: unit, TABLE_SK: SK_LEASE, "nonce": "0" * 32, **item})
 
-    def _events(self, unit: str) -> list[dict[str, Any]]:
-        past = Event(40, self._at - 900, State.STOPPED, State.STARTING, "relay", "wanted")
-        return [encode_item({TABLE_PK: unit, TABLE_SK: sk_event(40), **event_item(past, "0" * 32)})]
+    def _epoch(self, n: int) -> int:
+        """Of host `n` now; each pass another hundredth goes through one cycle."""
+        cycles = (self._passes + n // 10 % CHANGES) // CHANGES if self._history else 0
+        return (self._history or FRESH) + cycles * len(CYCLE)
+
+    def _event(self, unit: str, epoch: int) -> dict[str, Any]:
+        """A cycle is five minutes of being on; the last one ended a quarter of an hour ago."""
+        ago, step = (self._epoch(self._numbers[unit]) - epoch) // len(CYCLE), epoch % len(CYCLE)
+        at = self._at - 900 - ago * CYCLE_S + step * 60
+        event = Event(epoch, at, CYCLE[step - 1], CYCLE[step], "relay", "wanted", {"boot_s": 3.1, "engine_a_s": 20.5})
+        return encode_item({TABLE_PK: unit, TABLE_SK: sk_event(epoch), **event_item(event, "0" * 32)})
+
+    def _past_item(self, unit: str) -> Any:
+        """As an earlier, now cold, Lambda left it: some events behind."""
+        if unit in self._pasts or not self._history:
+            return self._pasts.get(unit)
+        kept = Past(self._history - BEHIND, self._at - 40 * 86400.0)
+        return self._pasts.setdefault(unit, encode_item({TABLE_PK: unit, TABLE_SK: SK_PAST, **past_item(kept)}))
 
 
 class _Raw:
@@ -223,6 +272,7 @@ _PARTS: Final = (
 )
 _ANSWERS: Final[Mapping[str, Callable[[Fleet, Mapping[str, Any]], bytes]]] = {
     "Query": Fleet._query,
+    "PutItem": Fleet._put,
     "BatchGetItem": Fleet._batch,
     "DescribeInstances": Fleet._describe,
 }

@@ -4,7 +4,9 @@ The real sweep, store, power and botocore run; AWS is `bench/fleet.py`, in this 
 reckoned from the CPU time that it took here: a function of 256 MB has 256/1769 of a vCPU (AWS's own figure), taken to
 be as fast as a core of this machine, and each call waits `NETWORK_S` for its answer (assumed, not measured). The
 cold start is measured: importing the archive's modules in a clean interpreter and making the two clients of a pass.
-The month's cost follows from the calls and the reads of the pass, by `core.money.reaper_month`.
+The month's cost follows from the calls and the reads of the pass, by `core.money.reaper_month`. The last row is the
+large fleet after three years, each host with 36,500 events, while one host in a hundred changes in every pass: it is to
+cost what the fresh fleet costs, also in its first, cold pass.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from runtime.reaper.sweep import Sweep
 
 VCPU_MIB: Final = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 NETWORK_S: Final = 0.02  # a call's wait, assumed: within a region DynamoDB takes some 5 ms, EC2 some 100
+THREE_YEARS: Final = 36_500  # events
 SIZES: Final = (1, 100, 10_000)
 WARM_PASSES: Final = 20
 COLD_STARTS: Final = 5
@@ -80,17 +83,18 @@ class Pass:
         return reaper_month(REGION, seconds_a_pass=self.lambda_s, mib=MEMORY_MIB, reads=reads, writes=0)
 
 
-def measure(hosts: int) -> Pass:
+def measure(hosts: int, history: int = 0) -> Pass:
     """A first pass over so many hosts, then warm ones; the least CPU time of those (neighbours add)."""
-    fleet = Fleet(hosts)
+    fleet = Fleet(hosts, history)
     aws.forget()
     fleet.join(aws.client("ec2", REGION), "ec2")
     table = fleet.join(dynamodb._client(REGION), "dynamodb")
-    sweep = Sweep(dynamodb.DynamoLeaseStore(TABLE, REGION, client=table), Ec2Fleet(REGION, CONTROL), SnsAlerts(REGION))
+    store = dynamodb.DynamoLeaseStore(TABLE, REGION, client=table)
+    sweep = Sweep(store, Ec2Fleet(REGION, CONTROL), SnsAlerts(REGION), control=CONTROL)
     _one(sweep, fleet)
     gc.freeze()  # as the handler does after its first pass
     first = fleet.calls.total()
-    while _one(sweep, fleet) and fleet.calls["Query"] > len(fleet.pages):
+    while _one(sweep, fleet) and fleet.calls["Query"] > len(fleet.pages) + fleet.changed:
         pass  # a budget's history is read once, some hundreds a pass
     times = [_one(sweep, fleet) for _ in range(WARM_PASSES if hosts == 1 else 5)]
     return Pass(hosts, min(times), fleet.calls.total(), first, fleet.read_units)
@@ -139,29 +143,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ |= CREDENTIALS
     logging.getLogger("pilotlight").setLevel(logging.ERROR)
     one, some, many = (measure(n) for n in (*SIZES[:2], arguments.hosts))
-    handler_ms, cold_ms = cold_start_ms()
-    _show(one, some, many, handler_ms, cold_ms)
+    old = measure(arguments.hosts, THREE_YEARS)
+    cold = cold_start_ms()
+    _show(one, some, many, old, cold)
     if arguments.json:
-        print(json.dumps(_flat(one, some, many, cold_ms)))
+        print(json.dumps(_flat(one, some, many, old, cold[1])))
     return 0
 
 
-def _show(one: Pass, some: Pass, many: Pass, handler_ms: float, cold_ms: float) -> None:
+def _show(one: Pass, some: Pass, many: Pass, old: Pass, cold: tuple[float, float]) -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"Lambda time: CPU here × {VCPU_MIB}/{MEMORY_MIB} + {NETWORK_S * 1e3:.0f} ms a call (assumed)")
-    for p in (one, some, many):
+    for p, words in ((one, ""), (some, ""), (many, ""), (old, " with three years of history")):
         print(
-            f"{p.hosts:>6} hosts: {p.cpu_s:.3f} s CPU, {p.calls} calls ({p.first_calls} in the first pass), "
+            f"{p.hosts:>6} hosts{words}: {p.cpu_s:.3f} s CPU, {p.calls} calls ({p.first_calls} in the first pass), "
             f"{p.read_units:.0f} read units, {p.lambda_s:.2f} s of Lambda, {p.month_usd:.2f} USD a month"
         )
     print(f"{many.hosts} hosts take {many.cpu_s / one.cpu_s:.0f} times the CPU of one")
-    print(f"cold start: handler {handler_ms:.0f} ms, with boto3 and both clients {cold_ms:.0f} ms (a whole core)")
+    print(f"three years of history take {old.lambda_s / many.lambda_s:.2f} times the Lambda time of a fresh fleet")
+    print(f"cold start: handler {cold[0]:.0f} ms, with boto3 and both clients {cold[1]:.0f} ms (a whole core)")
 
 
-def _flat(one: Pass, some: Pass, many: Pass, cold_ms: float) -> dict[str, float]:
+def _flat(one: Pass, some: Pass, many: Pass, old: Pass, cold_ms: float) -> dict[str, float]:
     return {
         "fleet_10k_s": round(many.lambda_s, 2),
         "fleet_10k_calls": many.calls,
+        "fleet_10k_3y_s": round(old.lambda_s, 2),
+        "fleet_10k_3y_calls": old.calls,
         "one_host_ms": round(one.lambda_s * 1e3, 1),
         "cold_start_ms": round(cold_ms),
         "monthly_usd_1": round(one.month_usd, 2),

@@ -58,6 +58,7 @@ def sk_event(epoch: int) -> str:
     return f"event#{epoch:012d}"
 
 
+SK_PAST: Final = "past"  # what the reaper has counted of the unit's events (core/past.py)
 SK_WORDS: Final = "words#"  # prefix: the host's last words; a ring, so that a unit keeps those of its last stops
 WORDS_KEPT: Final = 8
 

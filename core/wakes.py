@@ -6,7 +6,7 @@ events; the reaper asks only where the answer could change a decision (`core.pol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,19 +30,31 @@ class Wake:
     from_off: bool = True
 
 
-def wakes(events: Sequence[Event]) -> tuple[Wake, ...]:
-    """Every wake in the history (oldest first in, oldest first out); starts that failed are none."""
-    found: list[Wake] = []
-    began: Event | None = None
-    for event in events:
-        if event.after == State.STARTING:
-            began = event
-        elif event.after == State.RUNNING and event.before == State.STARTING and began is not None:
-            found.append(Wake(began.at, event.at - began.at, began.before in _OFF))
-            began = None
-        elif event.after != State.RUNNING:
-            began = None
-    return tuple(found)
+@dataclass(frozen=True)
+class Waking:
+    """The wakes of the events so far, and when a start began that has not ended yet."""
+
+    wakes: tuple[Wake, ...] = ()
+    began_at: float | None = None
+    from_off: bool = False
+
+    def add(self, events: Iterable[Event]) -> Waking:
+        """With the next events, oldest first; starts that failed are no wakes."""
+        found, began_at, from_off = list(self.wakes), self.began_at, self.from_off
+        for event in events:
+            if event.after == State.STARTING:
+                began_at, from_off = event.at, event.before in _OFF
+                continue
+            if event.after == State.RUNNING and event.before == State.STARTING and began_at is not None:
+                found.append(Wake(began_at, event.at - began_at, from_off))
+            if event.after != State.RUNNING or event.before == State.STARTING:
+                began_at = None
+        return Waking(tuple(found), began_at, from_off and began_at is not None)
+
+
+def wakes(events: Iterable[Event]) -> tuple[Wake, ...]:
+    """Every wake in the history, oldest first in, oldest first out."""
+    return Waking().add(events).wakes
 
 
 def longest_s(past: Sequence[Wake]) -> float | None:

@@ -30,6 +30,7 @@ from runtime.power import PowerRefused, PowerUnanswered
 
 log = logging.getLogger(__name__)
 
+EVENTS_READ: Final = 64  # the last ones: some ten wakes
 HISTORY_S: Final = 14 * 86400.0  # past wakes older than this say little about the next
 
 
@@ -103,7 +104,11 @@ class Watch:
         if lease is None or self._learned_epoch == lease.epoch or self._hall.wanted:
             return
         if lease.state is State.RUNNING or self._learned_epoch < 0:
-            since = self._view.now() - HISTORY_S
-            events = await asyncio.to_thread(lambda: self._store.events(self._view.unit, since=since))
-            self._view.usual_wake_s = eta.usual_wake_s(events)
+            last = range(lease.epoch - EVENTS_READ, lease.epoch + 1)
+            self._view.usual_wake_s = await asyncio.to_thread(self._usual_wake_s, last)
             self._learned_epoch = lease.epoch
+
+    def _usual_wake_s(self, epochs: range) -> float | None:
+        """In a thread: the history is read and looked through beside the event loop."""
+        since = self._view.now() - HISTORY_S
+        return eta.usual_wake_s(self._store.events(self._view.unit, since=since, epochs=epochs))

@@ -15,6 +15,7 @@ from core.contract import UnitSettings
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
 from core.lease import Event, Lease, Write
+from core.past import Past
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,21 @@ class LeaseStore(Protocol):
         """The same from the directory, which no machine of the unit's may write: what the reaper goes by."""
         ...
 
-    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
-        """The history, oldest first, from `since` (table time, s); of `epochs` only, so that little is read."""
+    def events(
+        self, unit: str, *, since: float = 0.0, epochs: range | None = None, limit: int | None = None
+    ) -> Sequence[Event]:
+        """The history, oldest first, from `since` (table time, s); the first `limit` of `epochs`.
+
+        Only what is asked for is read: `since` reads from the end backwards until an event is older.
+        """
+        ...
+
+    def pasts(self, units: Sequence[str]) -> Mapping[str, Past]:
+        """What was counted of units' histories, in batches; a unit of which nothing readable is kept is left out."""
+        ...
+
+    def put_past(self, unit: str, past: Past) -> None:
+        """Keep what was counted of a unit's history."""
         ...
 
     def last_epoch(self, unit: str) -> int:

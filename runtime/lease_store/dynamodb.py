@@ -6,9 +6,11 @@ meets itself is told by its nonce. What remains becomes `StoreUnavailable`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +21,7 @@ from core.contract import (
     PK_UNITS,
     SETTINGS_BODY,
     SK_LEASE,
+    SK_PAST,
     SK_SETTINGS,
     SK_WORDS,
     TABLE_PK,
@@ -30,6 +33,9 @@ from core.contract import (
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
 from core.lease import Event, Lease, Write
+from core.past import Past
+from core.past import from_item as read_past
+from core.past import to_item as past_item
 from runtime import aws
 from runtime.lease_store import Reading, StoreUnavailable
 from runtime.lease_store.encoding import decode_item, encode_item, update_request
@@ -41,6 +47,8 @@ READ_TIMEOUT_S = 5.0
 ATTEMPTS = 3  # of one call, by botocore
 CONFLICT_TRIES = 5  # of a write that met somebody else's transaction
 CONFLICT_WAIT_S = 0.05
+BETWEEN = "#sk BETWEEN :first AND :last"
+EVENTS_A_PAGE = 250  # read backwards: some 60 KB
 BATCH = 100  # keys a BatchGetItem takes
 BATCH_TRIES = 8
 CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
@@ -76,13 +84,27 @@ class DynamoLeaseStore:
     def read_many(self, units: Sequence[str]) -> Mapping[str, Reading | LeaseError]:
         """Consistent reads, a hundred a call; a bad item is its unit's error."""
         found: dict[str, Reading | LeaseError] = {}
-        each = list(dict.fromkeys(units))
-        for first in range(0, len(each), BATCH):
-            found |= self._read_batch(each[first : first + BATCH])
+        for some in _batches(units):
+            items, now = self._read_batch(some, SK_LEASE)
+            found |= {unit: _reading(unit, items.get(unit), now) for unit in some}
         return found
 
-    def _read_batch(self, units: Sequence[str]) -> dict[str, Reading | LeaseError]:
-        wanted = [self._key(unit, SK_LEASE) for unit in units]
+    def pasts(self, units: Sequence[str]) -> Mapping[str, Past]:
+        """What was counted of units' histories, a hundred a call; what cannot be read is left out, and made again."""
+        found: dict[str, Past] = {}
+        for some in _batches(units):
+            items, _ = self._read_batch(some, SK_PAST)
+            read = {unit: read_past(decode_item(item)) for unit, item in items.items()}
+            found |= {unit: past for unit, past in read.items() if past is not None}
+        return found
+
+    def put_past(self, unit: str, past: Past) -> None:
+        """Keep what was counted of a unit's history."""
+        self._call("put_item", Item=self._key(unit, SK_PAST) | encode_item(past_item(past)))
+
+    def _read_batch(self, units: Sequence[str], sk: str) -> tuple[dict[str, Mapping[str, Any]], float]:
+        """The items of units with this sort key, and the table's time."""
+        wanted = [self._key(unit, sk) for unit in units]
         items: dict[str, Mapping[str, Any]] = {}
         for tries in range(BATCH_TRIES):
             request = {self._table: {"Keys": wanted, "ConsistentRead": True}}
@@ -90,9 +112,9 @@ class DynamoLeaseStore:
             items |= {i[TABLE_PK]["S"]: i for i in answer["Responses"].get(self._table, ())}
             wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             if not wanted:
-                return {unit: _reading(unit, items.get(unit), now) for unit in units}
+                return items, now
             self._sleep(CONFLICT_WAIT_S * 2**tries)
-        raise StoreUnavailable(f"The table {self._table} left {len(wanted)} leases unread after {BATCH_TRIES} tries.")
+        raise StoreUnavailable(f"The table {self._table} left {len(wanted)} items unread after {BATCH_TRIES} tries.")
 
     def units(self) -> Sequence[str]:
         """Every unit that has settings, sorted."""
@@ -136,31 +158,37 @@ class DynamoLeaseStore:
         item = answer.get("Item")
         return None if item is None else read_settings(unit, decode_item(item).get(SETTINGS_BODY))
 
-    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
+    def events(
+        self, unit: str, *, since: float = 0.0, epochs: range | None = None, limit: int | None = None
+    ) -> Sequence[Event]:
         """The history, oldest first."""
         asked = range(LAST_EPOCH + 1) if epochs is None else epochs
         if not asked or asked[-1] < 0:
             return []
-        first, last = sk_event(max(0, asked[0])), sk_event(asked[-1])
-        items = self._some(unit, "#sk BETWEEN :first AND :last", first=first, last=last)
-        return [event for event in map(read_event, items) if event.at >= since]
+        which = {"first": sk_event(max(0, asked[0])), "last": sk_event(asked[-1])}
+        if epochs is None and since > 0:
+            newest = self._some(unit, BETWEEN, page={"ScanIndexForward": False, "Limit": EVENTS_A_PAGE}, **which)
+            return list(itertools.takewhile(lambda event: event.at >= since, map(_event, newest)))[::-1]
+        items = self._some(unit, BETWEEN, page={} if limit is None else {"Limit": limit}, **which)
+        return [event for event in map(_event, itertools.islice(items, limit)) if event.at >= since]
 
     def last_epoch(self, unit: str) -> int:
         """The epoch of the last event; 0 where there is none."""
         asked = {"first": sk_event(0), "last": sk_event(LAST_EPOCH)}
-        newest = self._some(unit, "#sk BETWEEN :first AND :last", **asked, newest_first=True)
-        return next((read_event(item).epoch for item in newest), 0)
+        newest = self._some(unit, BETWEEN, page={"ScanIndexForward": False, "Limit": 1}, **asked)
+        return next((_event(item).epoch for item in newest), 0)
 
     def words(self, unit: str) -> Sequence[LastWords]:
         """The last words that are kept, the newest first."""
         return newest_first(self._some(unit, "begins_with(#sk, :prefix)", prefix=SK_WORDS))
 
-    def _some(self, unit: str, which: str, *, newest_first: bool = False, **texts: str) -> Iterator[dict[str, Any]]:
-        """The unit's items whose sort key fits, in its order; backwards with `newest_first`, one item a call."""
-        backwards = {"ScanIndexForward": False, "Limit": 1} if newest_first else {}
+    def _some(
+        self, unit: str, which: str, *, page: Mapping[str, Any] = MappingProxyType({}), **texts: str
+    ) -> Iterator[dict[str, Any]]:
+        """The unit's items whose sort key fits, in its order; `page` says how a call reads, if not forwards by 1 MB."""
         return self._pages(
             "query",
-            **backwards,
+            **page,
             ConsistentRead=True,
             KeyConditionExpression=f"#pk = :pk AND {which}",
             ExpressionAttributeNames={"#pk": TABLE_PK, "#sk": TABLE_SK},
@@ -269,6 +297,19 @@ def _in_our_words(table: str, error: ClientError) -> Exception:
 def _nonces(holders: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     items = [h["Item"] for h in holders if h.get("Item")]
     return frozenset(i["nonce"]["S"] for i in items if "nonce" in i)
+
+
+def _batches(units: Sequence[str]) -> Iterator[list[str]]:
+    each = list(dict.fromkeys(units))
+    return (each[first : first + BATCH] for first in range(0, len(each), BATCH))
+
+
+def _event(item: Mapping[str, Any]) -> Event:
+    """An event that is kept under its own epoch, or whoever reads on from there would read in a circle."""
+    event = read_event(item)
+    if sk_event(event.epoch) != item[TABLE_SK]:
+        raise LeaseError(f"The event {item[TABLE_SK]} of {item[TABLE_PK]} says that it is of epoch {event.epoch}.")
+    return event
 
 
 def _reading(unit: str, item: Mapping[str, Any] | None, now: float) -> Reading | LeaseError:

@@ -13,11 +13,24 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from core import last_words
-from core.contract import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, SK_WORDS, UnitSettings, sk_event, sk_words
+from core.contract import (
+    LAST_EPOCH,
+    SETTINGS_BODY,
+    SK_LEASE,
+    SK_PAST,
+    SK_SETTINGS,
+    SK_WORDS,
+    UnitSettings,
+    sk_event,
+    sk_words,
+)
 from core.errors import ContractError, LeaseError
 from core.last_words import LastWords
 from core.lease import Event, Lease, State, Value, Write, apply, from_item
 from core.lease.record import moment, whole
+from core.past import Past
+from core.past import from_item as read_past
+from core.past import to_item as past_item
 from runtime.lease_store import Reading
 
 Item = Mapping[str, Any]
@@ -41,6 +54,10 @@ class Rows(Protocol):
 
     def starting(self, pk: str, prefix: str) -> Sequence[Item]:
         """The items of one pk whose sk starts so, in the order of sk."""
+        ...
+
+    def between(self, pk: str, first: str, last: str, limit: int | None) -> Sequence[Item]:
+        """The first `limit` items of one pk whose sk lies between these two, in the order of sk."""
         ...
 
 
@@ -117,12 +134,27 @@ class ItemStore(ABC):
         with self._transaction() as rows:
             rows.put(settings.unit, SK_SETTINGS, {SETTINGS_BODY: settings.to_json()})
 
-    def events(self, unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[Event]:
+    def events(
+        self, unit: str, *, since: float = 0.0, epochs: range | None = None, limit: int | None = None
+    ) -> Sequence[Event]:
         """The history, oldest first."""
+        if epochs is not None and (not epochs or epochs[-1] < 0):
+            return []
+        asked = range(LAST_EPOCH + 1) if epochs is None else epochs
         with self._transaction() as rows:
-            items = rows.starting(unit, EVENT_PREFIX)
-        found = [event for event in map(read_event, items) if event.at >= since]
-        return found if epochs is None else [event for event in found if event.epoch in epochs]
+            items = rows.between(unit, sk_event(max(0, asked[0])), sk_event(asked[-1]), limit)
+        return [event for event in map(read_event, items) if event.at >= since]
+
+    def pasts(self, units: Sequence[str]) -> Mapping[str, Past]:
+        """What was counted of units' histories."""
+        with self._transaction() as rows:
+            found = {unit: read_past(rows.get(unit, SK_PAST)) for unit in units}
+        return {unit: one for unit, one in found.items() if one is not None}
+
+    def put_past(self, unit: str, past: Past) -> None:
+        """Keep what was counted of a unit's history."""
+        with self._transaction() as rows:
+            rows.put(unit, SK_PAST, past_item(past))
 
     def last_epoch(self, unit: str) -> int:
         """The epoch of the last event; 0 where there is none."""

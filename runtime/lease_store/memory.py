@@ -32,6 +32,10 @@ class MemoryRows:
         """The items of one pk whose sk starts so, in the order of sk."""
         return [self._rows[key] for key in sorted(self._rows) if key[0] == pk and key[1].startswith(prefix)]
 
+    def between(self, pk: str, first: str, last: str, limit: int | None) -> Sequence[Item]:
+        """The first `limit` items of one pk whose sk lies between these two, in the order of sk."""
+        return [self._rows[key] for key in sorted(self._rows) if key[0] == pk and first <= key[1] <= last][:limit]
+
 
 class MemoryLeaseStore(ItemStore):
     """`LeaseStore` in memory; safe to share between threads. Its time is `clock` (s since 1970)."""

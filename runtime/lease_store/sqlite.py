@@ -48,6 +48,12 @@ class SqliteRows:
         query = "SELECT body FROM items WHERE pk = ? AND substr(sk, 1, ?) = ? ORDER BY sk"
         return [json.loads(row[0]) for row in self._connection.execute(query, (pk, len(prefix), prefix))]
 
+    def between(self, pk: str, first: str, last: str, limit: int | None) -> Sequence[Item]:
+        """The first `limit` items of one pk whose sk lies between these two, in the order of sk."""
+        query = "SELECT body FROM items WHERE pk = ? AND sk BETWEEN ? AND ? ORDER BY sk LIMIT ?"
+        found = self._connection.execute(query, (pk, first, last, -1 if limit is None else limit))
+        return [json.loads(row[0]) for row in found]
+
 
 class SqliteLeaseStore(ItemStore):
     """`LeaseStore` in the file `path` (made if missing); safe to share between threads and processes."""

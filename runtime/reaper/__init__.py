@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 LINGER_S: Final = 12.0  # a relay's invocation waits for a retry that is this near
 LINGER_ROUNDS: Final = 5
-RESERVE_MS: Final = 20_000  # a round, or a look at plain instances, is begun only with this much time left
+RESERVE_MS: Final = 20_000  # a unit, a round, or a look at plain instances is begun only with this much time left
 
 log = logging.getLogger("pilotlight.reaper")
 _sweep: Sweep | None = None
@@ -57,7 +57,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     first = _sweep is None
     sweep = _warm_sweep()
     unit = event.get(EVENT_UNIT)
-    report = sweep.run(None if unit is None else [str(unit)])
+    until = time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE_MS) / 1000
+    report = sweep.run(None if unit is None else [str(unit)], until=until)
     if unit is not None:
         report = _linger(sweep, str(unit), report, context)
     if first:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,20 +20,19 @@ from typing import Any, Final, Protocol
 from core.contract import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
-from core.money import ledger
 from core.money.ledger import spending
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.carry_out import GOES_ON, ROUNDS
-from core.wakes import Wake, wakes
 from runtime.lease_store import LeaseStore, StoreUnavailable
 from runtime.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
 from runtime.reaper.fleet import by_unit, give_lease, is_ours, twins
-from runtime.reaper.spending import Histories
+from runtime.reaper.past import Pasts
 from runtime.reaper.tell import News, Teller
 
 log = logging.getLogger("pilotlight.reaper")
+STRIDE: Final = 7919  # units between the places where two minutes' cold passes begin; a prime
 LONGEST_REASON: Final = 1000  # characters that are told of a unit that cannot be handled
 _SAID: Final = (PilotlightError, StoreUnavailable, PowerUnanswered)  # whose text is for people as it is
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
@@ -61,6 +61,7 @@ class Report:
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()  # units that there was no time for
 
     def due_in_s(self, unit: str) -> float | None:
         """Seconds until the unit is worth another look; None: it is not."""
@@ -72,7 +73,8 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """For the Lambda's answer and its log."""
         acted = {u: f"{o.action}: {o.reason}" for u, o in self.outcomes.items() if o.action != Action.KEEP}
-        return {"units": len(self.outcomes.keys() | self.broken.keys()), "acted": acted, "broken": self.broken}
+        told = {"units": len(self.outcomes.keys() | self.broken.keys()), "acted": acted, "broken": self.broken}
+        return told | ({"left": len(self.left)} if self.left else {})
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class _Unit:
 class Sweep:
     """Passes over the units of one table.
 
-    Keeps between passes, while the Lambda is warm, which broken units it has told about and the histories that budgets
-    are reckoned from. A fleet costs a Query a megabyte of settings, a BatchGet a hundred leases and a DescribeInstances
-    a thousand machines.
+    Keeps between passes, while the Lambda is warm, which broken units it has told about, what was counted of histories,
+    and which units a pass had no time for. A fleet costs a Query a megabyte of settings, a BatchGet a hundred leases
+    and a DescribeInstances a thousand machines.
     """
 
     def __init__(
@@ -101,30 +103,53 @@ class Sweep:
     ) -> None:
         """`topic` hears of units whose own topic cannot be read; `control` is what the machines' control tag says."""
         self._store, self._power, self._topic, self._control = store, power, topic, control
-        self._past: dict[str, tuple[int, tuple[Wake, ...]]] = {}  # a history changes with the epoch only
         self._teller = Teller(store, alerts)
-        self._histories = Histories(store)
+        self._pasts = Pasts(store)
+        self._left: tuple[str, ...] | None = None  # units that the last pass had no time for; None: not known
         self._say_kept = True
 
-    def run(self, units: Sequence[str] | None = None) -> Report:
-        """One pass over `units`, or all. Raises StoreUnavailable or PowerUnanswered where nothing could be done."""
+    def run(self, units: Sequence[str] | None = None, *, until: float = math.inf) -> Report:
+        """One pass over `units`, or all; no unit is begun after `until` (monotonic, s), the next pass begins with it.
+
+        Raises StoreUnavailable or PowerUnanswered where nothing could be done.
+        """
         report = Report()
-        self._histories.next_pass()
+        self._pasts.next_pass(until)
         settings = self._store.all_settings() if units is None else {u: self._settings(u) for u in units}
         self._say_kept = len(settings) <= SAY_KEPT
         known = self._read(settings, report)
         asked = {name: u.lease.instance_id if u.lease else u.settings.instance_id for name, u in known.items()}
         machines = self._power.describe_fleet(asked) if asked else {}
         carriers = by_unit(machines.values())
-        for name, unit in known.items():
+        self._pasts.fetch(n for n, u in known.items() if u.lease and u.settings.monthly_budget_usd is not None)
+        order = self._order(known)
+        for place, name in enumerate(order):
+            if time.monotonic() > until:
+                report.left = order[place:]
+                log.warning("%d of %d units are left to the next pass: out of time", len(report.left), len(order))
+                break
+            unit = known[name]
             try:
                 others = twins(carriers.get(name, ()), asked[name])
                 report.outcomes[name] = self._one(unit, machines[asked[name]], others)
             except Exception as error:
                 log.exception("unit %s cannot be handled", name)
                 self._broken(report, name, unit.settings.alerts_topic_arn, error)
+        self._left = report.left if units is None else self._left
         report.broken |= self._teller.tell(report.outcomes)
         return report
+
+    def _order(self, known: Mapping[str, object]) -> tuple[str, ...]:
+        """Those that the last pass left come first. Where that is not known (a cold start, perhaps after a pass that
+        was killed) each minute begins elsewhere, so that nothing keeps the same units last for ever.
+        """
+        names = tuple(known)
+        if self._left is None:
+            start = int(time.time() // 60) * STRIDE % max(1, len(names))
+            return names[start:] + names[:start]
+        first = tuple(name for name in self._left if name in known)
+        left = frozenset(first)
+        return first + tuple(name for name in names if name not in left)
 
     def _settings(self, unit: str) -> UnitSettings | ContractError | None:
         try:
@@ -160,14 +185,16 @@ class Sweep:
         if lease is None:
             given = give_lease(self._store, unit.settings, machine, unit.table_now(), ours=ours)
             return Outcome(given.action, given.reason)
-        spent, problem = None, ""
-        if not self._histories.can_wait(lease, unit.table_now()):
-            past = self._histories.until(lease).events(lease.unit) if unit.settings.monthly_budget_usd else ()
-            spent, problem = spending(ledger.of(past), unit.settings, machine.instance_type, unit.table_now())
+        spent, problem, past = None, "", None
+        if unit.settings.monthly_budget_usd is not None:
+            past = self._pasts.of(lease, unit.table_now())
+        if past is not None:
+            spent, problem = spending(past.ledger, unit.settings, machine.instance_type, unit.table_now())
         seen = (machine.state, machine.state_reason, machine.tags)
         facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, ours=ours, twins=others)
         if asks_past(lease, facts, unit.settings, unit.table_now()):
-            facts = dataclasses.replace(facts, wakes=self._wakes(lease))
+            past = past or self._pasts.of(lease, unit.table_now())
+            facts = dataclasses.replace(facts, wakes=past.wakes if past else ())
         decision = Decision(Action.KEEP, "")
         for _ in range(ROUNDS):  # a lease that names another machine meanwhile loses its write
             decision = decide(lease, facts, unit.settings, unit.table_now())
@@ -183,13 +210,6 @@ class Sweep:
             alert, now = done.alert or decision.alert, unit.table_now()
             self._teller.hear(News(unit.settings, lease, decision, alert, words, now, spent, machine.instance_type))
         return Outcome(decision.action, words, _due(decision, lease, unit))
-
-    def _wakes(self, lease: Lease) -> tuple[Wake, ...]:
-        epoch, past = self._past.get(lease.unit, (-1, ()))
-        if epoch != lease.epoch:
-            past = wakes(self._store.events(lease.unit))
-            self._past[lease.unit] = (lease.epoch, past)
-        return past
 
     def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
         """A unit that cannot be handled is an alert, once while its reason stays the same."""

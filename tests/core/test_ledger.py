@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.lease import Event, State
@@ -149,6 +149,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(0, 12), st.floats(0, 90 * 86400))
 def test_counting_on_from_any_event_is_counting_from_the_first(steps: list[Any], cut: int, later: float) -> None:
     """And the months of the ledger are the seconds of the intervals."""

@@ -65,16 +65,16 @@ def keep_settings(store: LeaseStore, settings: UnitSettings) -> None:
         store.put_settings(settings)
 
 
-def put_raw(store: LeaseStore, unit: str, item: dict[str, Any]) -> None:
+def put_raw(store: LeaseStore, unit: str, item: dict[str, Any], sk: str = "lease") -> None:
     """An item that no program of ours wrote."""
     if isinstance(store, DynamoLeaseStore):
         from runtime.lease_store.encoding import encode_item
 
         client: Any = store._client
-        client.put_item(TableName=TABLE, Item=encode_item({TABLE_PK: unit, TABLE_SK: "lease", **item}))
+        client.put_item(TableName=TABLE, Item=encode_item({TABLE_PK: unit, TABLE_SK: sk, **item}))
     elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
         with store._transaction() as rows:
-            rows.put(unit, "lease", item)
+            rows.put(unit, sk, item)
 
 
 def delete_lease(store: LeaseStore, unit: str) -> None:

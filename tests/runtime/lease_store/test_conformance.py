@@ -13,7 +13,9 @@ from core.contract import WORDS_KEPT, UnitSettings, sk_event
 from core.errors import LeaseError
 from core.last_words import Journal, LastWords
 from core.lease import After, Clause, Differs, Equals, Hold, Lease, Missing, NotAfter, State, Write, holds_true
+from core.past import begin
 from runtime.lease_store import LeaseStore, Reading, create
+from tests.core.test_past import history
 from tests.runtime.lease_store.conftest import delete_lease, keep_settings, put_raw
 
 UNIT = "demo/host"
@@ -141,6 +143,30 @@ def test_a_part_of_the_history_is_read_by_its_epochs(store: LeaseStore, new: Lea
     assert [e.epoch for e in store.events(UNIT)] == list(range(1, 11))
     for asked, found in ((range(3, 6), [3, 4, 5]), (range(9, 99), [9, 10]), (range(-40, 2), [1]), (range(5, 5), [])):
         assert [e.epoch for e in store.events(UNIT, epochs=asked)] == found
+
+
+def test_the_first_events_of_a_range_and_those_since_a_moment(store: LeaseStore, new: Lease) -> None:
+    lease = running(store, new)
+    for n in range(300):  # more than a page that is read backwards
+        lease = sent(store, protocol.drain(lease, now=T + n, nonce=f"d{n}", reason="idle"))
+        lease = sent(store, protocol.resume(lease, by="agent", now=T + n, nonce=f"r{n}", reason="veto"))
+    for asked, limit, found in (
+        (range(3, 9), 2, [3, 4]),
+        (range(600, 999), 9, [600, 601, 602]),
+        (range(700, 800), 1, []),
+    ):
+        assert [e.epoch for e in store.events(UNIT, epochs=asked, limit=limit)] == found
+    for since, first in ((T + 298, 599), (T + 20.5, 45), (0.0, 1), (T + 300, 603)):
+        assert [e.epoch for e in store.events(UNIT, since=since)] == list(range(first, 603))
+
+
+def test_what_was_counted_of_histories_is_kept_and_nonsense_is_left_out(store: LeaseStore) -> None:
+    events = history(4)
+    counted = {f"{n}/host": begin(events[: n + 5], upto=n + 5) for n in range(20)}
+    for unit, past in counted.items():
+        store.put_past(unit, past)
+    put_raw(store, "bad/host", {"past_version": 1, "epoch": "x"}, "past")
+    assert store.pasts([*counted, "none/host", "bad/host"]) == counted
 
 
 def test_a_lease_that_says_it_is_anothers_is_an_error(store: LeaseStore, new: Lease) -> None:

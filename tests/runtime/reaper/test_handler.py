@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +21,15 @@ NOW = 1_800_000_000.0
 class FakeSweep:
     def __init__(self) -> None:
         self.runs: list[Sequence[str] | None] = []
+        self.untils: list[float] = []
         self.due: list[float | None] = []
         self.broken = False
 
-    def run(self, units: Sequence[str] | None = None) -> Report:
+    def run(self, units: Sequence[str] | None = None, *, until: float = math.inf) -> Report:
         if self.broken:
             raise StoreUnavailable("throttled")
         self.runs.append(units)
+        self.untils.append(until)
         due = self.due.pop(0) if self.due else None
         return Report({"demo/host": Outcome(Action.KEEP, "words", None if due is None else due)})
 
@@ -103,3 +106,11 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TABLE", raising=False)
     with pytest.raises(ContractError, match="TABLE"):
         reaper.handler({}, Context())
+
+
+def test_a_pass_begins_no_unit_when_its_time_is_nearly_over(sweep: FakeSweep) -> None:
+    """Lambda kills what is left after 50 s: what was decided would not be told, and each pass would begin anew."""
+    context = Context()
+    context.left_ms = 50_000
+    reaper.handler(scheduled(1), context)
+    assert sweep.untils == [30.0]

@@ -154,7 +154,7 @@ def test_a_cloud_that_does_not_answer_is_told_and_asked_again(cloud: Cloud, plai
 
 
 class Sweep:
-    def run(self, units: Sequence[str] | None = None) -> Report:
+    def run(self, units: Sequence[str] | None = None, *, until: float = 0.0) -> Report:
         return Report()
 
 

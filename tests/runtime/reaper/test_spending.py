@@ -6,13 +6,10 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
 from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.reaper.spending import READS_A_PASS, Histories
 from runtime.reaper.sweep import Sweep
 from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
 
@@ -55,30 +52,3 @@ def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
     assert lease is not None
     assert not lease.wanted(now)
     assert lease.spent_until == datetime(2026, 12, 1, tzinfo=UTC).timestamp()  # the relay refuses by it
-
-
-def test_a_history_is_read_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    leases = store(NOVEMBER)
-    asked, events = list[str](), leases.events
-    monkeypatch.setattr(leases, "events", lambda unit: asked.append(unit) or events(unit))
-    histories, lease = Histories(leases), leases.read("demo/host").lease
-    assert lease is not None
-    for epoch in (6, 6, 7, 7):
-        found = histories.until(dataclasses.replace(lease, epoch=epoch)).events("demo/host")
-        assert found == events("demo/host")
-    assert len(asked) == 2
-
-
-def test_a_pass_reads_its_share_of_histories_and_those_that_somebody_waits_for() -> None:
-    leases = store(NOVEMBER)
-    histories, lease = Histories(leases), leases.read("demo/host").lease
-    assert lease is not None
-    for n in range(READS_A_PASS):
-        other = dataclasses.replace(lease, unit=f"{n}/host")
-        assert not histories.can_wait(other, NOVEMBER)
-        histories.until(other).events(other.unit)
-    assert histories.can_wait(lease, NOVEMBER)
-    assert not histories.can_wait(dataclasses.replace(lease, unit="0/host"), NOVEMBER)  # known already
-    assert not histories.can_wait(dataclasses.replace(lease, wish_until=NOVEMBER + 1), NOVEMBER)
-    histories.next_pass()
-    assert not histories.can_wait(lease, NOVEMBER)

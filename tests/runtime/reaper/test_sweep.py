@@ -390,10 +390,11 @@ def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(
     read: list[str] = []
     began = world.now - 3600
 
-    def events(unit: str, *, since: float = 0.0, epochs: range | None = None) -> Sequence[protocol.Event]:
-        if epochs is not None:
+    def events(unit: str, *, epochs: range, limit: int | None = None) -> Sequence[protocol.Event]:
+        if limit is None:
             return ()  # people are told of the drain
-        read.append(unit)
+        if limit > 1:
+            read.append(unit)
         steps = [(600.0 * n + d, *s) for n in range(3) for d, s in ((0, OFF_TO_ON[0]), (40, OFF_TO_ON[1]))]
         return [protocol.Event(1, began + at, before, after, "x", "y") for at, before, after in steps]
 
