@@ -62,6 +62,8 @@ def _next_commands(narrator: Narrator, story: Story) -> None:
     outputs = story.watch.outputs
     for line in (
         f"It stays up. API {outputs[Outputs.API_URL]}, key in {story.key_file}",
+        f"Chat page {outputs[Outputs.CHAT_URL]}: log in as {story.settings.webui.admin_email}, "
+        f"password in {story.password_file}",
         f"  fab status -s {STACK}     what the host does and why",
         f"  fab deploy -s {STACK}     safe to repeat",
         f"  fab ssh -s {STACK}        a shell on the host",
