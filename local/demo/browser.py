@@ -31,7 +31,7 @@ ARGUMENTS: Final = (
 SIZE: Final[ViewportSize] = {"width": 1000, "height": 640}
 PAGE_S: Final = 120.0  # a page of many small files, on a busy machine
 ANSWER: Final = "#response-content-container .markdown-prose"
-END_S: Final = 5.0
+CURSOR: Final = ".animate-cursor-pulse"  # behind the last word, while an answer is being made
 # What greets a person once; each is closed where it shows
 GREETINGS: Final = ("Okay, Let's Go!", "Close")
 
@@ -105,17 +105,11 @@ class Person:
         return time.time()
 
     def waits_for_end(self, timeout_s: float) -> str:
-        """Wait until the last answer has not grown for END_S; its text."""
-        seen, since = "", time.monotonic()
-
-        def ended() -> bool:
-            nonlocal seen, since
-            if (now := self.answer()) != seen:
-                seen, since = now, time.monotonic()
-            return bool(seen) and time.monotonic() - since > END_S
-
-        self._until("the answer's end", ended, timeout_s)
-        return seen
+        """Wait until the last answer is complete; its text."""
+        cursor = self.page.locator(CURSOR)
+        self._until("the answer's end", lambda: bool(self.answer()) and cursor.count() == 0, timeout_s)
+        self.page.wait_for_timeout(500)  # the last words fade in
+        return self.answer()
 
     def answer(self) -> str:
         """The text of the last answer, "" while there is none."""
