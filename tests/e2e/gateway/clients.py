@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local import folders
 
-HERE = Path(__file__).with_name("clients")
+HERE = Path(__file__).with_name("client_programs")
 MADE = "made"  # in a client's folder, once it is whole
 CHAT = '{"model": "chat", "stream": true, "messages": [{"role": "user", "content": "hi"}]}'
 

@@ -29,10 +29,15 @@ def said(whole_front: Front, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("clients")
     there = {name: clients.made(name) for name, tool in TOOLS.items() if tool}
     running = {name: _start(name, place, folder, whole_front) for name, place in there.items()}
-    _two_comments(whole_front, len(running))
-    whole_front.start_engine()
-    whole_front.agent_ready("boot-2")
-    codes = {name: process.wait(60) for name, process in running.items()}
+    try:
+        _two_comments(whole_front, list(running.values()))
+        whole_front.start_engine()
+        whole_front.agent_ready("boot-2")
+        codes = {name: process.wait(60) for name, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
     return {
         n: (code, (folder / f"{n}.out").read_text(), (folder / f"{n}.err").read_text()) for n, code in codes.items()
     }
@@ -44,9 +49,9 @@ def _start(name: str, place: Path, folder: Path, front: Front) -> subprocess.Pop
         return subprocess.Popen(CLIENTS[name].command(place), cwd=place, env=environment, stdout=out, stderr=err)
 
 
-def _two_comments(front: Front, callers: int) -> None:
-    """Everybody waits, and then one more caller has read two: so have the others."""
-    until(lambda: waiting(front) == callers, "all wait", limit_s=60)
+def _two_comments(front: Front, callers: list[subprocess.Popen[bytes]]) -> None:
+    """Everybody waits, or has failed already; then one more caller reads two comments: so have the others."""
+    until(lambda: 0 < waiting(front) == sum(c.poll() is None for c in callers), "all wait", limit_s=60)
     until(lambda: front.machine() == "running", "started")
     url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
     body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "x"}]}
