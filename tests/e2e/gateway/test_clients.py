@@ -56,7 +56,7 @@ def _two_comments(front: Front, callers: list[subprocess.Popen[bytes]]) -> None:
     url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
     body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "x"}]}
     with requests.post(url, json=body, headers=headers, stream=True, timeout=20) as probe:
-        lines = probe.iter_lines()
+        lines = (line for line in probe.iter_lines() if line)
         assert [next(lines)[:1] for _ in range(2)] == [b":", b":"]
 
 
