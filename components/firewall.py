@@ -52,6 +52,7 @@ class Firewall(pulumi.ComponentResource):
             self._from_group("host-ssh", self.host, self.gateway, SSH_PORT, SSH_PORT)
             if args.chat_on == "host":
                 self._from_group("host-chat", self.host, self.gateway, WEBUI_PORT, WEBUI_PORT)
+                self._from_group("gateway-api", self.gateway, self.host, API_PORT, API_PORT)
         front = self.gateway or self.host
         self._from_cidrs("api", front, args.cidrs, API_PORT)
         if args.chat_on:
@@ -90,7 +91,7 @@ class Firewall(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=first,
             to_port=last,
-            description=f"{what} from the gateway",
+            description=what,
             tags=self._tags(name),
             opts=self._opts,
         )

@@ -145,7 +145,9 @@ CACHE_ENV: Final = "PILOTLIGHT_CACHE"
 
 # ---------------------------------------------------------------- the chat page (Open WebUI)
 WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
+WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses": a person's click
 WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
+WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
 WEBUI_CONTAINER: Final = "pilotlight-webui"
 WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{versions.OPEN_WEBUI}"
 ARCHIVES: Final = "containers"  # below a machine's shared cache (CACHE_ENV): images as archives, for want of a registry
@@ -192,6 +194,7 @@ HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together
 HEADERS_MAX: Final = 100
 BODY_BYTES_MAX: Final = 32 * 2**20
 CHUNKED_BYTES_MAX: Final = 16 * 2**10  # a longer body without Content-Length goes by way of the relay
+CHAT_BODY_BYTES_MAX: Final = 64 * 2**20  # of a file that somebody uploads; Open WebUI takes it in before it asks who
 UPLOAD_S: Final = 120.0  # a body that is read by the relay has arrived within this
 
 # ---------------------------------------------------------------- intervals, seconds

@@ -56,5 +56,5 @@ def items(
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
     file = File(CONFIG, config(engines, chat, cors_origins), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
-    ports = [PortFree(port, PROGRAM) for port in (contract.API_PORT, *([contract.CHAT_PORT] if chat else []))]
+    ports = [PortFree(port, (PROGRAM,)) for port in (contract.API_PORT, *([contract.CHAT_PORT] if chat else []))]
     return [*ports, KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]

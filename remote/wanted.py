@@ -44,7 +44,7 @@ def chat(inventory: Inventory, role: str) -> list[Item]:
     """The chat page on the machine of this role (host, gateway), or what takes it away from there."""
     page = inventory.page
     if page is None or inventory.settings.chat_on != role:
-        return webui.absent()
+        return webui.absent(keys_here=page is None and role == "gateway")
     wall = agent.metadata(("root", relay.RELAY_USER)) if role == "gateway" else []
     return [*wall, *webui.items(page, agent.METADATA_UNIT)]
 

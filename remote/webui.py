@@ -20,6 +20,7 @@ from core.contract import (
     KEYS_MAP,
     WEBUI_CHAT_HEADER,
     WEBUI_CONTAINER,
+    WEBUI_HEALTH,
     WEBUI_PORT,
     WEBUI_TASK_HEADER,
     Outputs,
@@ -30,14 +31,17 @@ from remote.facts import Facts, Query
 from remote.items import STAMPS, Item
 from remote.items.containers import ContainerUnit, DockerEngine, Image, NoUnit
 from remote.items.files import File
-from remote.items.keys import NewKey
+from remote.items.keys import NewKey, NoKey
 from remote.items.secrets import SecretLines
-from remote.items.system import PortFree
+from remote.items.system import Packages, PortFree
 from remote.items.units import Unit, digest_of
 from remote.plan import Step
 
 UNIT: Final = "pilotlight-webui.service"
-UNIT_FILE: Final = f"/etc/systemd/system/{UNIT}"
+UNIT_DIR: Final = "/etc/systemd/system"
+UNIT_FILE: Final = f"{UNIT_DIR}/{UNIT}"
+HEALTH_TIMER: Final = "pilotlight-webui-health.timer"
+HEALTH_SERVICE: Final = "pilotlight-webui-health.service"
 DOCKER_UNIT: Final = "docker.service"
 ENVIRONMENT_FILE: Final = f"{ETC}/webui.env"
 SECRETS_FILE: Final = f"{ETC}/webui.secrets"
@@ -144,6 +148,7 @@ def environment(page: Page) -> dict[str, str]:
         "WEBUI_ADMIN_EMAIL": wanted.admin_email,
         # must be said: that the first account switches it off is kept in the database, which is not read
         "ENABLE_SIGNUP": str(wanted.sign_up).lower(),
+        "DEFAULT_USER_ROLE": "user" if wanted.sign_up else "pending",
     }
     if not page.tools:
         # each chat would send 25 kB of built-in tools, which vLLM refuses unless it was started for tool calls
@@ -159,22 +164,34 @@ def items(page: Page, guard: str) -> list[Item]:
     text += "".join(f"{name}={values[name]}\n" for name in sorted(values))
     file = File(ENVIRONMENT_FILE, text.encode(), mode=0o600)
     unit = File(UNIT_FILE, _unit(page, guard))
-    health = f"http://{page.address}:{WEBUI_PORT}/health"
+    health = f"http://{page.address}:{WEBUI_PORT}{WEBUI_HEALTH}"
+    watch, timer = (
+        File(f"{UNIT_DIR}/{name}", templates.render(f"{name}.j2", unit=UNIT, container=WEBUI_CONTAINER))
+        for name in (HEALTH_SERVICE, HEALTH_TIMER)
+    )
     running = Unit(UNIT, digest_of((file, unit)))
     return [
-        PortFree(WEBUI_PORT, "docker-proxy"),
+        Packages(("curl", "nftables")),
+        PortFree(WEBUI_PORT, ("docker-proxy", "dockerd")),
         DockerEngine(),
         Unit(DOCKER_UNIT, "as the distribution has it", reload=True),
         Image(wanted.image, IMAGE_GIB, page.room),
         file,
         unit,
-        ContainerUnit(running, WEBUI_CONTAINER, wanted.image, health, (ENVIRONMENT_FILE, UNIT_FILE)),
+        ContainerUnit(running, WEBUI_CONTAINER, wanted.image, health, (ENVIRONMENT_FILE, UNIT_FILE), DATABASE),
+        watch,
+        timer,
+        Unit(HEALTH_TIMER, digest_of((watch, timer))),
     ]
 
 
-def absent() -> list[Item]:
-    """What takes the page away from a machine where the stack no longer wants it."""
-    return [NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}")]
+def absent(*, keys_here: bool) -> list[Item]:
+    """What takes the page away from a machine where the stack no longer wants it; its key too, where keys are here."""
+    gone: list[Item] = [
+        NoUnit(HEALTH_TIMER, f"{UNIT_DIR}/{HEALTH_TIMER}"),
+        NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}"),
+    ]
+    return [*gone, NoKey(KEYS_MAP, HAPROXY_SOCKET, keys.WEBUI)] if keys_here else gone
 
 
 def _unit(page: Page, guard: str) -> bytes:
@@ -187,6 +204,8 @@ def _unit(page: Page, guard: str) -> bytes:
         secrets=SECRETS_FILE,
         address=page.address,
         port=WEBUI_PORT,
+        inside=FIXED["PORT"],
+        health=WEBUI_HEALTH,
         data=DATA,
         memory_mib=wanted.memory_mib,
         cpus=f"{wanted.cpus:g}",
@@ -194,7 +213,8 @@ def _unit(page: Page, guard: str) -> bytes:
     )
 
 
-QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_MAP))
+DATABASE: Final = f"{DATA}/webui.db"
+QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_MAP), paths=(DATABASE,))
 
 
 @dataclass(frozen=True)
@@ -216,13 +236,15 @@ def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
     """A key for the page and, where it has none, its secret key and first account. `password` "": one is made."""
     key = keys.Key(keys.PREFIX + secrets.token_urlsafe(32), keys.WEBUI)
     first = SECRETS_FILE not in on.files
+    new = first and DATABASE not in on.paths
     given = password or (secrets.token_urlsafe(12) if first else "")
     values = {API_KEY: key.secret, SECRET_KEY: secrets.token_urlsafe(32), PASSWORD: given}
-    lines = SecretLines(SECRETS_FILE, values, (API_KEY,), KEY_STAMP, key.hash)
+    lines = SecretLines(SECRETS_FILE, values, (API_KEY,), KEY_STAMP, key.hash, f"{STAMPS}/{UNIT}")
     return Secrets(
         on_page=(Step(lines, "missing" if first else "the gateway does not know its key"),),
         on_front=(Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, keys.WEBUI, alone=True), "the chat page's"),),
-        account=Account(page.settings.webui.admin_email, "" if password else given) if first else None,
+        # accounts that are there stay as they are, whatever became of the file
+        account=Account(page.settings.webui.admin_email, "" if password else given) if new else None,
     )
 
 

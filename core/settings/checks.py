@@ -193,7 +193,9 @@ def _no_spot(value: bool) -> bool:
 ContainerImage = Annotated[str, AfterValidator(_image)]
 _SEALED: Final[dict[str, Any]] = {"type": "object", "required": ["secure"], "additionalProperties": {"type": "string"}}
 Password = Annotated[
-    str | None, BeforeValidator(_password), WithJsonSchema({"anyOf": [{"type": "string", "minLength": 8}, _SEALED]})
+    str | None,
+    BeforeValidator(_password),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": PASSWORD_SHORTEST}, _SEALED]}),
 ]
 Origin = Annotated[str, AfterValidator(_origin)]
 QueueMax = Annotated[int, Field(ge=1), AfterValidator(_queue), WithJsonSchema(_QUEUE_SCHEMA)]

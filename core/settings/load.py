@@ -13,7 +13,7 @@ from core import contract
 from core.errors import SettingsError
 from core.settings import keys, messages, notify
 from core.settings.checks import KEY_FILE, KEYGEN
-from core.settings.model import Control, Service, StackSettings
+from core.settings.model import Control, Gateway, Service, StackSettings
 from core.settings.suggest import closest
 
 _PREFIX: Final = messages.PREFIX
@@ -61,6 +61,8 @@ def load(
     return settings.model_copy(update={"services": services})
 
 
+SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
+BESIDE_THE_PAGE_MIB: Final = 512  # system, Docker, HAProxy, relay
 _MAY_BE_ENCRYPTED: Final = ("notify", "webui")  # their own checks know encrypted values, and say what they become
 
 
@@ -81,12 +83,18 @@ def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str]) -> Iterato
     names = {key.removeprefix(_PREFIX) for key in secret_keys if key.startswith(_PREFIX)}
     places = [path for key, value in ours.items() for path in _sealed(value, key)]
     allowed = " and ".join(f"{_PREFIX}{name}" for name in _MAY_BE_ENCRYPTED)
-    for path in places or sorted(names):
-        if re.split(r"[.\[]", path)[0] not in _MAY_BE_ENCRYPTED:
+    for path in places or [f"{name}.adminPassword" if name == "webui" else name for name in sorted(names)]:
+        if not _may_be_encrypted(path):
             yield (
                 f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {allowed} may be. "
                 f"Write the value itself: `pulumi config set --plaintext --path '{_PREFIX}{path}' VALUE`"
             )
+
+
+def _may_be_encrypted(path: str) -> bool:
+    """Of the chat page only the password: the rest of it `fab` needs to read. (In a program Pulumi names keys only.)"""
+    section, _, rest = path.partition(".")
+    return re.split(r"[\[]", section)[0] in _MAY_BE_ENCRYPTED and (section != "webui" or rest == "adminPassword")
 
 
 def _sealed(value: Any, path: str) -> Iterator[str]:
@@ -124,11 +132,27 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
 
 def _chat(settings: StackSettings) -> list[str]:
     """The page is reached through the gateway, which is also what wakes the host for it."""
-    if settings.gateway is not None or settings.chat_on is None:
+    gateway = settings.gateway
+    if settings.chat_on is None:
         return []
+    if gateway is not None:
+        return _chat_room(settings, gateway)
     return [
         f"{_PREFIX}webui.host: {messages.show(settings.webui.host)} needs a gateway: without one nothing answers on "
         f"port {contract.CHAT_PORT} while the host is off. Take away `{_PREFIX}gateway: none`, or set none here"
+    ]
+
+
+def _chat_room(settings: StackSettings, gateway: Gateway) -> list[str]:
+    """The page's memory beside HAProxy and the relay, on the burstable types whose size says how much there is."""
+    family, _, size = gateway.instance_type.partition(".")
+    memory = SMALL_TYPES_MIB.get(size) if family.startswith("t") else None
+    needed = settings.webui.memory_mib + BESIDE_THE_PAGE_MIB
+    if settings.chat_on != "gateway" or memory is None or needed <= memory:
+        return []
+    return [
+        f"{_PREFIX}gateway.instanceType: {gateway.instance_type} has {memory} MiB of memory; the chat page and what "
+        f"runs beside it need {needed}. Use t4g.small or larger, a lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none"
     ]
 
 

@@ -56,7 +56,7 @@ def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _shown(loc: Sequence[int | str], value: Any) -> str:
     """The value for a message; of a secret no character."""
-    if tuple(loc) == _HIDDEN:
+    if tuple(loc) in (_HIDDEN, _HIDDEN[:1]):
         return "the value (not shown)"
     return notify.veiled(value) if tuple(loc) == _VEILED else show(value)
 

@@ -96,7 +96,8 @@ class Story:
         ready_s = time.monotonic() - start
         start = time.monotonic()
         with self.tell_line.step("fab deploy -s demo again") as said:
-            self.fab(*words)
+            if "Nothing to change" not in (again := self.fab(*words)):
+                raise DeployError(f"A second `fab deploy` changed something:\n{again}")
             said.append("Deployed again: nothing to change")
         return ready_s, time.monotonic() - start
 

@@ -17,6 +17,7 @@ DOCKERD: Final = "/usr/bin/dockerd"
 DOCKER_PACKAGE: Final = "docker.io"  # both Debian and Ubuntu maintain it; one from docker.com is left as it is
 START: Final = Path(__file__).parent.parent / "scripts" / "container_unit.sh"
 GOOD: Final = "/var/lib/pilotlight/good"  # on machines: the files with which a unit was healthy last
+IMAGES: Final = "/var/lib/pilotlight/images"  # on machines: the images that were brought, one a line
 GIVE_UP_RESTARTS: Final = 3  # a container that ended so often by itself will not become healthy
 LAST_LINES: Final = 15
 
@@ -76,6 +77,7 @@ class Image:
         source = image_registry(self.reference)
         answers = "|".join(map(str, REGISTRY_ANSWERS))
         script = f"""
+mkdir -p "$(dirname {IMAGES})"; echo {image} >> {IMAGES}
 archive="${{{CACHE_ENV}:-/nonexistent}}"/{ARCHIVES}/{image_archive(self.reference)}
 status=$(curl -s -m 10 -o /dev/null -w '%{{http_code}}' https://{source}/v2/)
 case "$status" in {answers}) reached=yes ;; *) reached= ;; esac
@@ -93,9 +95,9 @@ fi
 class ContainerUnit:
     """A unit that runs a container. It counts as started when `health_url` answers on the machine.
 
-    A new version that does not become healthy within `patience_s` is taken back: `files` are restored as they were when
-    the unit was healthy last, and it is started with these. `image` is the version wanted now; the one before it is
-    removed once the new one is healthy.
+    A new version that does not become healthy within `patience_s` is taken back: `files`, and the SQLite file
+    `database`, are restored as they were when the unit was healthy last, and it is started with these. `image` is the
+    version wanted now; other versions' images are removed once it is healthy.
     """
 
     unit: Unit
@@ -103,6 +105,7 @@ class ContainerUnit:
     image: str
     health_url: str
     files: tuple[str, ...]
+    database: str
     patience_s: int = 300
     slow: bool = True
 
@@ -129,6 +132,8 @@ class ContainerUnit:
             "restarts": str(GIVE_UP_RESTARTS),
             "good": f"{GOOD}/{self.unit.name}",
             "files": " ".join(self.files),
+            "database": self.database,
+            "images": IMAGES,
             "stamp": self.unit.stamp,
             "applied": self.unit.applied,
             "lines": str(LAST_LINES),
@@ -160,5 +165,8 @@ class NoUnit:
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         name, path = shlex.quote(self.name), shlex.quote(self.path)
-        script = f"systemctl -q disable --now {name}; rm -f {path} {STAMPS}/{name}; systemctl daemon-reload"
+        script = f"""
+systemctl -q disable --now {name}; rm -rf {path} {STAMPS}/{name} {GOOD}/{name}; systemctl daemon-reload
+for old in $(cat {IMAGES} 2>/dev/null); do docker image rm "$old" >/dev/null 2>&1 || true; done
+"""
         return (Order(script, timeout_s=120, failure=f"{self.name} could not be removed"),)

@@ -79,3 +79,41 @@ for words in (f"add map {{path}} {{key}} {{name}}", *(f"del map {{path}} {{hash}
 END
 """
         return (Order(script, f"{self.hash} {self.name}\n".encode(), failure="the new API key could not be added"),)
+
+
+@dataclass(frozen=True)
+class NoKey:
+    """No key of this name, on disk and in the running HAProxy."""
+
+    path: str
+    socket: str
+    name: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"no API key {self.name}"
+
+    def query(self) -> Query:
+        return Query(texts=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        names = [line.split()[1:] for line in facts.texts.get(self.path, "").splitlines()]
+        return "nothing uses it any longer" if [self.name] in names else ""
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        script = f"""
+set -e; umask 027; f={shlex.quote(self.path)}; name={shlex.quote(self.name)}
+old="$(awk -v n="$name" '$2 == n {{print $1}}' "$f")"
+cp -p "$f" "$f.new"; awk -v n="$name" '$2 != n' "$f" > "$f.new"; mv "$f.new" "$f"
+python3 - "$f" $old <<'END'
+import socket, sys
+path, *old = sys.argv[1:]
+for words in [f"del map {{path}} {{hash}}" for hash in old]:
+    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
+    s.sendall(f"{{words}}\\n".encode()); said = s.recv(4096).decode().strip()
+    if said and "not found" not in said:
+        sys.exit(f"HAProxy did not take the key out: {{said}}")
+END
+"""
+        return (Order(script, failure=f"the API key {self.name} could not be taken out"),)

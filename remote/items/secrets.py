@@ -16,7 +16,8 @@ class SecretLines:
     """The file has a value for each name. A value that is there stays, unless its name is in `renew`.
 
     `stamp` is a file that keeps `mark`, by which a later deployment knows the file without reading it: a hash of the
-    values in it that others must know too.
+    values in it that others must know too. `reader` is the stamp of the unit that reads the file: it goes first, so
+    that a deployment that dies before the unit's restart is made good by the next one.
     """
 
     path: str
@@ -24,6 +25,7 @@ class SecretLines:
     renew: tuple[str, ...]
     stamp: str
     mark: str
+    reader: str
     slow: bool = False
 
     @property
@@ -52,6 +54,7 @@ while IFS= read -r line; do
   case ' {" ".join(self.renew)} ' in *" $name "*) old= ;; *) old=$(grep "^$name=" {path} 2>/dev/null || true) ;; esac
   printf '%s\\n' "${{old:-$line}}" >> {path}.new
 done
+rm -f {shlex.quote(self.reader)}
 chown root:root {path}.new; mv -f {path}.new {path}; umask 022; echo {shlex.quote(self.mark)} > {stamp}
 """
         lines = "".join(f"{name}={value}\n" for name, value in self.values.items())

@@ -46,10 +46,10 @@ class Packages:
 
 @dataclass(frozen=True)
 class PortFree:
-    """A TCP port on which nobody listens but the program that is to have it (its name as `ss` shows it)."""
+    """A TCP port on which nobody listens but the programs that may have it (their names as `ss` shows them)."""
 
     port: int
-    program: str
+    programs: tuple[str, ...]
     slow: bool = False
 
     @property
@@ -60,14 +60,14 @@ class PortFree:
         return Query(listeners=(str(self.port),))
 
     def _taken_by(self, facts: Facts) -> str:
-        return next((p for p in facts.listeners.get(str(self.port), ()) if p != self.program), "")
+        return next((p for p in facts.listeners.get(str(self.port), ()) if p not in self.programs), "")
 
     def reason(self, facts: Facts) -> str:
         return f"taken by {taken}" if (taken := self._taken_by(facts)) else ""
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         taken = self._taken_by(facts)
-        what = f"port {self.port} is taken by {taken}, and {self.program} is to listen there"
+        what = f"port {self.port} is taken by {taken}, and {self.programs[0]} is to listen there"
         return (Order("exit 1", failure=f"{what}. Stop {taken}, then deploy again"),)
 
 

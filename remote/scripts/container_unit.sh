@@ -1,8 +1,10 @@
 # Runs on a machine as root, after assignments of: unit, container, image, url (health), patience (s), restarts, good,
-# files, stamp, applied, lines. Starts the unit anew; where it does not become healthy, what was healthy last is restored.
+# files, database, images, stamp, applied, lines. Starts the unit anew; where it does not become healthy, what was
+# healthy last is restored, with the database as it was before: a newer version may have migrated it.
 set -e
 healthy() {
-  for second in $(seq "$patience"); do
+  until=$(($(date +%s) + patience))
+  while [ "$(date +%s)" -lt "$until" ]; do
     if curl -fsS -m 3 -o /dev/null "$url" 2>/dev/null; then return 0; fi
     if [ "$(systemctl show -p NRestarts --value "$unit")" -ge "$restarts" ]; then return 1; fi
     sleep 1
@@ -12,22 +14,36 @@ healthy() {
 start() {
   systemctl daemon-reload
   systemctl reset-failed "$unit" 2>/dev/null || true
-  systemctl restart "$unit" || true
+  systemctl restart "$unit"
 }
-before=$(docker container inspect --format '{{.Config.Image}}' "$container" 2>/dev/null || true)
+before=$(cat "$good/image" 2>/dev/null || true)
 began=$(date +%s)
-start
-systemctl -q enable "$unit"
-if healthy; then
-  rm -rf "$good"; mkdir -p -m 700 "$good"; cp -p $files "$good"
+if [ -n "$before" ] && [ "$before" != "$image" ]; then
+  systemctl stop "$unit"
+  rm -rf "$good.database"; mkdir -p -m 700 "$good.database"
+  for file in "$database" "$database-wal" "$database-shm"; do
+    if [ -e "$file" ]; then cp -p "$file" "$good.database"; fi
+  done
+fi
+if start && healthy; then
+  systemctl -q enable "$unit"
+  rm -rf "$good.new"; mkdir -p -m 700 "$good.new"; cp -p $files "$good.new"; echo "$image" > "$good.new/image"
+  rm -rf "$good" "$good.database"; mv "$good.new" "$good"
   mkdir -p "$(dirname "$stamp")"; echo "$applied" > "$stamp"
-  if [ -n "$before" ] && [ "$before" != "$image" ]; then docker image rm "$before" >/dev/null 2>&1 || true; fi
+  for old in $(cat "$images" 2>/dev/null); do
+    if [ "$old" != "$image" ]; then docker image rm "$old" >/dev/null 2>&1 || true; fi
+  done
+  echo "$image" > "$images"
   exit 0
 fi
 journalctl -u "$unit" --since "@$began" -n "$lines" --no-pager -o cat
 if [ -d "$good" ]; then
   for file in $files; do cp -p "$good/$(basename "$file")" "$file"; done
-  start
-  if healthy; then echo 'The version before it runs again.'; else echo 'The version before it does not become healthy either.'; fi
+  if [ -d "$good.database" ]; then
+    systemctl stop "$unit" || true
+    rm -f "$database" "$database-wal" "$database-shm"
+    cp -p "$good.database"/* "$(dirname "$database")" 2>/dev/null || true
+  fi
+  if start && healthy; then echo 'The version before it runs again.'; else echo 'The version before it does not become healthy either.'; fi
 fi
 exit 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.contract import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER, ServiceRoute
+from core.contract import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER, WEBUI_TASKS_OF_PEOPLE, ServiceRoute
 from runtime.gateway import errors
 from runtime.gateway.bodies import Body
 from runtime.gateway.outline import NotAnObject
@@ -53,7 +53,8 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
         raise errors.unknown_model(model, sorted(services))
     stream = path in STREAMED_PATHS and _streams(dict(members).get("stream"))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
-    quiet, page = (bool(headers.get(name, "").strip()) for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
+    task, chat = (headers.get(name, "").strip() for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
+    quiet, page = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE, bool(chat) and not task
     return Call(path, body, forwarded, model, service.engine, stream, quiet, page)
 
 

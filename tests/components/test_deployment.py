@@ -70,8 +70,15 @@ def test_ports_without_a_gateway(build: Any) -> None:
 def test_the_chat_page_on_the_host_is_reached_by_the_gateway_alone(build: Any) -> None:
     cloud, outputs = build(webui={"host": "host"})
     host, gateway = "qwen7b-firewall-host-id", "qwen7b-firewall-gateway-id"
-    chat = {rule for rule in ingress(cloud) if rule[3] in (3000, 3001)}
-    assert chat == {(gateway, "tcp", "203.0.113.0/24", 3000, 3000), (host, "tcp", gateway, 3001, 3001)}
+    assert ingress(cloud) == {
+        (gateway, "tcp", "203.0.113.0/24", 8000, 8000),
+        (gateway, "tcp", "203.0.113.0/24", 3000, 3000),
+        (gateway, "tcp", "203.0.113.7/32", 22, 22),
+        (gateway, "tcp", host, 8000, 8000),  # the page calls the API as everybody does
+        (host, "tcp", gateway, 8100, 8115),
+        (host, "tcp", gateway, 22, 22),
+        (host, "tcp", gateway, 3001, 3001),
+    }
     assert outputs[Outputs.CHAT_URL] == "http://203.0.113.9:3000"
 
 

@@ -88,3 +88,36 @@ def test_an_encrypted_password_is_nobodys_business_but_pulumis() -> None:
 
 def test_a_misspelt_key_is_suggested() -> None:
     assert "did you mean adminEmail?" in message(webui={"adminMail": "a@b.org"})
+
+
+def test_a_section_that_is_none_does_not_show_the_password_in_it() -> None:
+    said = message(webui=[{"adminPassword": "hunter2hunter2"}])
+    assert "hunter2" not in said
+
+
+def test_only_the_password_may_be_encrypted() -> None:
+    sealed = {"secure": "v1:abc"}
+    assert "pilotlight:webui is encrypted" in message(webui=sealed)
+    assert "pilotlight:webui.host is encrypted" in message(webui={"host": sealed})
+    program = load(raw(webui={"adminPassword": "correct horse"}), "lab", secret_keys=["pilotlight:webui"])
+    assert program.webui.admin_password == "correct horse"
+
+
+@pytest.mark.parametrize(
+    ("kind", "memory", "enough"),
+    [
+        ("t4g.nano", 512, False),
+        ("t4g.micro", 1280, False),
+        ("t3.micro", 512, True),
+        ("t4g.small", 1280, True),
+        ("t4g.small", 2000, False),
+        ("m7g.medium", 4000, True),
+    ],
+)
+def test_a_gateway_too_small_for_the_page_is_said(kind: str, memory: int, enough: bool) -> None:
+    sections: dict[str, Any] = {"gateway": {"instanceType": kind}, "webui": {"memoryMiB": memory}}
+    if enough:
+        assert load(raw(**sections), "lab").chat_on == "gateway"
+    else:
+        assert f"pilotlight:gateway.instanceType: {kind} has" in message(**sections)
+    assert load(raw(**sections | {"webui": "none"}), "lab").chat_on is None

@@ -49,6 +49,17 @@ def on_gateway(demo: Stack, *command: str) -> str:
     return demo.watch.inside(demo.watch.gateway, *command)
 
 
+def asleep(demo: Stack) -> None:
+    """The machine is off. The page goes on with titles and follow-ups after an answer; that is waited for."""
+
+    def idle() -> bool:
+        lease = demo.watch.lease()
+        return lease["state"] != "RUNNING" or not int(lease.get("busy") or 0)
+
+    wait_for(idle, 300, demo.watch.words, every_s=1)
+    demo.sleep()
+
+
 def waiting(demo: Stack) -> int:
     """How many requests wait at the relay."""
     said = on_gateway(demo, "curl", "-fsS", f"http://127.0.0.1:{RELAY_PORT}/health")
@@ -88,7 +99,7 @@ def test_strangers_are_not_let_in(demo: Stack, person: Person, pictures: Path) -
 def test_opening_and_logging_in_wake_nothing(
     demo: Stack, person: Person, account: tuple[str, str], pictures: Path
 ) -> None:
-    demo.sleep()
+    asleep(demo)
     epoch = int(demo.watch.lease()["epoch"])
     person.log_in(*account)
     assert person.page.get_by_label("Selected model: smollm2").count()
@@ -145,7 +156,7 @@ def test_the_next_message_is_answered(demo: Stack, person: Person, pictures: Pat
 def test_a_closed_tab_still_gets_its_answer_and_nothing_stays_in_the_engine(
     demo: Stack, person: Person, account: tuple[str, str]
 ) -> None:
-    demo.sleep()
+    asleep(demo)
     with browser(person.url) as other:
         other.log_in(*account)
         other.say("What is a lighthouse?")
@@ -160,7 +171,7 @@ def test_a_closed_tab_still_gets_its_answer_and_nothing_stays_in_the_engine(
 
 
 def test_a_start_that_the_cloud_refuses_is_said_in_our_words(demo: Stack, person: Person, pictures: Path) -> None:
-    demo.sleep()
+    asleep(demo)
     demo.cloud.fault("ec2:StartInstances", error="VcpuLimitExceeded", count=None)
     try:
         person.page.goto(person.url)
@@ -174,7 +185,7 @@ def test_a_start_that_the_cloud_refuses_is_said_in_our_words(demo: Stack, person
 
 
 def test_a_spent_budget_is_said_in_our_words(demo: Stack, person: Person, pictures: Path) -> None:
-    demo.sleep()
+    asleep(demo)
     demo.watch.mark_spent(until=time.time() + 3600)
     person.page.goto(person.url)
     person.page.wait_for_selector("#chat-input")

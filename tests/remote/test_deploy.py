@@ -417,5 +417,6 @@ def test_a_page_that_the_stack_no_longer_wants_goes_and_its_data_stay(world: Wor
     world.facts["gateway"] = dataclasses.replace(facts, paths=facts.paths | {webui.UNIT_FILE})
     report = run(dataclasses.replace(inventory, settings=found))
     assert report.changes == [
-        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}"
+        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}",
+        "gateway: no API key webui: nothing uses it any longer",
     ]

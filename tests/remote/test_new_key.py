@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remote.facts import Facts
-from remote.items.keys import NewKey
+from remote.items.keys import NewKey, NoKey
 
 
 class Admin:
@@ -74,3 +74,16 @@ def test_a_refusal_is_said(admin: Admin) -> None:
     done = run(admin, "", alone=False)
     assert done.returncode == 1
     assert b"HAProxy refused the key: Permission denied" in done.stderr
+
+
+def test_a_key_that_nothing_uses_is_taken_out(admin: Admin) -> None:
+    keys = admin.path.with_name("keys.map")
+    keys.write_text("A key-1\nB webui\n")
+    item = NoKey(str(keys), str(admin.path), "webui")
+    assert item.reason(Facts(texts={str(keys): keys.read_text()}))
+    (order,) = item.orders(Facts())
+    done = subprocess.run(["sh", "-c", order.script], input=order.stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert keys.read_text() == "A key-1\n"
+    assert admin.heard == [f"del map {keys} B\n"]
+    assert not item.reason(Facts(texts={str(keys): keys.read_text()}))

@@ -127,10 +127,12 @@ def written(tmp_path: Path, lines: SecretLines, before: str = "") -> str:
         target.write_text(before)
     script = order.script.replace(webui.SECRETS_FILE, str(target)).replace(webui.KEY_STAMP, str(tmp_path / "stamp"))
     script = script.replace("/etc/pilotlight", str(tmp_path)).replace("/var/lib/pilotlight/applied", str(tmp_path))
+    (tmp_path / webui.UNIT).write_text("started with the old values")
     done = subprocess.run(["sh", "-c", script], input=order.stdin, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert target.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "stamp").read_text().strip() == lines.mark
+    assert not (tmp_path / webui.UNIT).exists()  # a deployment that dies now leaves a unit that must be started anew
     return target.read_text()
 
 
@@ -161,6 +163,22 @@ def test_the_password_is_told_only_where_it_was_made() -> None:
     assert given.account == webui.Account("admin@pilotlight.local")
     again = webui.make_secrets(page(), Facts(files={webui.SECRETS_FILE: FileFact("", 0o600, "root", "root")}), "")
     assert again.account is None
+
+
+def test_accounts_that_are_there_are_not_promised_another_password() -> None:
+    found = webui.make_secrets(page(), Facts(paths=frozenset({webui.DATABASE})), "")
+    assert found.account is None
+
+
+@pytest.mark.parametrize(("sign_up", "role"), [(True, "user"), (False, "pending")])
+def test_who_signs_up_is_let_in(sign_up: bool, role: str) -> None:
+    assert webui.environment(page(webui={"signUp": sign_up}))["DEFAULT_USER_ROLE"] == role
+
+
+def test_the_data_are_roots_alone() -> None:
+    text = unit_text()
+    assert f"ExecStartPre=/usr/bin/install -d -m 700 {webui.DATA}" in text
+    assert text.index("install -d") < text.index("docker run")
 
 
 @pytest.mark.parametrize(
@@ -239,9 +257,10 @@ def test_a_port_that_another_program_has_is_said_before_anything_is_changed() ->
     from remote.items.system import PortFree
 
     taken = Facts(listeners={"3000": ("haproxy", "node")})
-    item = PortFree(3000, "haproxy")
+    item = PortFree(3000, ("haproxy", "dockerd"))
     assert item.reason(taken) == "taken by node"
     (order,) = item.orders(taken)
     assert order.failure == "port 3000 is taken by node, and haproxy is to listen there. Stop node, then deploy again"
     assert item.reason(Facts(listeners={"3000": ("haproxy",)})) == ""
     assert item.reason(Facts(listeners={"3000": ()})) == ""
+    assert item.reason(Facts(listeners={"3000": ("dockerd",)})) == ""

@@ -108,3 +108,17 @@ def test_a_background_call_is_shown_nothing_and_wakes_nothing() -> None:
         assert not stage.hall.wanted
 
     play(scene, State.STOPPED)
+
+
+def test_merging_answers_is_a_persons_click_and_wakes() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        headers = PERSON | {"X-OWUI-Task": "moa_response_generation"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{url}v1/chat/completions", json=BODY | {"stream": True}, headers=headers) as answer,
+        ):
+            begun = await answer.content.readline()
+            await wake(stage)
+            assert status_lines(begun + await answer.content.read()) == []
+
+    play(scene, State.STOPPED)
