@@ -152,7 +152,8 @@ def _chat_room(settings: StackSettings, gateway: Gateway) -> list[str]:
         return []
     return [
         f"{_PREFIX}gateway.instanceType: {gateway.instance_type} has {memory} MiB of memory; the chat page and what "
-        f"runs beside it need {needed}. Use t4g.small or larger, a lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none"
+        f"runs beside it need {needed}. "
+        f"Use t4g.small or larger, a lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none"
     ]
 
 
