@@ -9,8 +9,9 @@ from typing import Final
 from core.durations import show
 from core.lease import Lease, State
 from core.notices.record import Fact, Kind, Notice, notice
-from core.policy import Action, Soon
+from core.policy import Action
 from core.policy.on import WARNINGS
+from core.soon import Soon
 
 BUDGET_PARTS: Final = (50, 80, 100)  # per cent of the month's budget
 _KEYS: Final = frozenset({"budget", *WARNINGS.values()})

@@ -15,11 +15,11 @@ from typing import Final
 from core.contract import SKEW_ALERT_S, UnitSettings
 from core.lease import Lease, State
 from core.policy import budget, health, machine, near, odd, off, on
-from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule, Soon
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
 from core.policy.odd import without_lease
 from core.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "Soon", "asks_past", "decide", "without_lease"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "without_lease"]
 
 RULES: Final[tuple[Rule, ...]] = (
     machine.foreign,  # before every rule that acts

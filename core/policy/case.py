@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,13 +11,13 @@ from typing import Final
 from core.contract import UnitSettings
 from core.lease import Lease
 from core.overrides import Limits, limits
+from core.soon import Soon
 from core.wakes import Wake, flaps, longest_s
 
 UP: Final = frozenset({"pending", "running"})
 GONE: Final = frozenset({"shutting-down", "terminated", "missing"})
 PRE_WARM_EXTRA_S: Final = 60.0  # the reaper's own minute
 FLAP_FACTOR: Final = 2.0  # a host that flaps may idle so much longer
-IDLE: Final = "idle"
 
 
 class Action(StrEnum):
@@ -60,37 +59,6 @@ class Facts:
     instance_type: str = ""  # "": not known
     ours: bool = True  # the machine's own tags name this unit and this control (`machine.names`)
     twins: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
-
-
-@dataclass(frozen=True)
-class Soon:
-    """A stop that is near. `bound` brings it (idle, maxLease, hardCap) `at` a table time, s, when it has counted up to
-    `limit_s` from `since`; forced unless it is for being idle.
-    """
-
-    bound: str
-    at: float
-    since: float
-    limit_s: float
-
-    @property
-    def forced(self) -> bool:
-        """It comes whether or not the host could say no."""
-        return self.bound != IDLE
-
-    @classmethod
-    def read(cls, key: str) -> Soon | None:
-        """The stop that a `key` names; None for "" and what is none."""
-        match = re.fullmatch(r"(\w+):(\d+)\+(\d+)", key)
-        if match is None:
-            return None
-        since, limit = float(match[2]), float(match[3])
-        return cls(match[1], since + limit, since, limit)
-
-    @property
-    def key(self) -> str:
-        """The same for the same stop, whenever it is looked at: it is announced once."""
-        return f"{self.bound}:{self.since:.0f}+{self.limit_s:.0f}"
 
 
 @dataclass(frozen=True)

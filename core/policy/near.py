@@ -12,7 +12,8 @@ from typing import Final
 
 from core.lease import State
 from core.policy import on
-from core.policy.case import IDLE, UP, Action, Case, Decision, Soon
+from core.policy.case import UP, Action, Case, Decision
+from core.soon import IDLE, Soon
 
 LEAD_S: Final = 300.0  # an idle stop is announced this long before, or a quarter of stopAfter
 

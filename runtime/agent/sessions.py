@@ -16,8 +16,8 @@ from typing import Final
 
 from core import sessions as rules
 from core.lease import Lease, Outcome
-from core.policy.case import Soon
 from core.sessions import Session
+from core.soon import Soon
 
 log = logging.getLogger("pilotlight.agent")
 TITLE: Final = re.compile(r"sshd(?:-session)?: (\S+)@((?:pts/|tty)\S+)")

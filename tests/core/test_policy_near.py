@@ -8,8 +8,8 @@ import pytest
 
 from core.contract import SILENT_AFTER_S, TAG_AUTO_STOP
 from core.lease import Hold, State
-from core.policy import Soon
 from core.policy.on import WARN_BEFORE_S
+from core.soon import Soon
 from core.wakes import Wake
 from tests.core.test_policy import NOON, OFFICE, decided, lease
 

@@ -6,8 +6,8 @@ import pytest
 
 from core.lease import SESSIONS, Hold, Lease, Outcome, State
 from core.policy import Action
-from core.policy.case import Soon
 from core.sessions import ACTIVE_S, RENEW_S, Session, due, working
+from core.soon import Soon
 from tests.core.lease import cases
 from tests.core.lease.cases import NOW
 from tests.core.test_policy import IDLE, NOON, decided

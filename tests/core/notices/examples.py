@@ -12,7 +12,7 @@ from typing import Final
 from core.lease import Event, Lease, State
 from core.notices import Kind, Notice, standing
 from core.notices.history import told
-from core.policy import Soon
+from core.soon import Soon
 
 STACK: Final = "qwen7b"
 UNIT: Final = "qwen7b/host"

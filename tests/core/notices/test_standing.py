@@ -9,7 +9,8 @@ import pytest
 
 from core.lease import Lease, State
 from core.notices import Kind, standing
-from core.policy import Action, Soon
+from core.policy import Action
+from core.soon import Soon
 from tests.core.notices.examples import LEASE
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp()
