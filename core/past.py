@@ -1,7 +1,7 @@
 """What a unit's history adds up to: the ledger of its months and its last wakes. Pure.
 
 A history only grows, and is never read twice: a `Past` has counted the events up to `epoch`, later ones are added, and
-the reaper keeps it in an item of its own beside the lease (docs/adr/0015). It can always be made again from the events,
+the reaper keeps it in an item of its own beside the lease (ADR 15). It can always be made again from the events,
 so what cannot be read is nobody's trouble: `from_item` says None. To keep another sum: a field, its place in `add`,
 `to_item` and `from_item`, and a raised `PAST_VERSION`.
 """

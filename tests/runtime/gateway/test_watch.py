@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
 
 from core import contract
@@ -10,6 +13,7 @@ from core.lease import State
 from runtime.gateway.errors import Refusal
 from runtime.gateway.steps import ORDER_FRESH_S
 from runtime.gateway.wake import ORDER_PAUSE_MAX_S
+from runtime.gateway.watch import EVENTS_READ
 from runtime.power import PowerUnanswered
 from tests.runtime.gateway.stage import Stage, refused
 
@@ -381,6 +385,25 @@ def test_intervals() -> None:
     assert starting.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
     with starting.hall.seat("tiny"):
         assert starting.watch.interval_s() == contract.LEASE_READ_WAITING_S
+
+
+def test_the_history_is_read_by_its_last_events_and_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three years of one are 2 s of work; callers wait in this loop."""
+    stage, loop_thread = Stage().bring_to(State.RUNNING), threading.get_ident()
+    read: list[tuple[range | None, int]] = []
+    events = stage.store.events
+
+    def watched(unit: str, **asked: Any) -> Any:
+        read.append((asked.get("epochs"), threading.get_ident()))
+        return events(unit, **asked)
+
+    monkeypatch.setattr(stage.store, "events", watched)
+    stage.look()
+    epochs, thread = read[-1]
+    assert epochs is not None
+    assert len(epochs) <= EVENTS_READ + 1
+    assert epochs[-1] == stage.lease.epoch
+    assert thread != loop_thread
 
 
 def test_learns_how_long_a_wake_takes() -> None:
