@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from core import lease as protocol
-from core.contract import REPEAT_ORDER_S, EngineAddress, HostConfig
+from core.contract import REPEAT_ORDER_S, TAG_UNIT, EngineAddress, HostConfig
 from core.lease import Lease, State, to_item
 from core.power_errors import PASSING, Kind, failure
 from runtime.lease_cli import Cli, main
@@ -34,7 +34,7 @@ class Ec2(Ec2Power):
     """The real door to EC2; the machine is described by the test."""
 
     def describe(self, instance_id: str) -> Machine:
-        return Machine(instance_id, "stopped", "", "g6.xlarge")
+        return Machine(instance_id, "stopped", "", "g6.xlarge", tags={TAG_UNIT: UNIT})
 
     def describe_fleet(self, machines: Any) -> dict[str, Machine]:
         return {i: self.describe(i) for i in machines.values()}
