@@ -40,3 +40,8 @@ def _xdg(variable: str, default: str) -> Path:
     """XDG says that a relative path in the variable is to be ignored."""
     value = os.environ.get(variable, "")
     return Path(value) if value.startswith("/") else Path.home() / default
+
+
+def pictures() -> Path:
+    """Where screenshots are left: they outlive the cloud that they were taken of."""
+    return state("pictures")

@@ -22,7 +22,7 @@ from local.demo.caller import QUESTION, Answer, Caller
 from local.demo.figures import Figures, WakeTimes
 from local.demo.narrator import Narrator
 from local.demo.observe import Observer, SshWatch
-from local.folders import CHECKOUT, state
+from local.folders import CHECKOUT, pictures, state
 
 STACK: Final = "demo"
 PAGE_S: Final = 60.0  # until the page shows that the machine is being started
@@ -44,7 +44,7 @@ class Story:
         self.settings: StackSettings
         self.key_file = state() / "demo.key"
         self.password_file = state() / "demo.password"
-        self.picture = state() / "chat.png"
+        self.picture = pictures() / "demo.png"
 
     def tell(self) -> Figures:
         """The whole way; PilotlightError where a step fails."""

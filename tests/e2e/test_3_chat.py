@@ -1,6 +1,6 @@
 """The chat page as people use it: real Open WebUI, real Chromium, a machine that is off.
 
-Pictures of what was seen are left in `<state>/pictures/`: look at them. The tests go on where the one before stopped.
+Pictures of what was seen are left in `$XDG_STATE_HOME/pilotlight/pictures/`: look at them. The tests go on where the one before stopped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core.contract import RELAY_PORT, WEBUI_CONTAINER, Outputs
+from local import folders
 from local.cloud import client
 from local.demo.browser import Person, browser
 from local.demo.observe import wait_for
@@ -29,8 +30,8 @@ WAKE_S = 300.0
 
 
 @pytest.fixture(scope="module")
-def pictures(demo: Stack) -> Path:
-    return state(demo.cloud.name) / "pictures"
+def pictures() -> Path:
+    return folders.pictures()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def fetch(url: str, body: bytes | None = None) -> tuple[int, str]:
 
 def test_the_story_ended_in_the_chat_page(demo: Stack) -> None:
     assert "Chat page: the machine was off, and" in demo.output
-    assert (state(demo.cloud.name) / "chat.png").stat().st_size > 5000
+    assert (folders.pictures() / "demo.png").stat().st_size > 5000
 
 
 def test_strangers_are_not_let_in(demo: Stack, person: Person, pictures: Path) -> None:
