@@ -1,6 +1,7 @@
 """The chat page as people use it: real Open WebUI, real Chromium, a machine that is off.
 
-Pictures of what was seen are left in `$XDG_STATE_HOME/pilotlight/pictures/`: look at them. The tests go on where the one before stopped.
+Pictures of what was seen are left in `$XDG_STATE_HOME/pilotlight/pictures/`: look at them. The tests go on where the
+one before stopped.
 """
 
 from __future__ import annotations
