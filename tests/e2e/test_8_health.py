@@ -39,9 +39,11 @@ def test_callers_of_a_dead_engine_do_not_keep_its_host_on(demo: Stack) -> None:
     """Each idle stop was resumed by a caller who never got an answer. Now the host stops, starts, and answers."""
     demo.wake()
     before = int(demo.watch.lease()["epoch"])
+    demo.lease_cli("hold --who test --why 'the test looks first' --for 120")  # or the idle stop comes meanwhile
     demo.watch.inside(demo.watch.host, "systemctl", "stop", ENGINE_UNIT.format(name="smollm2"))
     wait_for(lambda: demo.watch.lease().get("dead") == "smollm2", 60, lambda: "the engine is not known to be dead")
     assert "engine smollm2 does not answer" in " ".join(demo.fab("status", "-s", demo.name).stdout.split())
+    demo.lease_cli("release --who test")
     assert "Paris" in demo.caller.stream().text
     steps = [e["after"] for e in demo.watch.events(before)]
     assert steps.count("RUNNING") <= 1, steps
