@@ -32,7 +32,7 @@ def call(front: Front, method: str = "POST", path: str = "/v1/chat/completions",
 def error_of(answer: requests.Response) -> tuple[int, str]:
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
-    assert answer.headers["content-type"].partition(";")[0] == "application/json"  # HAProxy names no charset, the relay does
+    assert answer.headers["content-type"].partition(";")[0] == "application/json"  # the relay names a charset too
     return answer.status_code, error["code"]
 
 
