@@ -13,7 +13,7 @@ from remote.items import STAMPS, Order
 from remote.items.system import Packages
 from remote.items.units import Unit
 
-DOCKERD: Final = "/usr/bin/dockerd"
+DOCKERD: Final = ("/usr/sbin/dockerd", "/usr/bin/dockerd")  # Debian's package; Ubuntu's and docker.com's
 DOCKER_PACKAGE: Final = "docker.io"  # both Debian and Ubuntu maintain it; one from docker.com is left as it is
 START: Final = Path(__file__).parent.parent / "scripts" / "container_unit.sh"
 GOOD: Final = "/var/lib/pilotlight/good"  # on machines: the files with which a unit was healthy last
@@ -33,10 +33,10 @@ class DockerEngine:
         return "Docker"
 
     def query(self) -> Query:
-        return Query(paths=(DOCKERD,))
+        return Query(paths=DOCKERD)
 
     def reason(self, facts: Facts) -> str:
-        return "" if DOCKERD in facts.paths else "missing"
+        return "" if facts.paths.intersection(DOCKERD) else "missing"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         return Packages((DOCKER_PACKAGE,)).orders(facts)

@@ -64,7 +64,7 @@ def facts_of(items: Any) -> Facts:
                 found["units"][unit.name] = RIGHT
     found["files"][webui.SECRETS_FILE] = FileFact("", 0o600, "root", "root")
     found["texts"][webui.KEY_STAMP] = "CHAT"
-    paths = frozenset({"/srv/b", DOCKERD})
+    paths = frozenset({"/srv/b", DOCKERD[0]})
     return Facts(**found | {"packages": frozenset(found["packages"]), "paths": paths, "free_gib": 9.0})
 
 
