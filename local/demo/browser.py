@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Error, Page, ViewportSize, sync_playwright
 
 from core.errors import CloudError
 from local.setup.browser import PROGRAMS
@@ -50,11 +50,15 @@ def browser(url: str) -> Iterator[Person]:
     with sync_playwright() as playwright:
         engine = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         try:
-            context = engine.new_context(viewport=SIZE, color_scheme="light")
-            context.set_default_timeout(PAGE_S * 1000)
-            yield Person(context.new_page(), url)
+            yield _newcomer(engine, url)
         finally:
             engine.close()
+
+
+def _newcomer(engine: Browser, url: str) -> Person:
+    context = engine.new_context(viewport=SIZE, color_scheme="light")
+    context.set_default_timeout(PAGE_S * 1000)
+    return Person(context.new_page(), url)
 
 
 class Person:
@@ -62,6 +66,17 @@ class Person:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
+
+    @contextmanager
+    def somebody_else(self) -> Iterator[Person]:
+        """Another computer's browser, as if by somebody who was never here; closed afterwards."""
+        engine = self.page.context.browser
+        assert engine is not None, "a page of a browser that was launched has one"
+        other = _newcomer(engine, self.url)
+        try:
+            yield other
+        finally:
+            other.page.context.close()
 
     def log_in(self, email: str, password: str) -> None:
         """From the log-in form to the empty chat."""

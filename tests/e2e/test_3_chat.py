@@ -159,7 +159,7 @@ def test_a_closed_tab_still_gets_its_answer_and_nothing_stays_in_the_engine(
     demo: Stack, person: Person, account: tuple[str, str]
 ) -> None:
     asleep(demo)
-    with browser(person.url) as other:
+    with person.somebody_else() as other:
         other.log_in(*account)
         other.say("What is a lighthouse?")
         other.waits_for(STARTING, 60)
