@@ -163,10 +163,11 @@ def test_a_closed_tab_still_gets_its_answer_and_nothing_stays_in_the_engine(
         other.log_in(*account)
         other.say("What is a lighthouse?")
         other.waits_for(STARTING, 60)
+        conversation = other.page.url  # …/c/<id>: the same account finds it again
     demo.watch.wait_state("RUNNING", after_epoch=int(demo.watch.lease()["epoch"]) - 1, timeout_s=WAKE_S)
     wait_for(lambda: waiting(demo) == 0, 120, lambda: f"{waiting(demo)} still wait at the relay")
-    person.page.goto(person.url)
-    person.page.get_by_text("What is a lighthouse?").first.click()
+    assert "/c/" in conversation
+    person.page.goto(conversation)
     person.waits_for_answer(120)
     epoch = int(demo.watch.lease()["epoch"])
     demo.watch.wait_state("DRAINING", after_epoch=epoch, timeout_s=400)  # nothing is left in the engine
