@@ -12,7 +12,8 @@ from typing import Final
 import pulumi
 from pulumi.runtime import config
 
-from components import deployment, guard
+from components import deployment
+from components.aws import guard
 from core.errors import PilotlightError
 from core.settings import load
 

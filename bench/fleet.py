@@ -21,23 +21,14 @@ from typing import Any, Final
 
 from botocore.awsrequest import AWSResponse
 
-from core.contract import (
-    PK_UNITS,
-    SETTINGS_BODY,
-    SK_LEASE,
-    SK_PAST,
-    TABLE_PK,
-    TABLE_SK,
-    TAG_CONTROL,
-    TAG_UNIT,
-    UnitSettings,
-    sk_event,
-)
+from core.contract.documents import UnitSettings
+from core.contract.table import PK_UNITS, SETTINGS_BODY, SK_LEASE, SK_PAST, TABLE_PK, TABLE_SK, sk_event
+from core.contract.tags import TAG_CONTROL, TAG_UNIT
 from core.lease import Event, Lease, State, to_item
 from core.past import Past
 from core.past import to_item as past_item
-from runtime.lease_store.encoding import encode_item
-from runtime.lease_store.items import event_item
+from runtime.backends.leases.encoding import encode_item
+from runtime.backends.leases.items import event_item
 
 TABLE: Final = "fleet"
 REGION: Final = "us-east-1"
@@ -175,7 +166,7 @@ class Fleet:
         state = State.RUNNING if on else State.STOPPED
         begun, boot = (unit, state, self._epoch(n), at - 600), "b" if on else ""
         lease = Lease(*begun, "idle", "agent", instance_id=_instance(n), boot_id=boot)
-        lease = dataclasses.replace(lease, noticed=lease.epoch)
+        lease = dataclasses.replace(lease, notified=lease.epoch)
         item = to_item(lease) | ({"agent_at": at, "relay_at": at, "ready_at": at - 500, "demand_at": at} if on else {})
         return encode_item({TABLE_PK: unit, TABLE_SK: SK_LEASE, "nonce": "0" * 32, **item})
 

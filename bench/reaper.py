@@ -31,13 +31,13 @@ from typing import Final
 import boto3
 
 from bench.fleet import CONTROL, REGION, TABLE, Fleet
-from components import archive
-from components.control import MEMORY_MIB
+from components.aws import archive
+from components.aws.control import MEMORY_MIB
 from core.money import reaper_month
 from core.policy import Action
 from runtime import aws
-from runtime.lease_store import dynamodb
-from runtime.power.fleet import Ec2Fleet
+from runtime.backends.leases import dynamodb
+from runtime.backends.power.fleet import Ec2Fleet
 from runtime.reaper.alerts import SnsAlerts
 from runtime.reaper.sweep import Sweep
 
@@ -55,7 +55,7 @@ from runtime import reaper
 imported = time.perf_counter()
 reaper._warm_sweep()
 from runtime.aws import client
-from runtime.lease_store import dynamodb
+from runtime.backends.leases import dynamodb
 dynamodb._client("us-east-1"); client("ec2", "us-east-1")
 print((imported - began) * 1e3, (time.perf_counter() - began) * 1e3)
 """

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from bench.storm_callers import SEATS, Request, Tally, plan, send_all
+from bench.storm_callers import PLACES, Request, Tally, plan, send_all
 from bench.storm_faults import FAULTS, Ground
 from core.errors import CloudError, PilotlightError
 from local.cloud import client
@@ -121,7 +121,7 @@ def main(argv: list[str]) -> int:
     args = _arguments().parse_args(argv)
     names = args.faults or list(FAULTS)
     narrator = Narrator()
-    story = Story(narrator, idle={"stopAfter": STOP_AFTER}, gateway={"instanceType": "t4g.small", "queueMax": SEATS})
+    story = Story(narrator, idle={"stopAfter": STOP_AFTER}, gateway={"instanceType": "t4g.small", "queueMax": PLACES})
     try:
         story.create()
         story.deploy()

@@ -24,9 +24,9 @@ SHORT_TOKENS: Final = 12
 LONG_TOKENS: Final = 120  # seconds of streaming on two cores: a drain meets it in flight
 LONG_QUESTION: Final = "What is the capital of France? Answer first, then tell its history in many sentences."
 PATIENCE_S: Final = 600.0
-SEATS: Final = 24  # the relay's queueMax in the storm's stack
+PLACES: Final = 24  # the relay's queueMax in the storm's stack
 PAUSE_S: Final = 8.0
-CROWD: Final = 2 * SEATS
+CROWD: Final = 2 * PLACES
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _send(caller: Caller, tally: Tally, request: Request, fault: str) -> None:
     except openai.APIStatusError as error:
         proper = fault in MAY_REFUSE and error.status_code in (429, 503) and bool(error.code)
         tally.add("refused_properly" if proper else "lost", "" if proper else f"{fault}: {error}")
-    except openai.APIError as error:  # also what a held stream says after its 200
+    except openai.APIError as error:  # also what a queued stream says after its 200
         proper = fault in MAY_REFUSE and bool(error.code)
         tally.add("refused_properly" if proper else kind, "" if proper else f"{fault}: {error!r}")
     except httpx2.HTTPError as error:  # a connection that broke in the middle of a stream

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract import AGENT_UNIT, RELAY_UNIT, Outputs
+from core.contract.documents import Outputs
+from core.contract.paths import AGENT_UNIT, RELAY_UNIT
 from local.cloud.client import Cloud
 from local.demo.caller import Caller
 from local.demo.observe import Observer
@@ -105,6 +106,6 @@ FAULTS: Final[dict[str, Fault]] = {
     "EC2 throttled": _call("ec2:*", error="RequestLimitExceeded", count=6),
     "gateway cut off from the table": _call("dynamodb:*", seconds=DEAF_S, of=Outputs.GATEWAY_PRIVATE_IP),
     "host cut off from the table": _call("dynamodb:*", seconds=SHORT_S, of=Outputs.HOST_PRIVATE_IP),
-    FULL: lambda _, __: None,  # more callers than seats are the fault: `bench/storm.py` sends them
+    FULL: lambda _, __: None,  # more callers than places are the fault: `bench/storm.py` sends them
 }
 MAY_REFUSE: Final = frozenset({CAPACITY_ONCE, CAPACITY, FULL})

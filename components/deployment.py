@@ -10,16 +10,18 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import control_link, network, policies, preflight
-from components.alerts import Alerts, AlertsArgs
-from components.control import Control, ControlArgs
-from components.firewall import Firewall, FirewallArgs
-from components.gateway_host import GatewayHost, GatewayHostArgs
-from components.gpu_host import GpuHost, GpuHostArgs
-from components.tags import Identity
-from components.unit import Unit, UnitArgs
-from components.webhooks import Webhooks, WebhooksArgs
-from core.contract import API_PORT, CHAT_PORT, ControlLink, Outputs, guest_topic
+from components.aws import control_link, network, policies, preflight
+from components.aws.alerts import Alerts, AlertsArgs
+from components.aws.control import Control, ControlArgs
+from components.aws.firewall import Firewall, FirewallArgs
+from components.aws.gateway_host import GatewayHost, GatewayHostArgs
+from components.aws.gpu_host import GpuHost, GpuHostArgs
+from components.aws.tags import Identity
+from components.aws.unit import Unit, UnitArgs
+from components.aws.webhooks import Webhooks, WebhooksArgs
+from core.contract.documents import ControlLink, Outputs
+from core.contract.network import API_PORT, CHAT_PORT
+from core.contract.tags import guest_topic
 from core.errors import SettingsError
 from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
 
@@ -45,7 +47,7 @@ class Site(Base):
 
 
 def build(settings: StackSettings) -> dict[str, Any]:
-    """Every resource of a stack; returns its outputs by the names in `core.contract.Outputs`."""
+    """Every resource of a stack; returns its outputs by the names in `core.contract.documents.Outputs`."""
     shared = control_link.shared(settings)  # what can fail, before anything is made
     key, where = _public_key(settings), network.find(settings)
     preflight.check(settings, where)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core import durations, schedule_words
-from core.contract import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE, UnitSettings
+from core.contract.documents import UnitSettings
+from core.contract.tags import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE
 from core.errors import SettingsError
 from core.schedule import Schedule
 

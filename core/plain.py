@@ -1,8 +1,9 @@
 """Plain instances: machines with the tag pilotlight:auto-stop and nothing else of ours, stopped on CloudWatch's word.
 
-Second-class, and meant to be: there is no agent to look, so a stop is decided on figures of five minutes that come late
-and know nothing of a request that waits. Hence only a machine that EC2 and CloudWatch together prove idle is stopped:
-every figure of the whole time must be there and be small. Anything missing, odd or unread keeps it, and says why.
+Second-class, and meant to be: there is no agent to check, so a stop is decided on figures of five minutes that come
+late and know nothing of a request that waits. Hence only a machine that EC2 and CloudWatch together prove idle is
+stopped: every figure of the whole time must be there and be small. Anything missing, odd or unread keeps it, and says
+why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core import durations
-from core.contract import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
+from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
 from core.durations import show
 from core.errors import SettingsError
 

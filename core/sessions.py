@@ -1,9 +1,9 @@
 """People who work on a host by SSH: what keeps it on, and for how long. Pure.
 
 A session is one with a terminal. It counts while something is typed or printed in it, and for ACTIVE_S afterwards, so
-that a forgotten window keeps no host on. The agent (`runtime/agent/sessions.py`) reads the sessions and renews one hold
-for all of them; unlike other holds it gives way to maxLease. What has no terminal (`fab`, rsync, a detached tmux) is no
-session: `fab pin` is for that.
+that a forgotten window keeps no host on. The agent (`runtime/agent/sessions.py`) reads the sessions and renews one
+inhibitor for all of them; unlike other inhibitors it gives way to maxLease. What has no terminal (`fab`, rsync, a
+detached tmux) is no session: `fab pin` is for that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.durations import show
 from core.lease import SESSIONS, Lease, Outcome, State
 
 ACTIVE_S: Final = 1800.0
-RENEW_S: Final = 60.0  # the hold is written again once its end has moved by so much
+RENEW_S: Final = 60.0  # the inhibitor is written again once its end has moved by so much
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def working(sessions: Sequence[Session]) -> str:
 
 def due(lease: Lease, sessions: Sequence[Session], *, now: float, nonce: str) -> Outcome | None:
     """The note that the lease needs about its sessions now, or None. `now` is the table's time, s."""
-    mine = next((h for h in lease.holds if h.who == SESSIONS and h.until > now), None)
+    mine = next((h for h in lease.inhibitors if h.who == SESSIONS and h.until > now), None)
     who = working(sessions)
     if not who:
         return protocol.release(lease, who=SESSIONS, now=now, nonce=nonce) if mine else None
     until = now + max(ACTIVE_S - s.idle_s for s in sessions)
     if lease.state not in (State.RUNNING, State.DRAINING) or (mine and until - mine.until < RENEW_S):
         return None
-    return protocol.hold(lease, who=SESSIONS, why=who, now=now, until=until, nonce=nonce)
+    return protocol.inhibit(lease, who=SESSIONS, why=who, now=now, until=until, nonce=nonce)
 
 
 def login_message() -> str:

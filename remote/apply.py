@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from core.errors import DeployError
-from remote.facts import Facts
 from remote.items import Item
 from remote.items.units import Unit
-from remote.machine import Machine, tail
+from remote.machines.facts import Facts
+from remote.machines.transport import Machine, tail
 from remote.plan import Step
 from remote.progress import Progress
 
@@ -22,13 +22,13 @@ def apply(
     *,
     before_agent: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the steps in order. `before_agent` is called before a unit that may only start under a hold.
+    """Do the steps in order. `before_agent` is called before a unit that may only start under an inhibitor.
 
     Raises:
         DeployError: a step failed; what was done before it stays, and the next run goes on from there.
     """
     for step in steps:
-        if isinstance(step.item, Unit) and step.item.wait_for_hold:
+        if isinstance(step.item, Unit) and step.item.wait_for_inhibitor:
             before_agent()
         began = time.monotonic()
         line = f"{machine.role:<8} {step.text}"

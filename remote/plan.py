@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remote.facts import Facts, Query
 from remote.items import Item
+from remote.machines.facts import Facts, Query
 
 
 @dataclass(frozen=True)

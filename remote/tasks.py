@@ -49,8 +49,8 @@ def deploy(
     json: bool = False,
 ) -> None:
     """Bring a stack's machines to the wanted state, prove that they answer; a second run changes nothing."""
-    from remote import inventory
-    from remote.deploy import Deployment, Options
+    from remote.machines import inventory
+    from remote.verbs.deploy import Deployment, Options
 
     progress = Progress(quiet=json)
     options = Options(dry_run, new_key, _path(key_file), _path(password_file))
@@ -84,7 +84,7 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
     """Say what hosts do and why: state, reason, idle time, when they stop, cost today, last wake."""
     import time
 
-    from remote import verbs_status
+    from remote.verbs import status as verbs_status
 
     names = [name.strip() for name in stack.split(",") if name.strip()]
     fronts = verbs_status.fronts(names, identity)
@@ -121,7 +121,7 @@ def explain(
 ) -> None:
     """Say what the policy would decide now and in each minute to come, and change nothing."""
     from core import durations
-    from remote import verbs_explain
+    from remote.verbs import explain as verbs_explain
 
     explained = verbs_explain.explain(stack, for_s=durations.parse(for_), identity=identity, offline=offline)
     print(json_module.dumps(explained.as_dict()) if json else "\n".join(verbs_explain.lines(explained)))
@@ -132,8 +132,8 @@ def explain(
 def history(_: Context, stack: str = "", since: str = "24h", identity: str = "", json: bool = False) -> None:
     """List what happened to the host: from, to, by whom and why."""
     from core import durations
-    from remote import verbs_history
-    from remote.verbs_lease import front
+    from remote.verbs import history as verbs_history
+    from remote.verbs.lease import front
 
     at = front(stack, identity)
     events = verbs_history.history(at, since_s=durations.parse(since))
@@ -165,8 +165,8 @@ def pin(
     """Keep the host on until a time, whether anybody asks or not; starts it where it is off."""
     from core import moments
     from core.errors import DeployError
-    from remote import verbs_pin
-    from remote.verbs_lease import front
+    from remote.verbs import pin as verbs_pin
+    from remote.verbs.lease import front
 
     at = front(stack, identity)
     lease = verbs_pin.pin(at, until=until, lasts=for_, why=why)
@@ -181,8 +181,8 @@ def pin(
 @verb
 def unpin(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
     """End the pin; the host stops when it is idle, as always."""
-    from remote import verbs_pin
-    from remote.verbs_lease import front
+    from remote.verbs import pin as verbs_pin
+    from remote.verbs.lease import front
 
     lease = verbs_pin.unpin(front(stack, identity))
     if json:
@@ -197,8 +197,8 @@ def unpin(_: Context, stack: str = "", identity: str = "", json: bool = False) -
 @verb
 def wake(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
     """Turn the host on and wait until it answers."""
-    from remote import verbs_power
-    from remote.verbs_lease import front
+    from remote.verbs import power as verbs_power
+    from remote.verbs.lease import front
 
     progress = Progress(quiet=json)
     lease = verbs_power.wake(front(stack, identity), progress)
@@ -207,12 +207,12 @@ def wake(_: Context, stack: str = "", identity: str = "", json: bool = False) ->
         print(json_module.dumps(lease))
 
 
-@task(help=STACK | IDENTITY | JSON | {"force": "without looking: requests in the engines are cut"})
+@task(help=STACK | IDENTITY | JSON | {"force": "without a check: requests in the engines are cut"})
 @verb
 def stop(_: Context, stack: str = "", force: bool = False, identity: str = "", json: bool = False) -> None:
-    """Turn the host off: it looks, and stays on while anybody is served."""
-    from remote import verbs_power
-    from remote.verbs_lease import front
+    """Turn the host off: it checks, and stays on while anybody is served."""
+    from remote.verbs import power as verbs_power
+    from remote.verbs.lease import front
 
     progress = Progress(quiet=json)
     lease = verbs_power.stop(front(stack, identity), progress, force=force)
@@ -224,8 +224,9 @@ def stop(_: Context, stack: str = "", force: bool = False, identity: str = "", j
 @task(help=STACK | IDENTITY | {"gateway": "the gateway instead of the host", "command": "run this instead of a shell"})
 @verb
 def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", identity: str = "") -> None:
-    """Open a shell on the host, awake and held as long as it lasts."""
-    from remote import inventory, shell
+    """Open a shell on the host, awake and inhibited as long as it lasts."""
+    from remote.machines import inventory
+    from remote.verbs import ssh as shell
 
     sys.exit(shell.open_shell(inventory.load(stack, identity=identity), gateway=gateway, command=command))
 
@@ -253,8 +254,9 @@ def logs(
     identity: str = "",
     json: bool = False,
 ) -> None:
-    """Show what engine, agent, relay and HAProxy said last; of a host that is off: why, and its last words."""
-    from remote import inventory, journal, verbs_logs
+    """Show what engine, agent, relay and HAProxy said last; of a host that is off: why, and its shutdown report."""
+    from remote.machines import inventory, journal
+    from remote.verbs import logs as verbs_logs
 
     found = inventory.load(stack, identity=identity)
     if follow:

@@ -11,7 +11,7 @@ PAGE: Final = (Path(__file__).parents[1] / "docs" / "notifications.md").read_tex
 
 
 def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language."""
+    """The cordoned blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FOLDERS: Final = ("core", "components", "remote", "runtime", "local", "bench", "tests")
+FOLDERS: Final = ("core", "components", "remote", "runtime", "local", "bench", "tools", "tests")
 _DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -42,12 +42,14 @@ def modules() -> list[Path]:
 
 
 def others() -> list[Path]:
-    """Templates, scripts, pages and stack files. The change log tells of what is gone."""
+    """Templates, scripts, pages and stack files. The change log tells of what is gone, and so do old decisions."""
     folders = ("remote/templates", "remote/scripts", "local", "stacks", "docs")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
-    return sorted(p for p in [*found, ROOT / "Makefile", ROOT / "README.md"] if p.suffix in SUFFIXES or not p.suffix)
+    found = [p for p in [*found, ROOT / "Makefile", ROOT / "README.md"] if p.suffix in SUFFIXES or not p.suffix]
+    return sorted(p for p in found if OLD_WORDS not in p.read_text())
 
 
+OLD_WORDS: Final = "Words and paths changed in ADR 21."  # a decision of before; what it names is history
 SUFFIXES: Final = (".j2", ".sh", ".md", ".yaml")
 
 

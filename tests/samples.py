@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from core.contract import SCHEMA_VERSION, UnitSettings
+from core.contract.documents import SCHEMA_VERSION, UnitSettings
 
 UNIT_SETTINGS: Final = UnitSettings(
     schema_version=SCHEMA_VERSION,

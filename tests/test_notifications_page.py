@@ -8,14 +8,14 @@ import json
 import pytest
 
 from core import power_errors
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from runtime.notifier import delivery, retries
 from runtime.notifier.messages import RAW_MAX
 from tests.alert_codes import alert_codes
-from tests.core.notices.examples import EXAMPLES, shown
+from tests.core.notifications.examples import EXAMPLES, shown
 from tests.notifications_page import PAGE, blocks, verified
 
-AGAIN = "`python -m tests.core.notices.examples` prints what belongs into docs/notifications.md"
+AGAIN = "`python -m tests.core.notifications.examples` prints what belongs into docs/notifications.md"
 SHOWN = {json.loads(block)["kind"]: block for block in blocks("json")}
 
 
@@ -27,14 +27,14 @@ def test_there_is_one_current_example_of_each_kind(kind: Kind) -> None:
 
 
 def test_every_field_has_its_row() -> None:
-    rows = {f"| `{field.name}` |" for field in dataclasses.fields(Notice)}
+    rows = {f"| `{field.name}` |" for field in dataclasses.fields(Notification)}
     assert {row for row in rows if row not in PAGE} == set()
 
 
 def test_every_fact_of_the_examples_is_explained_or_plain() -> None:
     plain = {"by", "epoch", "forced", "state_before", "month", "percent", "instance_type", "limit_s", "stops_in_s"}
     plain |= {"spent_usd", "budget_usd", "engine_qwen7b_s"}
-    facts = {fact for notice in EXAMPLES.values() for fact in notice.facts}
+    facts = {fact for notification in EXAMPLES.values() for fact in notification.facts}
     assert {fact for fact in facts - plain if f"`{fact}" not in PAGE} == set()
 
 
@@ -68,13 +68,23 @@ def test_its_verification_takes_what_we_sign_and_nothing_else() -> None:
     assert not check(KEY, {}, body, now=1000.0)
 
 
-# Told by a kind of its own: about-to-stop, forced, stopped, budget (core/notices/standing.py)
+# Told by a kind of its own: about-to-stop, forced, stopped, budget (core/notifications/standing.py)
 TOLD_BY_A_KIND = {"budget", "hard-cap", "max-lease", "hard-cap-soon", "max-lease-soon", "lost"}
 
 
 def test_every_code_stands_on_the_page() -> None:
     codes = alert_codes()
-    assert {"silent", "twin", "tag", "price", "clock", "broken", "plain-tag", "plain-refused", "start-timeout"} <= codes
+    assert {
+        "silent",
+        "duplicate",
+        "tag",
+        "price",
+        "clock",
+        "broken",
+        "plain-tag",
+        "plain-refused",
+        "start-timeout",
+    } <= codes
     assert {code for code in codes - TOLD_BY_A_KIND if f"`{code}`" not in PAGE} == set()
 
 

@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 from pydantic import BaseModel
 
-from core import contract, versions
+from core import versions
+from core.contract import documents, intervals, network, paths, table, tags
 from core.settings import model
 from tests.references import FOLDERS, ROOT, Text, names, read_attributes, read_names, texts
 
@@ -138,7 +139,9 @@ def _runs(path: Path) -> bool:
 UNREAD: Final = {"schema_version", "TORCH_CPU"}
 
 
-@pytest.mark.parametrize("module", [contract, versions], ids=lambda module: str(module.__name__))
+@pytest.mark.parametrize(
+    "module", [network, tags, table, paths, intervals, documents, versions], ids=lambda module: str(module.__name__)
+)
 def test_every_constant_and_field_has_a_reader(module: ModuleType) -> None:
     """What nobody reads is a promise that nobody keeps. A class's own module does not count for its fields."""
     file = Path(str(module.__file__))

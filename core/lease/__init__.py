@@ -1,10 +1,10 @@
 """The lease: which state a host is in, who may change it, and how it stops without losing a request.
 
 One item a unit. A *transition* is one conditional write on (state, epoch); it raises the epoch and writes an event
-in the same transaction. A *note* (heartbeat, wish, hold, fence, order) is a conditional write that leaves both alone.
-Every function here is pure: it takes the lease as read and the table's `now`, and returns the `Write` to send, or a
-`Refused` that says in words why there is nothing to send. What the function sees is checked again by the write's
-condition, in the table, so that whatever changed between reading and writing makes the write fail, not lie.
+in the same transaction. A *note* (heartbeat, wake request, inhibitor, cordon, order) is a conditional write that leaves
+both alone. Every function here is pure: it takes the lease as read and the table's `now`, and returns the `Write` to
+send, or a `Refused` that says in words why there is nothing to send. What the function sees is checked again by the
+write's condition, in the table, so that whatever changed between reading and writing makes the write fail, not lie.
 
 To add a transition: a row in the design's section 6, a function in `transitions.py`, a line in
 `tests/core/lease/`, and an action in the explorer of `tests/core/protocol/`, or the search says that it never fired.
@@ -17,22 +17,22 @@ from core.lease.notes import (
     agent_beat,
     alert_sent,
     budgeted,
-    drop_wish,
-    fence,
-    hold,
+    cordon,
+    drop_wake_request,
+    inhibit,
     not_now,
-    noticed,
+    notified,
     pin,
     relay_beat,
     release,
     repeat_start,
+    request_wake,
     seen_stopped,
     stop_order,
     unpin,
     warned,
-    wish,
 )
-from core.lease.record import LEASE_VERSION, ON, SESSIONS, Hold, Lease, State, Value, from_item, to_item
+from core.lease.record import LEASE_VERSION, ON, SESSIONS, Inhibitor, Lease, State, Value, from_item, to_item
 from core.lease.rungs import climb, restore, restored
 from core.lease.transitions import (
     adopt,
@@ -73,7 +73,7 @@ __all__ = [
     "Differs",
     "Equals",
     "Event",
-    "Hold",
+    "Inhibitor",
     "Lease",
     "Missing",
     "NotAfter",
@@ -89,24 +89,25 @@ __all__ = [
     "budgeted",
     "claim_boot",
     "climb",
+    "cordon",
     "create",
     "drain",
-    "drop_wish",
+    "drop_wake_request",
     "fail",
-    "fence",
     "force",
     "from_item",
-    "hold",
     "holds_true",
+    "inhibit",
     "lost",
     "new_machine",
     "not_now",
-    "noticed",
+    "notified",
     "pin",
     "ready",
     "relay_beat",
     "release",
     "repeat_start",
+    "request_wake",
     "restore",
     "restored",
     "resume",
@@ -119,5 +120,4 @@ __all__ = [
     "to_item",
     "unpin",
     "warned",
-    "wish",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
+from core.contract.intervals import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.lease.record import SESSIONS, Lease, State, Value
 from core.lease.writes import Clause, Equals, Event, Missing, NotAfter, Refused, Write
 
@@ -39,11 +39,11 @@ def transition(
         "since": now,
         "reason": reason,
         "by": by,
-        "fence_epoch": None,
+        "cordon_epoch": None,
         "stopped_seen": None,
     }
-    if lease.noticed is None:  # a lease from before there were notices: what it did until now is no news
-        base["noticed"] = lease.epoch
+    if lease.notified is None:  # a lease from before there were notifications: what it did until now is no news
+        base["notified"] = lease.epoch
     guard = (Equals("state", lease.state.value), Equals("epoch", lease.epoch))
     return Write(lease.unit, nonce, guard + clauses, base | sets, event)
 
@@ -60,13 +60,15 @@ def must(lease: Lease, *states: State) -> Refused | None:
     return Refused(f"the lease is {lease.state}, not {' or '.join(states)}")
 
 
-CLEAR_WISH: Final[Mapping[str, Any]] = MappingProxyType({"wish_by": None, "wish_at": None, "wish_until": None})
+CLEAR_WAKE_REQUEST: Final[Mapping[str, Any]] = MappingProxyType({"wake_by": None, "wake_at": None, "wake_until": None})
 
 
-def wished(lease: Lease, *, by: str, now: float, until: float) -> tuple[Clause, Mapping[str, Any]]:
-    """A wish's fields, never shorter than an older one's; and the clause that none came meanwhile that is longer."""
-    longest = max(until, lease.wish_until or until)
-    return NotAfter("wish_until", longest), {"wish_by": by, "wish_at": now, "wish_until": longest}
+def wake_requested(lease: Lease, *, by: str, now: float, until: float) -> tuple[Clause, Mapping[str, Any]]:
+    """A wake request's fields, never shorter than an older one's; and the clause that none came meanwhile that is
+    longer.
+    """
+    longest = max(until, lease.wake_until or until)
+    return NotAfter("wake_until", longest), {"wake_by": by, "wake_at": now, "wake_until": longest}
 
 
 OVER_BUDGET: Final = "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it"
@@ -74,16 +76,20 @@ CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_
 
 
 def no_sessions(lease: Lease, now: float, nonce: str) -> Mapping[str, Any]:
-    """Holds without that of the people who are logged in: the stop ends their sessions."""
-    left = tuple(h for h in lease.holds if h.who != SESSIONS and h.until > now)
-    if len(left) == len(lease.holds):
+    """Inhibitors without that of the people who are logged in: the stop ends their sessions."""
+    left = tuple(h for h in lease.inhibitors if h.who != SESSIONS and h.until > now)
+    if len(left) == len(lease.inhibitors):
         return {}
-    return {"holds": left or None, "hold_until": max((h.until for h in left), default=None), "hold_nonce": nonce}
+    return {
+        "inhibitors": left or None,
+        "inhibited_until": max((h.until for h in left), default=None),
+        "inhibitors_nonce": nonce,
+    }
 
 
 def unwanted(now: float) -> tuple[Clause, ...]:
-    """No fresh wish and no live hold, checked in the table."""
-    return (NotAfter("wish_until", now), NotAfter("hold_until", now))
+    """No fresh wake request and no live inhibitor, checked in the table."""
+    return (NotAfter("wake_until", now), NotAfter("inhibited_until", now))
 
 
 def no_order(now: float) -> Clause:

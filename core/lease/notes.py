@@ -1,4 +1,6 @@
-"""The notes: writes that leave state and epoch alone (heartbeats, wishes, holds, orders, what people were told)."""
+"""The notes: writes that leave state and epoch alone (heartbeats, wake requests, inhibitors, orders, what people were
+told).
+"""
 
 from __future__ import annotations
 
@@ -6,54 +8,66 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S
-from core.lease.guards import CLEAR_PIN, CLEAR_WISH, OVER_BUDGET, as_read, mine, must, no_order, no_start, note, wished
-from core.lease.record import DEAD_SEPARATOR, Hold, Lease, State, Value
+from core.contract.intervals import START_ATTEMPTS, STOP_ORDER_LIFE_S
+from core.lease.guards import (
+    CLEAR_PIN,
+    CLEAR_WAKE_REQUEST,
+    OVER_BUDGET,
+    as_read,
+    mine,
+    must,
+    no_order,
+    no_start,
+    note,
+    wake_requested,
+)
+from core.lease.record import DEAD_SEPARATOR, Inhibitor, Lease, State, Value
 from core.lease.writes import Differs, Equals, Outcome, Refused, Write
 
 NOBODY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
-def wish(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
-    """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wish."""
+def request_wake(lease: Lease, *, by: str, now: float, until: float, nonce: str) -> Outcome:
+    """Somebody wants the host. Written only while the state is not RUNNING; never shortens an older wake request."""
     if lease.state is State.RUNNING:
-        return Refused("the host is running: nothing to wish for")
+        return Refused("the host is running: nothing to request")
     if lease.unpaid(now):
         return Refused(OVER_BUDGET)
-    none_longer, fields = wished(lease, by=by, now=now, until=until)
+    none_longer, fields = wake_requested(lease, by=by, now=now, until=until)
     here = (Equals("epoch", lease.epoch), Differs("state", State.RUNNING.value), none_longer)
     return note(lease, nonce, here, **fields)
 
 
-def drop_wish(lease: Lease, *, nonce: str) -> Outcome:
-    """The budget refuses the wish while the host is off: it is deleted, or it would start the host tomorrow unasked.
+def drop_wake_request(lease: Lease, *, nonce: str) -> Outcome:
+    """The budget refuses the wake request while the host is off: it is deleted, or it would start the host tomorrow
+    unasked.
 
-    Only the wish that was read: one that was renewed meanwhile is looked at again.
+    Only the wake request that was read: one that was renewed meanwhile is looked at again.
     """
     if wrong := must(lease, State.STOPPED, State.FAILED, State.STOPPING):
         return wrong
-    if lease.wish_until is None:
-        return Refused("there is no wish")
-    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "wish_until")), **CLEAR_WISH)
+    if lease.wake_until is None:
+        return Refused("there is no wake request")
+    return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "wake_until")), **CLEAR_WAKE_REQUEST)
 
 
-def hold(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
+def inhibit(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
     """Somebody works on the host until `until`; the same `who` again renews."""
-    others = tuple(h for h in lease.holds if h.who != who and h.until > now)
-    return _set_holds(lease, (*others, Hold(who, why, until)), nonce)
+    others = tuple(h for h in lease.inhibitors if h.who != who and h.until > now)
+    return _set_inhibitors(lease, (*others, Inhibitor(who, why, until)), nonce)
 
 
 def release(lease: Lease, *, who: str, now: float, nonce: str) -> Outcome:
     """`who` is done."""
-    if all(h.who != who for h in lease.holds):
-        return Refused(f"{who} holds nothing")
-    return _set_holds(lease, tuple(h for h in lease.holds if h.who != who and h.until > now), nonce)
+    if all(h.who != who for h in lease.inhibitors):
+        return Refused(f"{who} inhibits nothing")
+    return _set_inhibitors(lease, tuple(h for h in lease.inhibitors if h.who != who and h.until > now), nonce)
 
 
-def _set_holds(lease: Lease, holds: tuple[Hold, ...], nonce: str) -> Write:
-    latest = max((h.until for h in holds), default=None)
-    here = (Equals("epoch", lease.epoch), *as_read(lease, "hold_nonce"))
-    return note(lease, nonce, here, holds=holds or None, hold_until=latest, hold_nonce=nonce)
+def _set_inhibitors(lease: Lease, inhibitors: tuple[Inhibitor, ...], nonce: str) -> Write:
+    latest = max((h.until for h in inhibitors), default=None)
+    here = (Equals("epoch", lease.epoch), *as_read(lease, "inhibitors_nonce"))
+    return note(lease, nonce, here, inhibitors=inhibitors or None, inhibited_until=latest, inhibitors_nonce=nonce)
 
 
 def pin(lease: Lease, *, who: str, why: str, now: float, until: float, nonce: str) -> Outcome:
@@ -71,12 +85,12 @@ def unpin(lease: Lease, *, nonce: str) -> Outcome:
     return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "pin_until", "pin_who")), **CLEAR_PIN)
 
 
-def fence(lease: Lease, *, now: float, nonce: str) -> Outcome:
+def cordon(lease: Lease, *, now: float, nonce: str) -> Outcome:
     """The relay has pointed the routes at itself for this DRAINING."""
     if wrong := must(lease, State.DRAINING):
         return wrong
     here = (Equals("state", State.DRAINING.value), Equals("epoch", lease.epoch))
-    return note(lease, nonce, here, fence_epoch=lease.epoch, relay_at=now)
+    return note(lease, nonce, here, cordon_epoch=lease.epoch, relay_at=now)
 
 
 def agent_beat(
@@ -165,11 +179,11 @@ def alert_sent(lease: Lease, *, reason: str, nonce: str) -> Outcome:
     return note(lease, nonce, (Equals("epoch", lease.epoch), *as_read(lease, "alerted")), alerted=reason or None)
 
 
-def noticed(lease: Lease, *, epoch: int, nonce: str) -> Outcome:
+def notified(lease: Lease, *, epoch: int, nonce: str) -> Outcome:
     """People were told of the events up to `epoch`; never back, and only by who read what was told before."""
-    if lease.noticed is None or epoch <= lease.noticed:
+    if lease.notified is None or epoch <= lease.notified:
         return Refused("nothing new was told")
-    return note(lease, nonce, (Equals("noticed", lease.noticed),), noticed=epoch)
+    return note(lease, nonce, (Equals("notified", lease.notified),), notified=epoch)
 
 
 def warned(lease: Lease, *, stop: str, nonce: str) -> Outcome:

@@ -13,11 +13,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.contract import LAST_EPOCH, ORDER_MARGIN_S, START_ORDER_LIFE_S
+from core.contract.intervals import ORDER_MARGIN_S, START_ORDER_LIFE_S
+from core.contract.table import LAST_EPOCH
 from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
-SESSIONS: Final = "ssh session"  # `who` of the hold for people who work on the host (`core/sessions.py`)
+SESSIONS: Final = "ssh session"  # `who` of the inhibitor for people who work on the host (`core/sessions.py`)
 DEAD_SEPARATOR: Final = ", "
 LATEST_S: Final = 253402300800.0  # the year 10000, where Python's calendar ends
 
@@ -39,7 +40,7 @@ ON: Final = frozenset({State.NEW, State.STARTING, State.RUNNING, State.DRAINING}
 
 
 @dataclass(frozen=True)
-class Hold:
+class Inhibitor:
     """Somebody is working on this host: nothing stops it before `until` (table time, s)."""
 
     who: str
@@ -61,13 +62,13 @@ class Lease:
     lease_version: int = LEASE_VERSION
     instance_id: str = ""
     boot_id: str = ""  # of the boot that the agent has claimed; removed when a start is ordered
-    wish_by: str = ""
-    wish_at: float | None = None
-    wish_until: float | None = None
-    holds: tuple[Hold, ...] = ()
-    hold_until: float | None = None  # the latest of `holds`, so that a condition can name it
-    hold_nonce: str = ""  # of the write that changed `holds` last: two holders at once cannot lose one's hold
-    fence_epoch: int | None = None  # the relay has pointed the routes at itself for this DRAINING
+    wake_by: str = ""
+    wake_at: float | None = None
+    wake_until: float | None = None
+    inhibitors: tuple[Inhibitor, ...] = ()
+    inhibited_until: float | None = None  # the latest of `inhibitors`, so that a condition can name it
+    inhibitors_nonce: str = ""  # of the write that changed `inhibitors` last: two at once cannot lose one's inhibitor
+    cordon_epoch: int | None = None  # the relay has pointed the routes at itself for this DRAINING
     order_at: float | None = None  # the last start order
     attempts: int = 0  # start orders of this STARTING that count; START_ATTEMPTS where nobody of ours gave one
     order_until: float | None = None  # a stop order from outside may land until then
@@ -85,7 +86,7 @@ class Lease:
     tried: str = ""  # what EC2 refused in this start: "g6.xlarge (InsufficientInstanceCapacity), …"
     type_at: float | None = None  # somebody sets the type back since then; nobody else does meanwhile
     alerted: str = ""  # the reason last sent as an alert
-    noticed: int | None = None  # people were told of the events up to this epoch; None: of none, and need not be
+    notified: int | None = None  # people were told of the events up to this epoch; None: of none, and need not be
     warned: str = ""  # the stop that was announced last, by its bound and when that began to count
     budgeted: str = ""  # the part of a month's budget that was told last: "2026-11:80"
     pin_until: float | None = None  # kept on, and started where it is off, until then
@@ -94,17 +95,17 @@ class Lease:
     spent_until: float | None = None  # the month's budget is spent: no start is paid for before then
 
     def wanted(self, now: float) -> bool:
-        """A fresh wish exists."""
-        return self.wish_until is not None and self.wish_until > now
+        """A fresh wake request exists."""
+        return self.wake_until is not None and self.wake_until > now
 
-    def held(self, now: float) -> Hold | None:
+    def inhibitor(self, now: float) -> Inhibitor | None:
         """The hold that ends last, if one is alive."""
-        alive = [h for h in self.holds if h.until > now]
+        alive = [h for h in self.inhibitors if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
 
-    def held_past_max_lease(self, now: float) -> bool:
+    def inhibited_past_max_lease(self, now: float) -> bool:
         """A hold is alive that does not give way to maxLease, as that of sessions does."""
-        return any(h.until > now and h.who != SESSIONS for h in self.holds)
+        return any(h.until > now and h.who != SESSIONS for h in self.inhibitors)
 
     @property
     def in_use(self) -> bool:
@@ -145,12 +146,12 @@ def to_item(lease: Lease) -> dict[str, Any]:
     """The lease as a plain item: attributes that are not set are left out, so that conditions can ask for them."""
     raw = dataclasses.asdict(lease)
     raw["state"] = lease.state.value
-    raw["holds"] = lease.holds
+    raw["inhibitors"] = lease.inhibitors
     return {k: v for k, v in raw.items() if v is not None and v not in ("", ())}
 
 
 def from_item(item: Mapping[str, Any]) -> Lease:
-    """Read an item, its holds as `Hold` or as mappings; LeaseError names what is missing, wrong or newer."""
+    """Read an item, its inhibitors as `Inhibitor` or as mappings; LeaseError names what is missing, wrong or newer."""
     version = item.get("lease_version")
     unit = item.get("unit", "?")
     if version != LEASE_VERSION:
@@ -194,12 +195,12 @@ def whole(value: Any) -> int:
     return int(value)
 
 
-def _hold(value: Any) -> Hold:
-    if isinstance(value, Hold):
+def _inhibitor(value: Any) -> Inhibitor:
+    if isinstance(value, Inhibitor):
         return value
     if not isinstance(value, Mapping):
-        raise TypeError("a hold is a mapping of who, why and until")
-    return Hold(_text(value.get("who")), _text(value.get("why")), moment(value.get("until")))
+        raise TypeError("an inhibitor is a mapping of who, why and until")
+    return Inhibitor(_text(value.get("who")), _text(value.get("why")), moment(value.get("until")))
 
 
 _BY_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
@@ -210,7 +211,7 @@ _BY_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "float": moment,
         "float | None": moment,
         "State": State,
-        "tuple[Hold, ...]": lambda holds: tuple(_hold(h) for h in holds),
+        "tuple[Inhibitor, ...]": lambda inhibitors: tuple(_inhibitor(h) for h in inhibitors),
     }
 )
 _READERS: Final = {f.name: _BY_TYPE[str(f.type)] for f in dataclasses.fields(Lease)}

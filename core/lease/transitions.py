@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from core.contract import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
+from core.contract.intervals import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
 from core.lease.guards import (
     CLEAR_PIN,
-    CLEAR_WISH,
+    CLEAR_WAKE_REQUEST,
     OVER_BUDGET,
     as_read,
     mine,
@@ -23,7 +23,7 @@ from core.lease.guards import (
     note,
     transition,
     unwanted,
-    wished,
+    wake_requested,
 )
 from core.lease.record import ON, Lease, State, Value, to_item
 from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
@@ -36,7 +36,7 @@ def create(unit: str, instance_id: str, *, by: str, now: float, nonce: str, last
     its first event would otherwise meet an old one, and be refused for ever.
     """
     epoch, reason = last + 1, "the lease was deleted; made again" if last else "first deployment"
-    lease = Lease(unit, State.NEW, epoch, now, reason, by, instance_id=instance_id, noticed=epoch)
+    lease = Lease(unit, State.NEW, epoch, now, reason, by, instance_id=instance_id, notified=epoch)
     event = Event(epoch, now, "", State.NEW, by, reason)
     sets = {k: v for k, v in to_item(lease).items() if k != "unit"}
     return Write(unit, nonce, (Missing("unit"),), sets | {"unit": unit}, event)
@@ -49,28 +49,28 @@ def start(
     now: float,
     nonce: str,
     reason: str = "",
-    wish_until: float | None = None,
-    wish_by: str = "",
+    wake_until: float | None = None,
+    wake_by: str = "",
 ) -> Outcome:
     """STOPPED, FAILED → STARTING, by relay or reaper; the caller then sends the start order.
 
-    For a wish that stands in the lease, and only while it does; or, with `wish_until`, carrying a wish of `wish_by`'s
-    (default: `by`'s) own, so that a wake is one write.
+    For a wake request that stands in the lease, and only while it does; or, with `wake_until`, carrying a wake request
+    of `wake_by`'s (default: `by`'s) own, so that a wake is one write.
     """
     if wrong := must(lease, State.STOPPED, State.FAILED):
         return wrong
     if lease.spent(now):
         return Refused(OVER_BUDGET)
-    if not lease.wanted(now) and (wish_until is None or wish_until <= now):
+    if not lease.wanted(now) and (wake_until is None or wake_until <= now):
         return Refused("nobody wants the host")
     if lease.order_alive(now):
         return Refused("a stop order may still land")
-    whose: str = lease.wish_by
-    clause: Clause = After("wish_until", now)
-    wish: Mapping[str, Any] = {}
-    if wish_until is not None:
-        whose = wish_by or by
-        clause, wish = wished(lease, by=whose, now=now, until=wish_until)
+    whose: str = lease.wake_by
+    clause: Clause = After("wake_until", now)
+    wake_request: Mapping[str, Any] = {}
+    if wake_until is not None:
+        whose = wake_by or by
+        clause, wake_request = wake_requested(lease, by=whose, now=now, until=wake_until)
     return transition(
         lease,
         State.STARTING,
@@ -79,7 +79,7 @@ def start(
         now=now,
         nonce=nonce,
         clauses=(clause, no_order(now), NotAfter("spent_until", now)),
-        **wish,
+        **wake_request,
         order_at=now,
         attempts=1,
         boot_id=None,
@@ -123,7 +123,7 @@ def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by han
 
 
 def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[str, Value] | None = None) -> Outcome:
-    """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wish.
+    """NEW, STARTING → RUNNING, by the agent, after one real completion in this boot. Clears the wake request.
 
     The history keeps what the capacity ladder did for this start.
     """
@@ -145,16 +145,16 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
         demand_at=now,
         agent_at=now,
         attempts=0,
-        **CLEAR_WISH,
+        **CLEAR_WAKE_REQUEST,
     )
 
 
 def drain(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
-    """RUNNING → DRAINING, by the reaper: please look, and stop if nothing is there."""
+    """RUNNING → DRAINING, by the reaper: check, and stop if nothing is there."""
     if wrong := must(lease, State.RUNNING):
         return wrong
-    if lease.wanted(now) or lease.held(now):
-        return Refused("wanted or held")
+    if lease.wanted(now) or lease.inhibitor(now):
+        return Refused("wanted or inhibited")
     return transition(lease, State.DRAINING, by="reaper", reason=reason, now=now, nonce=nonce, clauses=unwanted(now))
 
 
@@ -182,18 +182,18 @@ def resume(
         return Refused(f"the engine that callers wait for does not answer: {lease.dead}")
     clauses = mine(lease, boot_id) if boot_id else ()
     clauses += as_read(lease, "dead") if engines is not None else ()
-    sets = {**CLEAR_WISH, "demand_at": now} if demand else CLEAR_WISH
+    sets = {**CLEAR_WAKE_REQUEST, "demand_at": now} if demand else CLEAR_WAKE_REQUEST
     return transition(lease, State.RUNNING, by=by, reason=reason, now=now, nonce=nonce, clauses=clauses, **sets)
 
 
 def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = "") -> Outcome:
-    """DRAINING → STOPPING, by the agent after the look; it then powers its machine off."""
+    """DRAINING → STOPPING, by the agent after the idle check; it then powers its machine off."""
     if wrong := must(lease, State.DRAINING):
         return wrong
     if lease.boot_id != boot_id:
         return Refused("this lease belongs to another boot")
-    if lease.wanted(now) or lease.held(now):
-        return Refused("wanted or held")
+    if lease.wanted(now) or lease.inhibitor(now):
+        return Refused("wanted or inhibited")
     return transition(
         lease,
         State.STOPPING,
@@ -211,16 +211,16 @@ def force(
     """NEW, STARTING, RUNNING, DRAINING → STOPPING, by the reaper: maxLease, silence, dead engines, hardCap, or by
     `fab stop --force`.
 
-    Decided on what was read: a hold, wish or demand that came meanwhile makes the write fail, and the caller decides
-    again. The wish stays, so that who waits is served by the next start; with `forget` (an operator's stop) it goes.
-    A pin goes: it would start at once what was just forced off. With `dead` (an engine does not answer) that is what is
-    wanted, so it stays, and the stop holds only if the engine is still dead in the table.
+    Decided on what was read: an inhibitor, wake request or demand that came meanwhile makes the write fail, and the
+    caller decides again. The wake request stays, so that who waits is served by the next start; with `forget` (an
+    operator's stop) it goes. A pin goes: it would start at once what was just forced off. With `dead` (an engine does
+    not answer) that is what is wanted, so it stays, and the stop holds only if the engine is still dead in the table.
     """
     if wrong := must(lease, State.NEW, State.STARTING, State.RUNNING, State.DRAINING):
         return wrong
     if dead and not lease.dead:
         return Refused("every engine answers")
-    read = ("hold_nonce", "wish_until", "demand_at", "pin_until") + (("dead", "dead_at") if dead else ())
+    read = ("inhibitors_nonce", "wake_until", "demand_at", "pin_until") + (("dead", "dead_at") if dead else ())
     return transition(
         lease,
         State.STOPPING,
@@ -232,12 +232,14 @@ def force(
         facts={"forced": True},
         **no_sessions(lease, now, nonce),
         **({} if dead else CLEAR_PIN),
-        **(CLEAR_WISH if forget else {}),
+        **(CLEAR_WAKE_REQUEST if forget else {}),
     )
 
 
 def stopped(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") -> Outcome:
-    """STOPPING → STOPPED, by relay or reaper, when EC2 says `stopped` and no stop order is alive. Keeps the wish."""
+    """STOPPING → STOPPED, by relay or reaper, when EC2 says `stopped` and no stop order is alive. Keeps the wake
+    request.
+    """
     if wrong := must(lease, State.STOPPING):
         return wrong
     if lease.order_alive(now):
@@ -260,17 +262,17 @@ def stopped(lease: Lease, *, by: str, now: float, nonce: str, reason: str = "") 
 def fail(lease: Lease, *, by: str, now: float, nonce: str, reason: str, failure: str, order: bool) -> Outcome:
     """STARTING → FAILED, by the reaper (or the relay whose start order was refused).
 
-    With `order` a StopInstances follows; the same write says until when it may land; a hold prevents it. Without,
-    the machine is known to be off. Keeps the wish: a later start needs it.
+    With `order` a StopInstances follows; the same write says until when it may land; an inhibitor prevents it. Without,
+    the machine is known to be off. Keeps the wake_request: a later start needs it.
     """
     if wrong := must(lease, State.STARTING):
         return wrong
     sets: dict[str, Any] = {"order_until": now + STOP_ORDER_LIFE_S} if order else {"stopped_seen": now}
     if order and lease.start_alive(now):
         return Refused("a start order may still land")
-    if order and (held := lease.held(now)):
-        return Refused(f"held by {held.who}")
-    clauses = (no_start(now), NotAfter("hold_until", now)) if order else ()
+    if order and (held := lease.inhibitor(now)):
+        return Refused(f"inhibited by {held.who}")
+    clauses = (no_start(now), NotAfter("inhibited_until", now)) if order else ()
     return transition(
         lease,
         State.FAILED,

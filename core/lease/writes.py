@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from core.lease.record import Hold, Value
+from core.lease.record import Inhibitor, Value
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Write:
     unit: str
     nonce: str
     clauses: tuple[Clause, ...]
-    sets: Mapping[str, Value | tuple[Hold, ...] | None]
+    sets: Mapping[str, Value | tuple[Inhibitor, ...] | None]
     event: Event | None = None  # with an event it is a transition, written in one transaction with it
 
 

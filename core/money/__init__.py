@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core import prices
-from core.contract import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
+from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
+from core.money import prices
 from core.money.ledger import HOUR_S, Interval, host_usd
-from core.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
+from core.money.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What should happen to a host now, and why: `decide(lease, facts, settings, now)`, pure and tested as a table.
 
 The rules stand in `RULES` in the order of the design's section 7; the first that has an opinion wins. A rule takes a
-`Case` and returns a `Decision`, or None: "not my business". To add a rule: a function in `machine.py` (EC2 disagrees),
-`off.py` or `on.py`, a place in `RULES`, rows in `tests/core/test_policy.py`. What is written and ordered for an action
-is in `carry_out.py`; whether it may be is decided once more by the lease's condition, so a decision on old facts does
-nothing rather than harm.
+`Case` and returns a `Decision`, or None: "not my business". To add a rule: a function in `reconcile.py` (EC2
+disagrees), `off.py` or `on.py`, a place in `RULES`, rows in `tests/core/test_policy.py`. What is written and ordered
+for an action is in `carry_out.py`; whether it may be is decided once more by the lease's condition, so a decision on
+old facts does nothing rather than harm.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from core.contract import SKEW_ALERT_S, UnitSettings
+from core.contract.documents import UnitSettings
 from core.lease import Lease, State
-from core.policy import budget, health, machine, near, odd, off, on
+from core.policy import announce, budget, health, off, on, reconcile
 from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
-from core.policy.odd import without_lease
+from core.policy.reconcile import without_lease
 from core.schedule import is_on, next_on
+
+SKEW_ALERT_S: Final = 5.0
+
 
 __all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "without_lease"]
 
 RULES: Final[tuple[Rule, ...]] = (
-    machine.foreign,  # before every rule that acts
-    machine.gone,
-    machine.stopping,
-    machine.starting,
-    machine.stopped_without_us,
-    machine.up_without_us,
+    reconcile.foreign,  # before every rule that acts
+    reconcile.gone,
+    reconcile.stopping,
+    reconcile.starting,
+    reconcile.stopped_without_us,
+    reconcile.up_without_us,
     budget.mark,
     on.hard_cap,
     on.draining,
-    on.held,
+    on.inhibited,
     off.restore,
     off.wanted_off,
     off.pinned,
@@ -41,7 +44,7 @@ RULES: Final[tuple[Rule, ...]] = (
     health.dead,  # before what keeps a host on: who wants it is served by the next start
     on.pinned,
     on.scheduled,
-    on.silent,  # before every rule that drains: a silent agent cannot look
+    on.silent,  # before every rule that drains: a silent agent cannot check
     on.budget,
     on.idle,
     on.running,
@@ -52,7 +55,7 @@ def decide(lease: Lease, facts: Facts, settings: UnitSettings, now: float) -> De
     """The first rule's opinion; every host gets one, in words. `now` is the table's time, s."""
     case = Case(lease, facts, settings, now)
     decision = next(d for d in (rule(case) for rule in RULES) if d is not None)
-    announced = near.soon(case, decision)
+    announced = announce.soon(case, decision)
     decision = dataclasses.replace(decision, soon=announced) if announced else decision
     return decision if decision.alert else _with_standing_alert(case, decision)
 
@@ -65,7 +68,7 @@ def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) ->
     case = Case(lease, facts, settings, now)
     limit, schedule = case.limits.stop_after_s, case.limits.schedule
     idle = lease.state is State.RUNNING and not lease.in_use
-    if idle and limit is not None and case.idle >= limit - near.lead_s(limit):
+    if idle and limit is not None and case.idle >= limit - announce.lead_s(limit):
         return True
     if schedule is None or is_on(schedule, now):
         return False
@@ -75,7 +78,7 @@ def asks_past(lease: Lease, facts: Facts, settings: UnitSettings, now: float) ->
 def _with_standing_alert(case: Case, decision: Decision) -> Decision:
     """What is wrong all the time is told where nothing else is."""
     alert, words = next((s for s in _standing(case) if s[0]), ("", ""))
-    also = "; ".join(part for part in (words, odd.foreign_type(case)) if part)
+    also = "; ".join(part for part in (words, reconcile.foreign_type(case)) if part)
     if case.lease.state is State.FAILED and case.lease.failure:
         alert = case.lease.failure  # or each retry would tell again
     return dataclasses.replace(decision, alert=alert, also=also) if alert or also else decision
@@ -88,7 +91,7 @@ def _standing(case: Case) -> tuple[tuple[str, str], ...]:
     return (
         health.standing(case),
         on.warning(case),
-        odd.twin(case),
+        reconcile.duplicate(case),
         ("tag" if case.limits.problem else "", case.limits.problem),
         ("price" if case.facts.problem else "", case.facts.problem),
         ("clock" if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),

@@ -1,8 +1,8 @@
 """What follows from a decision: the conditional write, and the order to EC2 that the write claims. Pure.
 
 Whatever is done starts with a write that somebody else may win; the order is sent by who won it. The reaper
-(`runtime/reaper/act.py`) sends the writes to the table and the orders to EC2; the forecast (`core/forecast.py`) does
-both to a host that is played. So what `fab explain` says is what the reaper does. To add an action: a member of
+(`runtime/reaper/act.py`) sends the writes to the table and the orders to EC2; the forecast (`core/policy/forecast.py`)
+does both to a host that is played. So what `fab explain` says is what the reaper does. To add an action: a member of
 `core.policy.Action` and a row in `_STEPS`; to add an order: a member of `Order`, and what both do for it.
 """
 
@@ -15,7 +15,8 @@ from typing import Final
 
 from core import ladder
 from core import lease as protocol
-from core.contract import WISH_EXTRA_S, UnitSettings
+from core.contract.documents import UnitSettings
+from core.contract.intervals import WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome
 from core.moments import next_month
 from core.policy.case import Action, Decision
@@ -122,10 +123,12 @@ def _start(d: _Doing) -> Step:
 
 
 def _pre_warm(d: _Doing) -> Step:
-    """Nobody asked: the start carries a wish of the pin's or the schedule's own, which outlives a failed start."""
-    until = d.now + d.settings.start_timeout_s + WISH_EXTRA_S
+    """Nobody asked: the start carries a wake request of the pin's or the schedule's own, which outlives a failed
+    start.
+    """
+    until = d.now + d.settings.start_timeout_s + WAKE_REQUEST_EXTRA_S
     by = f"pin of {d.lease.pin_who}" if d.lease.pinned(d.now) else "schedule"
-    write = protocol.start(d.lease, by="reaper", now=d.now, nonce=d.nonce, wish_until=until, wish_by=by)
+    write = protocol.start(d.lease, by="reaper", now=d.now, nonce=d.nonce, wake_until=until, wake_by=by)
     return Step(write, Order.START)
 
 
@@ -138,7 +141,7 @@ def _unmark(d: _Doing) -> Step:
 
 
 def _refuse(d: _Doing) -> Step:
-    return Step(protocol.drop_wish(d.lease, nonce=d.nonce))
+    return Step(protocol.drop_wake_request(d.lease, nonce=d.nonce))
 
 
 def _drain(d: _Doing) -> Step:

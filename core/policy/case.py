@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from core.contract import UnitSettings
+from core.contract.documents import UnitSettings
 from core.lease import Lease
 from core.overrides import Limits, limits
 from core.soon import Soon
@@ -37,10 +37,10 @@ class Action(StrEnum):
     CLIMB = "climb"  # EC2 let a start fall back to `stopped` for want of capacity: the ladder
     RESTORE = "restore"  # the preferred type again, after the ladder
     START = "start"
-    PRE_WARM = "pre-warm"  # a wish of the schedule's own, then a start
+    PRE_WARM = "pre-warm"  # a wake request of the schedule's own, then a start
     MARK = "mark"  # the lease is to say that the budget is spent
     UNMARK = "unmark"  # and that it no longer is
-    REFUSE = "refuse"  # the budget deletes the wish
+    REFUSE = "refuse"  # the budget deletes the wake request
     DRAIN = "drain"
     FORCE = "force"
     FORCE_DEAD = "force-dead"  # the same for a host whose engine does not answer: it is to start again if wanted
@@ -58,7 +58,7 @@ class Facts:
     wakes: tuple[Wake, ...] = ()  # past ones, oldest first; asked for where `asks_past` says so
     instance_type: str = ""  # "": not known
     ours: bool = True  # the machine's own tags name this unit and this control (`machine.names`)
-    twins: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
+    duplicates: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
 
 
 @dataclass(frozen=True)

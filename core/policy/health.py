@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core import contract
+from core.contract import intervals
 from core.durations import show
 from core.engines import health
 from core.lease import State
@@ -22,7 +22,7 @@ COUNTERS: Final = "counters"
 def dead(case: Case) -> Decision | None:
     """What the agent said a moment ago; of a silent agent's last word nothing follows."""
     lease, limit = case.lease, case.settings.engine_timeout_s
-    if lease.state is not State.RUNNING or not lease.dead or case.age(lease.agent_at) >= contract.SILENT_AFTER_S:
+    if lease.state is not State.RUNNING or not lease.dead or case.age(lease.agent_at) >= intervals.SILENT_AFTER_S:
         return None
     age = case.age(lease.dead_at)
     if lease.busy or age < limit:
@@ -47,8 +47,8 @@ def standing(case: Case) -> tuple[str, str]:
 
 
 def _next(case: Case, age: float) -> str:
-    if case.lease.held(case.now):
-        return "left alone while the host is held"
+    if case.lease.inhibitor(case.now):
+        return "left alone while the host is inhibited"
     if case.lease.busy:
         return "its unit is restarted; the host stays on, since its other engines are in use"
     left = case.settings.engine_timeout_s - age

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core import contract, ladder
+from core import ladder
+from core.contract import intervals
 from core.durations import show
 from core.lease import Lease, State
 from core.policy.case import Action, Case, Decision, keep
@@ -39,13 +40,13 @@ def wanted_off(case: Case) -> Decision | None:
     if case.over_budget:
         return Decision(Action.REFUSE, case.budget_words, alert="budget")
     if lease.order_alive(now):
-        return keep("wanted; a stop order may still land", (lease.order_until or now) + contract.ORDER_MARGIN_S)
+        return keep("wanted; a stop order may still land", (lease.order_until or now) + intervals.ORDER_MARGIN_S)
     if case.facts.machine != "stopped":
         return keep(f"wanted; EC2 says {case.facts.machine}")
     wait = _retry_wait(lease)
     if case.age(None) < wait:
         return keep(f"wanted; {lease.reason}; tried again in {show(wait - case.age(None))}", lease.since + wait)
-    return Decision(Action.START, f"wanted by {lease.wish_by}")
+    return Decision(Action.START, f"wanted by {lease.wake_by}")
 
 
 def _retry_wait(lease: Lease) -> float:
@@ -76,7 +77,7 @@ def off(case: Case) -> Decision | None:
         return None
     words = lease.reason if lease.state is State.STOPPED else f"failed: {lease.reason}"
     if schedule is None:
-        return keep(f"off: {words}", alert="budget" if case.over_budget else "")  # told once, not once a wish
+        return keep(f"off: {words}", alert="budget" if case.over_budget else "")  # told once, not once a wake request
     at = _warm_at(case, schedule)
     if now < at:
         return keep(f"off: {words}; the schedule starts it in {show(at - now)}", at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from core import contract
+from core.contract import intervals
 from core.durations import show
 from core.lease import State
 from core.policy.case import Action, Case, Decision, keep
@@ -21,7 +21,7 @@ BUDGET_IDLE_S: Final = 60.0  # with the budget spent a host stops this soon afte
 
 
 def hard_cap(case: Case) -> Decision | None:
-    """Bounds everything, holds and demand too. Off by default."""
+    """Bounds everything, inhibitors and demand too. Off by default."""
     cap, up = case.settings.hard_cap_s, case.age(case.lease.ready_at)
     if not cap or up < cap or case.lease.state not in BOUNDED:
         return None
@@ -35,19 +35,22 @@ def draining(case: Case) -> Decision | None:
         return None
     if lease.pinned(case.now):
         return Decision(Action.RESUME, f"pinned by {lease.pin_who} meanwhile")
-    if case.age(None) >= contract.DRAIN_TIMEOUT_S:
-        return Decision(Action.RESUME, f"not done draining within {show(contract.DRAIN_TIMEOUT_S)}")
-    return keep(f"draining: {lease.reason}", lease.since + contract.DRAIN_TIMEOUT_S)
+    if case.age(None) >= intervals.DRAIN_TIMEOUT_S:
+        return Decision(Action.RESUME, f"not done draining within {show(intervals.DRAIN_TIMEOUT_S)}")
+    return keep(f"draining: {lease.reason}", lease.since + intervals.DRAIN_TIMEOUT_S)
 
 
-def held(case: Case) -> Decision | None:
+def inhibited(case: Case) -> Decision | None:
     """Somebody is at work on the host: nothing below stops it, but for maxLease where all of them are sessions."""
-    hold = case.lease.held(case.now)
-    if hold is None or case.lease.state in (State.STOPPED, State.FAILED):
+    inhibitor = case.lease.inhibitor(case.now)
+    if inhibitor is None or case.lease.state in (State.STOPPED, State.FAILED):
         return None
-    if not case.lease.held_past_max_lease(case.now) and (over := max_lease(case)):
+    if not case.lease.inhibited_past_max_lease(case.now) and (over := max_lease(case)):
         return over
-    return keep(f"held by {hold.who} ({hold.why}) for another {show(hold.until - case.now)}", hold.until)
+    return keep(
+        f"inhibited by {inhibitor.who} ({inhibitor.why}) for another {show(inhibitor.until - case.now)}",
+        inhibitor.until,
+    )
 
 
 def max_lease(case: Case) -> Decision | None:
@@ -84,9 +87,9 @@ def new(case: Case) -> Decision | None:
     if case.lease.state is not State.NEW:
         return None
     age = case.age(None)
-    if age >= contract.NEW_ALERT_S:
+    if age >= intervals.NEW_ALERT_S:
         return keep(f"new for {show(age)} and never ready; run `fab deploy -s {case.settings.stack}`", alert="new")
-    return keep(f"new for {show(age)}; not deployed yet", case.lease.since + contract.NEW_ALERT_S)
+    return keep(f"new for {show(age)}; not deployed yet", case.lease.since + intervals.NEW_ALERT_S)
 
 
 def pinned(case: Case) -> Decision | None:
@@ -94,7 +97,7 @@ def pinned(case: Case) -> Decision | None:
     lease = case.lease
     if not lease.pinned(case.now) or lease.pin_until is None:
         return None
-    silent = lease.state is State.RUNNING and case.age(lease.agent_at) >= contract.SILENT_AFTER_S
+    silent = lease.state is State.RUNNING and case.age(lease.agent_at) >= intervals.SILENT_AFTER_S
     why = f" ({lease.pin_why})" if lease.pin_why else ""
     words = f"pinned by {lease.pin_who}{why} for another {show(lease.pin_until - case.now)}"
     return keep(words, lease.pin_until, "silent" if silent else "")
@@ -106,7 +109,7 @@ def scheduled(case: Case) -> Decision | None:
     if schedule is None:
         return None
     change = next_change(schedule, case.now)
-    silent = case.lease.state is State.RUNNING and case.age(case.lease.agent_at) >= contract.SILENT_AFTER_S
+    silent = case.lease.state is State.RUNNING and case.age(case.lease.agent_at) >= intervals.SILENT_AFTER_S
     if is_on(schedule, case.now):
         alert = "silent" if silent else ""
         return keep(f"the schedule says on for another {show(change - case.now)}", change, alert)
@@ -118,11 +121,11 @@ def scheduled(case: Case) -> Decision | None:
 def silent(case: Case) -> Decision | None:
     """The agent's silence is activity, but not for ever: nothing before `maxSilence`, then the stop is forced.
 
-    Comes before every rule that drains, since a silent agent cannot look.
+    Comes before every rule that drains, since a silent agent cannot check.
     """
     lease, limit = case.lease, case.settings.max_silence_s
     quiet = case.age(lease.agent_at)
-    if lease.state is not State.RUNNING or quiet < contract.SILENT_AFTER_S:
+    if lease.state is not State.RUNNING or quiet < intervals.SILENT_AFTER_S:
         return None
     if quiet >= limit:
         reason = f"the agent was silent for {show(quiet)}, the limit is {show(limit)}"
@@ -142,7 +145,7 @@ def budget(case: Case) -> Decision | None:
 
 
 def idle(case: Case) -> Decision | None:
-    """Nobody asked for `stopAfter`: the agent is asked to look."""
+    """Nobody asked for `stopAfter`: the agent is asked to check."""
     stop_after = case.stop_after_s
     if stop_after is None or case.lease.in_use:
         return None
@@ -158,7 +161,7 @@ def _flap_words(case: Case) -> str:
 
 def _drain(case: Case, reason: str, alert: str = "") -> Decision:
     if case.lease.wanted(case.now):
-        return keep(f"wanted by {case.lease.wish_by}", case.lease.wish_until)
+        return keep(f"wanted by {case.lease.wake_by}", case.lease.wake_until)
     return Decision(Action.DRAIN, reason, alert=alert)
 
 

@@ -7,7 +7,7 @@
     notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
     resolve.py   profile + settings → UnitSettings, the document that the reaper reads
-    schema.py    JSON Schema for editors (`python -m components.schema` writes stacks/schema.json)
+    schema.py    JSON Schema for editors (`python -m tools.settings_pages` writes stacks/schema.json)
     manual.py    the same for people (and docs/settings.md)
 
 Only this package of core may import pydantic; run time (`runtime/`) never imports it.

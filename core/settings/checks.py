@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final, Literal
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from core import contract, durations, instance_types, zones
+from core import durations, instance_types, zones
+from core.contract import network
 from core.errors import SettingsError
 from core.settings.suggest import closest
 
@@ -32,7 +33,7 @@ WIDEST_V6: Final = 16
 PASSWORD_SHORTEST: Final = 8
 PASSWORD_LONGEST: Final = 72  # bcrypt, which Open WebUI uses, reads no more
 _ORIGIN_PATTERN: Final = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::\d{1,5})?"
-_QUEUE_SCHEMA: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": contract.QUEUE_LIMIT}
+_QUEUE_SCHEMA: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": network.QUEUE_LIMIT}
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
 
 
@@ -95,10 +96,10 @@ def _origin(text: str) -> str:
 
 
 def _queue(count: int) -> int:
-    if count > contract.QUEUE_LIMIT:
+    if count > network.QUEUE_LIMIT:
         raise ValueError(
-            f"is more than {contract.QUEUE_LIMIT}: the gateway has {contract.API_CONNECTIONS_MAX} connections for "
-            f"callers, one key has {contract.KEY_REQUESTS_MAX} requests at most, and who waits keeps one of both"
+            f"is more than {network.QUEUE_LIMIT}: the gateway has {network.API_CONNECTIONS_MAX} connections for "
+            f"callers, one key has {network.KEY_REQUESTS_MAX} requests at most, and who waits keeps one of both"
         )
     return count
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from core import contract
+from core.contract import network
 from core.errors import SettingsError
 from core.settings import keys, messages, notify
 from core.settings.checks import KEY_FILE, KEYGEN
@@ -139,7 +139,7 @@ def _chat(settings: StackSettings) -> list[str]:
         return _chat_room(settings, gateway)
     return [
         f"{_PREFIX}webui.host: {messages.show(settings.webui.host)} needs a gateway: without one nothing answers on "
-        f"port {contract.CHAT_PORT} while the host is off. Take away `{_PREFIX}gateway: none`, or set none here"
+        f"port {network.CHAT_PORT} while the host is off. Take away `{_PREFIX}gateway: none`, or set none here"
     ]
 
 

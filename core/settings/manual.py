@@ -11,7 +11,7 @@ from core.settings.schema import document as schema_document
 
 _HEAD: Final = """# Settings
 
-<!-- Made by `python -m components.schema` from core/settings/model.py; a test says when it is no longer current. -->
+<!-- Made by `python -m tools.settings_pages` from core/settings/model.py; a test says when it is no longer current. -->
 
 One file a stack: `stacks/Pulumi.<stack>.yaml`, all keys under `config:`. A wrong value stops `pulumi preview` with its
 path, the value and what is allowed. Durations are written `20s`, `30m`, `1h30m`, `2d`; sizes have their unit in the

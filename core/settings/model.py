@@ -1,7 +1,7 @@
 """The keys of a stack file, each with a default (or it must be set), a unit in its name or doc, and a check.
 
 In the file keys are `pilotlight:<section>` in camelCase; here they are attributes in snake_case. A new key: a field
-below with a description, `python -m components.schema`, and a case in `tests/core/test_settings.py`.
+below with a description, `python -m tools.settings_pages`, and a case in `tests/core/test_settings.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from core import contract, instance_types
+from core import instance_types
+from core.contract import network, paths, table
 from core.profiles import PROFILES, Schedule
 from core.settings import flags as flag_rules
 from core.settings import notify as notify_rules
@@ -54,7 +55,7 @@ from core.settings.checks import (
 )
 from core.settings.models import Model
 
-ENGINES_MAX = contract.ENGINE_PORT_LAST - contract.ENGINE_PORT_FIRST + 1
+ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
 
 
 class Section(BaseModel):
@@ -136,8 +137,11 @@ class Gateway(Section):
     )
     queue_max: QueueMax = Field(
         default=100,
-        description=f"Requests that may wait while the host starts, at most {contract.QUEUE_LIMIT}; more are answered "
+        description=f"Requests that may wait while the host starts, at most {network.QUEUE_LIMIT}; more are answered "
         "429.",
+    )
+    queue_timeout: Duration = Field(
+        default=540.0, description="How long a request waits there; the OpenAI client waits 10m."
     )
 
 
@@ -150,7 +154,7 @@ class Webui(Section):
         "there is no gateway.",
     )
     image: ContainerImage = Field(
-        default=contract.WEBUI_IMAGE, description="Container image, best with its digest: NAME:TAG@sha256:…"
+        default=paths.WEBUI_IMAGE, description="Container image, best with its digest: NAME:TAG@sha256:…"
     )
     memory_mib: Annotated[int, Field(ge=512, le=65536)] = Field(
         default=1280, alias="memoryMiB", description="The container's limit, MiB; about 800 are in use."
@@ -257,9 +261,6 @@ class Idle(Section):
         default=600.0, description="An engine that does not answer is restarted; after this the host is."
     )
     hard_cap: DurationOrOff = Field(default=0.0, description="Longest time awake, demand or not; off: no bound.")
-    hold_for: Duration = Field(
-        default=540.0, description="How long a request waits for the host; the OpenAI client waits 10m."
-    )
     schedule: CronPair | None = Field(
         default=None, description="{startAt, stopAt}: two cron expressions. Default: the profile's."
     )
@@ -283,7 +284,7 @@ Url = Annotated[str | None, BeforeValidator(notify_rules.checked_url), WithJsonS
 
 
 class Webhook(Section):
-    """One receiver of notices. `url` is None where the file has it encrypted, and is a secret in any case."""
+    """One receiver of notifications. `url` is None where the file has it encrypted, and is a secret in any case."""
 
     url: Url = Field(repr=False, description="https; a secret: `pulumi config set --secret`.")
     format: Literal["json", "slack"] | None = Field(
@@ -393,6 +394,11 @@ class StackSettings(Section):
         return (self.gateway or Gateway()).queue_max
 
     @property
+    def queue_timeout(self) -> float:
+        """How long a request waits there, s."""
+        return (self.gateway or Gateway()).queue_timeout
+
+    @property
     def chat_on(self) -> Literal["gateway", "host"] | None:
         """The machine that the chat page runs on; None: there is none."""
         wanted = self.webui.host or ("gateway" if self.gateway else "none")
@@ -401,8 +407,8 @@ class StackSettings(Section):
     @property
     def unit(self) -> str:
         """The lease's pk."""
-        return contract.unit_name(self.stack)
+        return table.unit_name(self.stack)
 
     def engine_port(self, name: str) -> int:
         """The port of an engine: the first port for the first engine of the stack file, and so on."""
-        return contract.ENGINE_PORT_FIRST + list(self.engines).index(name)
+        return network.ENGINE_PORT_FIRST + list(self.engines).index(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.contract import SCHEMA_VERSION, UnitSettings
+from core.contract.documents import SCHEMA_VERSION, UnitSettings
 from core.money import Shape
 from core.profiles import PROFILES, Schedule
 from core.settings.model import Idle, StackSettings

@@ -1,4 +1,4 @@
-"""JSON Schema of a stack file, for editors. `python -m components.schema` writes it to stacks/schema.json."""
+"""JSON Schema of a stack file, for editors. `python -m tools.settings_pages` writes it to stacks/schema.json."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def of_computer(folder: Path) -> Credentials:
 
 
 def may(holder: Holder, service: str, action: str) -> bool:
-    """Whether a holder may make this call. What a role may on AWS is the policies' (`components/policies.py`)."""
+    """Whether a holder may make this call. What a role may on AWS is the policies' (`components/aws/policies.py`)."""
     if holder is Holder.COMPUTER:
         return True
     if holder is Holder.POLLER:

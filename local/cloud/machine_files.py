@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from core.contract import ARCHIVES, CACHE_ENV
+from core.contract.paths import ARCHIVES, CACHE_ENV
 from local import trust
 from local.cloud.site import REGION, Site
 

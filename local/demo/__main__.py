@@ -8,7 +8,7 @@ import sys
 
 from rich.table import Table
 
-from core.contract import Outputs
+from core.contract.documents import Outputs
 from core.errors import PilotlightError
 from local.cloud import client
 from local.demo.figures import LIMITS, MEANING, Figures

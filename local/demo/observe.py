@@ -17,19 +17,10 @@ from typing import Any, TypeVar
 import docker
 from boto3.dynamodb.types import TypeDeserializer
 
-from core.contract import (
-    AGENT_UNIT,
-    ENGINE_UNIT,
-    LAST_EPOCH,
-    RELAY_UNIT,
-    SK_LEASE,
-    SSH_PORT,
-    TABLE_PK,
-    TABLE_SK,
-    WEBUI_CONTAINER,
-    Outputs,
-    sk_event,
-)
+from core.contract.documents import Outputs
+from core.contract.network import SSH_PORT
+from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, WEBUI_CONTAINER
+from core.contract.table import LAST_EPOCH, SK_LEASE, TABLE_PK, TABLE_SK, sk_event
 from core.errors import CloudError
 from local.cloud.client import Cloud
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from core.contract import Outputs
+from core.contract.documents import Outputs
 from core.errors import CloudError, DeployError
 from core.settings import StackSettings, stop_after_s
 from local.cloud import client
@@ -130,10 +130,10 @@ class Story:
             draining = self.watch.wait_state("DRAINING", after_epoch=epoch)
             seen = time.time()
             said.append(f"DRAINING: {draining['reason']}")
-        with self.tell_line.step("Fence, door, look") as said:
+        with self.tell_line.step("Cordon, admission, idle check") as said:
             self.watch.wait_state("STOPPING", after_epoch=int(draining["epoch"]), timeout_s=60)
             said.append(
-                "STOPPING: the gateway fenced, the host shut its door, looked, found nothing and turns itself off"
+                "STOPPING: the gateway cordoned the host, the host closed admission, found nothing and turns itself off"
             )
         with self.tell_line.step("Machine going down") as said:
             off = self.watch.wait_off()

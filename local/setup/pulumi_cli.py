@@ -1,7 +1,8 @@
 """The Pulumi CLI, by one of three ways: on PATH, by Pulumi's own installer, or built from its pinned Go modules.
 
 Tried in this order; `--cli WAY` or PILOTLIGHT_PULUMI_CLI forces one. Why one was passed over is said. The result is a
-folder with `pulumi`, `pulumi-language-python` and `pulumi-language-python-exec`, recorded for `tools.pulumi_bin()`.
+folder with `pulumi`, `pulumi-language-python` and `pulumi-language-python-exec`, recorded for
+`local.setup.tools.pulumi_bin()`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.contract import WEBUI_IMAGE, image_registry
+from core.contract.paths import WEBUI_IMAGE, image_registry
 from local.setup import base_image, browser, daemon, packages, prefetch, pulumi_cli, tools, webui_image
 from local.setup.graph import Step
 from local.setup.site import Say, Site

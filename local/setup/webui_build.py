@@ -20,7 +20,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
 from core import versions
-from core.contract import WEBUI_IMAGE
+from core.contract.paths import WEBUI_IMAGE
 from core.errors import SetupError
 from local.setup import tools
 

@@ -1,8 +1,8 @@
 """The chat page's image. Where its registry can be reached, machines pull it; else it is built here once, from PyPI.
 
 What is built has the official image's name and layout, so that one `docker run` is right for both, and lies as an
-archive in the cache, which machines see (`core.contract.ARCHIVES`). The stamp beside it holds the recipe's hash: an
-edited recipe is built anew.
+archive in the cache, which machines see (`core.contract.paths.ARCHIVES`). The stamp beside it holds the recipe's hash:
+an edited recipe is built anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from core.contract import ARCHIVES, REGISTRY_ANSWERS, WEBUI_IMAGE, image_archive, image_registry
+from core.contract.paths import ARCHIVES, REGISTRY_ANSWERS, WEBUI_IMAGE, image_archive, image_registry
 from local.cloud.machine_files import acquire_options
 from local.folders import CHECKOUT
 from local.setup import prefetch, tools

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remote.facts import Facts, Query
+from remote.machines.facts import Facts, Query
 
 STAMPS: Final = "/var/lib/pilotlight/applied"  # on machines: what was applied last, one small file a thing
 

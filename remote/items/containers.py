@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.contract import ARCHIVES, CACHE_ENV, REGISTRY_ANSWERS, image_archive, image_registry
-from remote.facts import Facts, Query
+from core.contract.paths import ARCHIVES, CACHE_ENV, REGISTRY_ANSWERS, image_archive, image_registry
 from remote.items import STAMPS, Order
 from remote.items.system import Packages
 from remote.items.units import Unit
+from remote.machines.facts import Facts, Query
 
 DOCKERD: Final = ("/usr/sbin/dockerd", "/usr/bin/dockerd")  # Debian's package; Ubuntu's and docker.com's
 DOCKER_PACKAGE: Final = "docker.io"  # both Debian and Ubuntu maintain it; one from docker.com is left as it is

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from remote.facts import Facts, FileFact, Query
 from remote.items import Order
+from remote.machines.facts import Facts, FileFact, Query
 
 
 @dataclass(frozen=True)

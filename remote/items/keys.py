@@ -1,12 +1,14 @@
-"""API keys on the gateway: only SHA-256 hashes, in a map that HAProxy reads. `remote/keys.py` mints and adds them."""
+"""API keys on the gateway: only SHA-256 hashes, in a map that HAProxy reads. `remote/services/keys.py` mints and adds
+them.
+"""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
-from remote.facts import Facts, Query
 from remote.items import Order
+from remote.machines.facts import Facts, Query
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from core.contract import CACHE_ENV, ENGINE_USER, ENGINE_VENV, MODELS_DIR
+from core.contract.paths import CACHE_ENV, ENGINE_USER, ENGINE_VENV, MODELS_DIR
 from core.engines.model_source import Kind, parse
 from core.errors import DeployError, SettingsError
-from remote.facts import Facts, Query
 from remote.items import Item, Order
 from remote.items.venvs import ENVIRONMENT, UV
+from remote.machines.facts import Facts, Query
 
 CONVERT: Final = Path(__file__).parent.parent / "scripts" / "gguf_to_safetensors.py"
 

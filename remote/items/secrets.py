@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from remote.facts import Facts, Query
 from remote.items import Order
+from remote.machines.facts import Facts, Query
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from remote.facts import Facts, Query
 from remote.items import Order
+from remote.machines.facts import Facts, Query
 
 APT: Final = Path(__file__).parent.parent / "scripts" / "apt.sh"
 NVIDIA_DRIVER: Final = "nvidia-driver-580-server"  # Ubuntu 24.04's server branch for CUDA 13 (torch 2.11 and newer)

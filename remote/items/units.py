@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from remote.facts import Facts, Query
 from remote.items import STAMPS, Order
+from remote.machines.facts import Facts, Query
 
 
 class Hashed(Protocol):
@@ -35,7 +35,7 @@ class Unit:
     name: str
     applied: str
     reload: bool = False  # `reload-or-restart` instead of `restart`
-    wait_for_hold: bool = False  # apply.py starts it only when the hold stands
+    wait_for_inhibitor: bool = False  # apply.py starts it only when the inhibitor stands
     slow: bool = False
 
     @property

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from core import versions
-from remote.facts import Facts, Query
 from remote.items import Order
+from remote.machines.facts import Facts, Query
 
 TOOLS: Final = "/opt/pilotlight/tools"
 UV: Final = f"{TOOLS}/bin/uv"

@@ -1,6 +1,7 @@
 """Runs on a machine: prints its facts as one JSON object. Standard library only, Python 3.10 and newer, no writes.
 
-`remote/facts.py` appends a call of `main` with the query. Nothing here may fail as a whole: a missing file is a fact.
+`remote/machines/facts.py` appends a call of `main` with the query. Nothing here may fail as a whole: a missing file is
+a fact.
 """
 
 import grp

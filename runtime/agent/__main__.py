@@ -6,20 +6,20 @@ import logging
 import sys
 import time
 
-from core.contract import HostConfig
+from core.contract.documents import HostConfig
 from core.errors import PilotlightError
 from runtime import aws
+from runtime.agent.admission import Admission
 from runtime.agent.agent import Agent
-from runtime.agent.door import Door
 from runtime.agent.engines import Engine
-from runtime.agent.heard import Heard
-from runtime.agent.last_words import Shipper
-from runtime.agent.look import connections_to
+from runtime.agent.idle_check import connections_to
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
 from runtime.agent.sessions import Sessions
-from runtime.lease_store.dynamodb import DynamoLeaseStore
-from runtime.power.metadata import instance_type
+from runtime.agent.shutdown_report import Shipper
+from runtime.agent.table_seen import Heard
+from runtime.backends.leases.dynamodb import DynamoLeaseStore
+from runtime.backends.power.metadata import instance_type
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
 
 def _agent(config: HostConfig) -> Agent:
     engines = [Engine(e) for e in config.engines]
-    door = Door([e.port for e in engines])
+    admission = Admission([e.port for e in engines])
     store = DynamoLeaseStore(config.table, config.region)
     machine = Machine()
     return Agent(
@@ -47,10 +47,10 @@ def _agent(config: HostConfig) -> Agent:
         store,
         machine,
         engines,
-        door=door,
+        admission=admission,
         connections=connections_to,
         heard=Heard().write,
-        last_words=Shipper(config, store, machine),
+        shutdown_report=Shipper(config, store, machine),
         instance_type=instance_type,
         sessions=Sessions(),
     )

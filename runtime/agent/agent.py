@@ -4,9 +4,9 @@
 a crash. Every write names instance and boot. A table that does not answer changes nothing here, and what it said is
 believed for `max_silence_s` only; then the machine is the dead-man's switch's, a program of its own (`dead_man.py`).
 
-The door is shut from this boot's first tick until this boot is RUNNING, so that a relay that still believes in the
+Admission is closed from this boot's first tick until this boot is RUNNING, so that a relay that still believes in the
 boot before sends nothing into a start that may yet fail (ADR 4). The agent's own probes come from root on the
-loopback, which the door lets through.
+loopback, which admission lets through.
 """
 
 from __future__ import annotations
@@ -18,33 +18,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from core import lease as protocol
-from core.contract import (
-    AGENT_TICK_S,
-    HEARTBEAT_S,
-    LEASE_READ_OTHERWISE_S,
-    LEASE_READ_RUNNING_S,
-    HostConfig,
-)
+from core.contract.documents import HostConfig
+from core.contract.intervals import AGENT_TICK_S, HEARTBEAT_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.errors import LeaseError
 from core.lease import ON, Lease, Outcome, Refused, State, Value
-from runtime.agent.door import DoorError, DoorLike
+from runtime.agent.admission import AdmissionError, AdmissionLike
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Engine
-from runtime.agent.heard import Answer
-from runtime.agent.look import Lister, look
+from runtime.agent.idle_check import Lister, idle_check
 from runtime.agent.machine import MachineLike
 from runtime.agent.pulse import NOTHING, Pulse
 from runtime.agent.sessions import Sessions, nobody
-from runtime.lease_store import LeaseStore, StoreUnavailable, create
+from runtime.agent.table_seen import Answer
+from runtime.backends.leases import LeaseStore, StoreUnavailable, create
 
 log = logging.getLogger("pilotlight.agent")
 RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
 RETRY_POWER_OFF_S: Final = 10.0
-RETRY_DOOR_S: Final = 2.0  # before RUNNING the door is looked at this rarely, and shut where it is not
+RETRY_ADMISSION_S: Final = 2.0  # before RUNNING admission is looked at this rarely, and closed where it is not
 
 
-class LastWordsLike(Protocol):
-    """What the agent needs of `last_words.Shipper`."""
+class ShutdownReportLike(Protocol):
+    """What the agent needs of `shutdown_report.Shipper`."""
 
     def ship(self, lease: Lease, now: float) -> None: ...
 
@@ -61,17 +56,17 @@ class Agent:
         machine: MachineLike,
         engines: Sequence[Engine],
         *,
-        door: DoorLike,
+        admission: AdmissionLike,
         connections: Lister,
         heard: Callable[[Answer], None] = lambda _: None,
-        last_words: LastWordsLike | None = None,
+        shutdown_report: ShutdownReportLike | None = None,
         instance_type: Callable[[], str] = lambda: "",
         sessions: Sessions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
-        self._engines, self._door, self._connections, self._clock = engines, door, connections, clock
-        self._heard, self._last_words, self._instance_type = heard, last_words, instance_type
+        self._engines, self._admission, self._connections, self._clock = engines, admission, connections, clock
+        self._heard, self._shutdown_report, self._instance_type = heard, shutdown_report, instance_type
         self._sessions = sessions or nobody()
         began = clock()
         self._lease: Lease | None = None
@@ -83,9 +78,9 @@ class Agent:
         self._ask_again: dict[str, float] = {}
         self._pulse = Pulse(engines, machine, clock)
         self._drain: Drain | None = None
-        self._door_open: bool | None = None  # None: not known yet
+        self._admission_open: bool | None = None  # None: not known yet
         self._boot_looked_at = False
-        self._shut_again = began
+        self._close_again = began
         self._off_again = 0.0
         self._said: dict[str, str] = {}
 
@@ -102,15 +97,15 @@ class Agent:
                 self._act()
             else:
                 self._beat_if_due()
-        except DoorError as error:
-            self._say("door", str(error))
+        except AdmissionError as error:
+            self._say("admission", str(error))
         return self._pause()
 
     def _begin(self) -> None:
-        """Before the table is asked: the door is shut, unless this boot was ready under an agent before this one."""
+        """Before the table is asked: admission is closed, unless this boot was ready under an agent before this one."""
         self._boot_looked_at = True
         if not self._machine.was_ready():
-            self._shut_until_ready()
+            self._closed_until_ready()
 
     def _pause(self) -> float:
         lease = self._lease
@@ -144,8 +139,8 @@ class Agent:
         self._table_now, self._read_at = reading.now, self._clock()
         self._answered_at = self._read_at
         self._lease = reading.lease
-        hold = reading.lease.held(reading.now) if reading.lease else None
-        self._heard(Answer(self._read_at, self._read_at + hold.until - reading.now if hold else 0.0))
+        inhibitor = reading.lease.inhibitor(reading.now) if reading.lease else None
+        self._heard(Answer(self._read_at, self._read_at + inhibitor.until - reading.now if inhibitor else 0.0))
         if reading.lease is None:
             self._create()
         self._next_read = self._clock() + self._read_every()
@@ -196,18 +191,20 @@ class Agent:
         if lease.state not in ON:
             self._say("lease", f"the lease is {lease.state} and not of this boot: waiting")
             return
-        self._shut_until_ready()
+        self._closed_until_ready()
         boot, machine = self._machine.boot_id, self._config.instance_id
         claim = protocol.claim_boot(lease, instance_id=machine, boot_id=boot, now=self._now(), nonce=_nonce())
         if self._write(claim):
             self._say("lease", f"claimed by boot {boot}")
             self._proved.clear()
-            if self._last_words:
-                self._last_words.look_back(lease, self._now())
+            if self._shutdown_report:
+                self._shutdown_report.look_back(lease, self._now())
 
     def _prove(self, lease: Lease) -> None:
-        """NEW, STARTING: one real completion of every engine behind the shut door, then RUNNING and the door opens."""
-        self._shut_until_ready()
+        """NEW, STARTING: one real completion of every engine behind the close admission, then RUNNING and admission
+        opens.
+        """
+        self._closed_until_ready()
         for engine in self._engines:
             if engine.name not in self._proved and self._clock() >= self._ask_again.get(engine.name, 0.0):
                 self._ask(engine)
@@ -242,10 +239,10 @@ class Agent:
         return facts
 
     def _run(self, lease: Lease) -> None:
-        """RUNNING: the door is open, and an agent of this boot that comes later knows that it was."""
+        """RUNNING: admission is open, and an agent of this boot that comes later knows that it was."""
         self._drain = None
         self._pulse.knew(dict.fromkeys(lease.dead_engines, self._clock() - self._now() + (lease.dead_at or 0.0)))
-        self._open_door()
+        self._open_admission()
         self._sessions.running(lease, self._now())
         if not self._machine.was_ready():
             self._machine.note_ready()
@@ -254,63 +251,63 @@ class Agent:
         """STOPPED, FAILED under a running machine: the reaper's business."""
 
     def _off(self, lease: Lease) -> None:
-        """STOPPING of this boot: off. After our own look the engines are idle and need no time to end."""
+        """STOPPING of this boot: off. After our own idle check the engines are idle and need no time to end."""
         if self._clock() < self._off_again:
             return
         proved_idle = lease.by == "agent"
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
-        self._keep_shut("before the machine goes off")
+        self._keep_closed("before the machine goes off")
         self._sessions.going_off(lease)
-        if self._last_words:  # before the order: idle engines are killed right after it
-            self._last_words.ship(lease, self._now())
+        if self._shutdown_report:  # before the order: idle engines are killed right after it
+            self._shutdown_report.ship(lease, self._now())
         self._off_again = self._clock() + RETRY_POWER_OFF_S
         self._machine.power_off(lease.reason, idle_engines=[e.name for e in self._engines] if proved_idle else ())
 
     # ------------------------------------------------------------ the stop
     def _stop(self, lease: Lease) -> None:
-        """DRAINING: fence, door, look, and either our stop or our veto."""
+        """DRAINING: cordon, admission, idle check, and either our stop or our veto."""
         drain = self._this_drain(lease.epoch)
         now = self._clock()
-        if lease.wanted(self._now()) or lease.held(self._now()):
+        if lease.wanted(self._now()) or lease.inhibitor(self._now()):
             drain.given_up = drain.given_up or "somebody wants or holds the host"
         self._sessions.draining(lease)
         if who := self._sessions.working():
             drain.given_up = drain.given_up or f"somebody works here: {who}"
-        step = drain.next(now, fenced=lease.fence_epoch == lease.epoch)
-        if step is Step.SHUT:
+        step = drain.next(now, cordoned=lease.cordon_epoch == lease.epoch)
+        if step is Step.CLOSE:
             self._shut_for(drain)
-        elif step is Step.LOOK:
-            drain.saw(look(self._engines, self._connections), self._clock())
+        elif step is Step.CHECK:
+            drain.saw(idle_check(self._engines, self._connections), self._clock())
         elif step is Step.QUIET:
             drain.again()
             boot = self._machine.boot_id
-            if not self._door.is_shut():
-                drain.given_up = "somebody opened the door"
+            if not self._admission.is_closed():
+                drain.given_up = "somebody opened admission"
             elif self._write(protocol.stop(lease, boot_id=boot, now=self._now(), nonce=_nonce())):
                 self._next_read = self._clock()
         elif step is Step.GIVE_UP:
             self._veto(lease, drain)
 
     def _this_drain(self, epoch: int) -> Drain:
-        """The drain of this epoch. A door that a crashed agent left shut stays shut, and counts from now."""
+        """The drain of this epoch. An admission that a crashed agent left closed stays closed, and counts from now."""
         if self._drain is None or self._drain.epoch != epoch:
             self._drain = Drain(epoch, self._clock())
-            if self._door_open is None and self._door.is_shut():
-                self._door_open, self._drain.door_at, self._drain.stop_tried = False, self._clock(), True
+            if self._admission_open is None and self._admission.is_closed():
+                self._admission_open, self._drain.closed_at, self._drain.stop_tried = False, self._clock(), True
         return self._drain
 
     def _shut_for(self, drain: Drain) -> None:
         try:
-            self._shut_door()
-        except DoorError as error:
-            drain.given_up = f"the door does not shut: {error}"
+            self._close_admission()
+        except AdmissionError as error:
+            drain.given_up = f"admission does not close: {error}"
             return
-        drain.door_at = self._clock()
+        drain.closed_at = self._clock()
 
     def _veto(self, lease: Lease, drain: Drain) -> None:
-        """Back to RUNNING, in the table first. Where the table is silent the door opens all the same, unless a stop
-        of ours may have been written: then it stays shut until the table says that it was not.
+        """Back to RUNNING, in the table first. Where the table is silent admission opens all the same, unless a stop
+        of ours may have been written: then it stays closed until the table says that it was not.
         """
         outcome = protocol.resume(
             lease,
@@ -322,36 +319,36 @@ class Agent:
             demand=drain.by_demand,
         )
         if self._write(outcome) or not drain.stop_tried:
-            self._open_door()
+            self._open_admission()
 
-    # ------------------------------------------------------------ door and counters
-    def _open_door(self) -> None:
-        if self._door_open is not True:
-            self._door.open()
-            self._door_open = True
+    # ------------------------------------------------------------ admission and counters
+    def _open_admission(self) -> None:
+        if self._admission_open is not True:
+            self._admission.open()
+            self._admission_open = True
 
-    def _shut_until_ready(self) -> None:
-        """Shut before RUNNING, and again where somebody flushed the firewall. A door that does not shut is said and
-        tried again, and the host starts all the same: one that never starts serves nobody.
+    def _closed_until_ready(self) -> None:
+        """Closed before RUNNING, and again where somebody flushed the firewall. An admission that does not close is
+        said and tried again, and the host starts all the same: one that never starts serves nobody.
         """
-        if self._clock() < self._shut_again:
+        if self._clock() < self._close_again:
             return
-        self._shut_again = self._clock() + RETRY_DOOR_S
-        self._keep_shut("before this boot is ready")
+        self._close_again = self._clock() + RETRY_ADMISSION_S
+        self._keep_closed("before this boot is ready")
 
-    def _keep_shut(self, when: str) -> None:
-        """Shut by what the kernel says, not by what we did; what goes wrong is said."""
+    def _keep_closed(self, when: str) -> None:
+        """Closed by what the kernel says, not by what we did; what goes wrong is said."""
         try:
-            if not self._door.is_shut():
-                self._door.shut()
-            self._door_open = False
-        except DoorError as error:
-            self._say("door", f"does not shut {when}: {error}")
+            if not self._admission.is_closed():
+                self._admission.close()
+            self._admission_open = False
+        except AdmissionError as error:
+            self._say("admission", f"does not close {when}: {error}")
 
-    def _shut_door(self) -> None:
-        if self._door_open is not False:
-            self._door.shut()
-            self._door_open = False
+    def _close_admission(self) -> None:
+        if self._admission_open is not False:
+            self._admission.close()
+            self._admission_open = False
 
     def _beat_if_due(self) -> None:
         """A heartbeat: how many requests, whether anybody asked since the last one, and which engines do not answer."""
@@ -376,7 +373,9 @@ class Agent:
         after = self._write(beat)
         if after and (note := self._sessions.note(after, now=now, nonce=_nonce())):
             self._write(note)
-        if lease.state is State.RUNNING and not lease.held(now):  # who holds the host may be at work on its engines
+        if lease.state is State.RUNNING and not lease.inhibitor(
+            now
+        ):  # who holds the host may be at work on its engines
             self._pulse.restart_dead()
 
     def _say(self, about: str, message: str) -> None:

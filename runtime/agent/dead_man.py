@@ -1,11 +1,11 @@
 """`python -m runtime.agent.dead_man`: the switch that turns the host off when nobody reads its lease any more.
 
 A program and a systemd unit of its own, so that an agent that crashed, hangs or lost the table cannot disarm it. It
-knows neither table nor lease: only when the agent last heard the table (`heard.py`), what the engines' counters say,
-and who is connected. No answer for `max_silence_s` and no demand for as long: its own door shuts (beside the agent's,
-so that neither opens the other's), two looks, then off; whatever the looks find opens the door and counts as demand.
-Its bounds: a hold that the table knew of keeps the host on until it ends, and its own crash begins the count anew,
-which is what the reaper's `maxSilence` is for.
+knows neither table nor lease: only when the agent last heard the table (`table_seen.py`), what the engines' counters
+say, and who is connected. No answer for `max_silence_s` and no demand for as long: its own admission closes (beside the
+agent's, so that neither opens the other's), two idle checks, then off; whatever the idle checks find opens admission
+and counts as demand. Its bounds: an inhibitor that the table knew of keeps the host on until it ends, and its own crash
+begins the count anew, which is what the reaper's `maxSilence` is for.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from core.contract import AGENT_TICK_S, HEARTBEAT_S, HostConfig
+from core.contract.documents import HostConfig
+from core.contract.intervals import AGENT_TICK_S, HEARTBEAT_S
 from core.errors import PilotlightError
-from runtime.agent.door import DEAD_MAN_TABLE, Door, DoorError
+from runtime.agent.admission import DEAD_MAN_TABLE, Admission, AdmissionError
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Counters, Engine, Unreadable, total
-from runtime.agent.heard import Answer, Heard
-from runtime.agent.look import Lister, connections_to, look
+from runtime.agent.idle_check import Lister, connections_to, idle_check
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
 from runtime.agent.sessions import Sessions
+from runtime.agent.table_seen import Answer, Heard
 
 log = logging.getLogger("pilotlight.dead_man")
 RETRY_POWER_OFF_S: Final = 10.0
 
 
-class DoorLike(Protocol):
-    """What the switch needs of `door.Door`."""
+class AdmissionLike(Protocol):
+    """What the switch needs of `admission.Admission`."""
 
-    def shut(self) -> None: ...
+    def close(self) -> None: ...
 
     def open(self) -> None: ...
 
-    def is_shut(self) -> bool: ...
+    def is_closed(self) -> bool: ...
 
 
 class OffSwitch(Protocol):
@@ -56,20 +57,20 @@ class DeadMan:
         machine: OffSwitch,
         engines: Sequence[Engine],
         *,
-        door: DoorLike,
+        admission: AdmissionLike,
         connections: Lister,
         heard: Callable[[], Answer | None],
         working: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit, self._machine, self._engines = config.max_silence_s, machine, engines
-        self._door, self._connections, self._heard, self._clock = door, connections, heard, clock
+        self._admission, self._connections, self._heard, self._clock = admission, connections, heard, clock
         self._working = working
         self._answer = Answer(clock())
         self._demand_at = self._next_count = clock()
         self._counters: Counters | None = None
         self._drain: Drain | None = None
-        self._door_known_open = False  # a switch that crashed may have left it shut
+        self._known_open = False  # a switch that crashed may have left it closed
         self._off_again = 0.0
         self._said = ""
 
@@ -81,8 +82,8 @@ class DeadMan:
                 self._try_to_stop(self._drain or self._begin())
             else:
                 self._stand_by()
-        except DoorError as error:
-            log.error("door: %s", error)
+        except AdmissionError as error:
+            log.error("admission: %s", error)
             return HEARTBEAT_S
         return AGENT_TICK_S if self._drain else HEARTBEAT_S
 
@@ -92,11 +93,11 @@ class DeadMan:
         if answer is not None and self._answer.at <= answer.at <= now:
             self._answer = answer
         last = max(self._answer.at, self._demand_at)
-        return now - last >= self._limit and now >= self._answer.held_until
+        return now - last >= self._limit and now >= self._answer.inhibited_until
 
     def _count_demand(self) -> None:
         """Requests in the engines, or tokens since the last time, are demand. Counters that cannot be read say nothing:
-        the look decides then, and what it cannot see counts as busy.
+        the idle check decides then, and what it cannot see counts as busy.
         """
         if self._clock() < self._next_count:
             return
@@ -121,36 +122,36 @@ class DeadMan:
         if self._drain is not None:
             log.info("the table is heard of again, or somebody asked: standing by")
             self._drain = None
-            self._door_known_open = False
-        if not self._door_known_open:
-            self._door.open()
-            self._door_known_open = True
+            self._known_open = False
+        if not self._known_open:
+            self._admission.open()
+            self._known_open = True
 
     def _begin(self) -> Drain:
-        log.warning("no answer from the table and no demand for %.0f s: looking", self._limit)
+        log.warning("no answer from the table and no demand for %.0f s: checking", self._limit)
         self._drain = Drain(-1, self._clock())
         return self._drain
 
     def _try_to_stop(self, drain: Drain) -> None:
-        """One step: door, looks, off. There is no fence to wait for: who would raise it is not heard of.
+        """One step: admission, idle checks, off. There is no cordon to wait for: who would raise it is not heard of.
 
         Somebody who is logged in and works may be here for that very silence.
         """
         if who := self._working():
             drain.given_up = f"somebody works here: {who}"
-        step = drain.next(self._clock(), fenced=True)
-        if step is Step.SHUT:
-            self._door_known_open = False
-            self._door.shut()
-            drain.door_at = self._clock()
-        elif step is Step.LOOK:
-            drain.saw(look(self._engines, self._connections), self._clock())
+        step = drain.next(self._clock(), cordoned=True)
+        if step is Step.CLOSE:
+            self._known_open = False
+            self._admission.close()
+            drain.closed_at = self._clock()
+        elif step is Step.CHECK:
+            drain.saw(idle_check(self._engines, self._connections), self._clock())
         elif step is Step.QUIET:
             drain.again()
-            if not self._door.is_shut():
-                drain.given_up = "somebody opened the door"
+            if not self._admission.is_closed():
+                drain.given_up = "somebody opened admission"
                 return
-            drain.door_at = self._clock()  # where systemd refuses: two fresh looks before the next order
+            drain.closed_at = self._clock()  # where systemd refuses: two fresh idle checks before the next order
             self._power_off()
         elif step is Step.GIVE_UP:
             log.info("not idle: %s", drain.given_up)
@@ -174,10 +175,16 @@ def main() -> int:
         log.error("%s", error)
         return 2
     engines = [Engine(e) for e in config.engines]
-    door = Door([e.port for e in engines], table=DEAD_MAN_TABLE)
+    admission = Admission([e.port for e in engines], table=DEAD_MAN_TABLE)
     heard = Heard().read
     switch = DeadMan(
-        config, Machine(), engines, door=door, connections=connections_to, heard=heard, working=Sessions().working
+        config,
+        Machine(),
+        engines,
+        admission=admission,
+        connections=connections_to,
+        heard=heard,
+        working=Sessions().working,
     )
     while True:
         time.sleep(switch.tick())

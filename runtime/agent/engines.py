@@ -2,7 +2,7 @@
 
 Facts behind it (seen with vLLM 0.26 and 0.32): a 200 from /health is not readiness, one real completion is; a request
 is in `num_requests_running` or `num_requests_waiting`; token counters move only for real requests.
-Every connection is closed at once, so that whatever the look sees established is somebody else's.
+Every connection is closed at once, so that whatever the idle check sees established is somebody else's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract import EngineAddress
+from core.contract.documents import EngineAddress
 from core.engines.health import Answer
 
 CONNECT_S: Final = 1.0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from core.contract import BOOT_ID_FILE, ENGINE_UNIT
+from core.contract.paths import BOOT_ID_FILE, ENGINE_UNIT
 
 log = logging.getLogger("pilotlight.agent")
 COMMAND_S: Final = 10.0
@@ -55,7 +55,7 @@ class Machine:
         return self._was_ready
 
     def note_ready(self) -> None:
-        """This boot is RUNNING. Where it cannot be kept, a later agent shuts the door until the table answers."""
+        """This boot is RUNNING. Where it cannot be kept, a later agent shuts admission until the table answers."""
         self._was_ready = True
         try:
             self._ready_file.write_text(self.boot_id)

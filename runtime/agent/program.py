@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from core.contract import AGENT_CONFIG, HostConfig
+from core.contract.documents import HostConfig
+from core.contract.paths import AGENT_CONFIG
 from core.errors import ContractError
 from runtime import logs
 

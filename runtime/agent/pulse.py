@@ -70,9 +70,9 @@ class Pulse:
         self.take()
 
     def take(self) -> Beat:
-        """Look at every engine."""
+        """IdleCheck at every engine."""
         now = self._clock()
-        self._found = {engine.name: self._look_at(engine) for engine in self._engines}
+        self._found = {engine.name: self._idle_check_at(engine) for engine in self._engines}
         for name, found in self._found.items():
             self._health[name] = health.heard(self._health.get(name, ALIVE), found.probe.answer, found.unit, now)
         dead = {n: h.since for n, h in self._health.items() if h.since is not None and h.dead(now)}
@@ -92,7 +92,7 @@ class Pulse:
             self._units.restart_engine(name)
             self._health[name] = replace(known, restarted_at=now)
 
-    def _look_at(self, engine: Engine) -> _Found:
+    def _idle_check_at(self, engine: Engine) -> _Found:
         probe = engine.probe()
         if self._said.get(engine.name, "") != probe.why:
             self._said[engine.name] = probe.why

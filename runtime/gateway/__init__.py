@@ -1,5 +1,5 @@
-"""The relay: it wakes the host, holds callers meanwhile, and hands them on. Start it by `python -m runtime.gateway`.
+"""The relay: it wakes the host, queues callers meanwhile, and hands them on. Start it by `python -m runtime.gateway`.
 
-`watch.py` reads the lease, `steps.py` decides, `wake.py` acts; `app.py` answers callers, who wait in `hold.py` and
+`watch.py` reads the lease, `steps.py` decides, `wake.py` acts; `app.py` answers callers, who wait in `queue.py` and
 leave by `forward.py`. What both sides know is in `view.py`.
 """

@@ -17,20 +17,22 @@ from pathlib import Path
 
 from aiohttp import web
 
-from core.contract import HAPROXY_SOCKET, INNER_PORT, RELAY_CONFIG, RELAY_PORT, ROUTES_MAP, RelayConfig
+from core.contract.documents import RelayConfig
+from core.contract.network import INNER_PORT, RELAY_PORT
+from core.contract.paths import HAPROXY_SOCKET, RELAY_CONFIG, ROUTES_MAP
 from core.errors import ContractError, PilotlightError
 from runtime import aws, logs
+from runtime.backends.leases.dynamodb import DynamoLeaseStore
+from runtime.backends.power import PowerRefused, PowerUnanswered
+from runtime.backends.power.ec2 import Ec2Power
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import Engines
-from runtime.gateway.hold import Hall
+from runtime.gateway.queue import Queue
 from runtime.gateway.routes import Routes
 from runtime.gateway.serving import listening
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
 from runtime.gateway.watch import GivenUp, Watch
-from runtime.lease_store.dynamodb import DynamoLeaseStore
-from runtime.power import PowerRefused, PowerUnanswered
-from runtime.power.ec2 import Ec2Power
 
 log = logging.getLogger("relay")
 
@@ -48,7 +50,7 @@ def main() -> int:
 
 
 async def _serve(config: RelayConfig, options: argparse.Namespace) -> int:
-    """Until a signal, or until the watch is dead: a relay without it would hold callers for ever."""
+    """Until a signal, or until the watch is dead: a relay without it would queue callers for ever."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -66,7 +68,7 @@ async def _serve(config: RelayConfig, options: argparse.Namespace) -> int:
 async def _application(
     config: RelayConfig, options: argparse.Namespace, dead: Callable[[BaseException], None]
 ) -> web.Application:
-    view, hall = View(config.unit), Hall(config.queue_max)
+    view, queue = View(config.unit), Queue(config.queue_max)
     store, power = DynamoLeaseStore(config.table, config.region), Ec2Power(config.region)
     waker = Waker(
         config,
@@ -74,12 +76,12 @@ async def _application(
         power=power,
         routes=Routes(config.services, socket=options.socket, path=options.routes),
         view=view,
-        hall=hall,
+        queue=queue,
         invoke_reaper=lambda: _invoke_reaper(config),
     )
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
-    app = make_app(Relay(config, view=view, hall=hall, engines=engines))
-    watch = Watch(store=store, view=view, hall=hall, waker=waker, given_up=aws.given_up)
+    app = make_app(Relay(config, view=view, queue=queue, engines=engines))
+    watch = Watch(store=store, view=view, queue=queue, waker=waker, given_up=aws.given_up)
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         prepared = asyncio.create_task(_prepare(power))  # callers are answered meanwhile

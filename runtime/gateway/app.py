@@ -14,14 +14,14 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from core.contract import RelayConfig
+from core.contract.documents import RelayConfig
 from runtime.gateway import bodies, errors, forward
 from runtime.gateway import call as calls
 from runtime.gateway.bodies import Budget, Share
 from runtime.gateway.call import Call
 from runtime.gateway.errors import Refusal
 from runtime.gateway.forward import Engines, NotSent
-from runtime.gateway.hold import Hall, Tell, Wait
+from runtime.gateway.queue import Queue, Tell, Wait
 from runtime.gateway.view import View
 from runtime.gateway.waiting import Waiting
 
@@ -33,25 +33,25 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Relay:
-    """The handlers, over what the relay knows (`view`), who waits (`hall`) and the way to the engines."""
+    """The handlers, over what the relay knows (`view`), who waits (`queue`) and the way to the engines."""
 
-    def __init__(self, config: RelayConfig, *, view: View, hall: Hall, engines: Engines) -> None:
+    def __init__(self, config: RelayConfig, *, view: View, queue: Queue, engines: Engines) -> None:
         self._config = config
         self._view = view
-        self._hall = hall
+        self._queue = queue
         self._engines = engines
         self._budget = Budget()
         self._services = {s.name: s for s in config.services}
 
     @property
     def body_bytes(self) -> int:
-        """Bytes of bodies that are held or about to come."""
-        return self._budget.held
+        """Bytes of bodies that are queued or about to come."""
+        return self._budget.reserved
 
     # ------------------------------------------------------------ answered by the relay itself
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
-        seen = {"status": "ok", "state": self._view.state, "waiting": self._hall.waiting, "wanted": self._hall.wanted}
+        seen = {"status": "ok", "state": self._view.state, "waiting": self._queue.waiting, "wanted": self._queue.wanted}
         seen["body_bytes"] = self.body_bytes
         return web.json_response(seen | {"store": self._view.store_down or "ok"})
 
@@ -76,7 +76,7 @@ class Relay:
 
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
-        """POST: straight on where the host is awake; else held until it is, or refused."""
+        """POST: straight on where the host is awake; else queued until it is, or refused."""
         with self._budget.share(request.headers.get(KEY_HEADER, "")) as share:
             body = await bodies.receive(request, share)
             return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
@@ -92,10 +92,10 @@ class Relay:
         try:
             self._view.refuse_if_hopeless(call.engine, wakes=self._config.wakes)
         except Refusal:
-            self._hall.ask(call.engine)
+            self._queue.ask(call.engine)
             raise
-        held = self._held_stream if call.stream else self._held
-        return await held(call, request, share)
+        queued = self._queued_stream if call.stream else self._queued
+        return await queued(call, request, share)
 
     def _not_for_background(self, engine: str) -> Refusal:
         if (silent := self._view.silent_s(engine)) is not None:
@@ -114,15 +114,15 @@ class Relay:
         share.release()
         return answer
 
-    async def _held(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
-        """Silently, for at most hold_for_s."""
-        async with await self._when_awake(call, share, self._config.hold_for_s, None) as answer:
+    async def _queued(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
+        """Silently, for at most queue_timeout_s."""
+        async with await self._when_awake(call, share, self._config.queue_timeout_s, None) as answer:
             return await forward.pass_on(answer, request)
 
-    async def _held_stream(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
+    async def _queued_stream(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """200 at once, comments while the host starts, then the engine's own stream."""
         waiting = Waiting(request, self._view if call.page else None)
-        longest = max(self._config.hold_for_s, self._config.start_timeout_s)
+        longest = max(self._config.queue_timeout_s, self._config.start_timeout_s)
         try:
             answer = await self._when_awake(call, share, longest, waiting.tell)
         except Refusal as refusal:
@@ -149,10 +149,10 @@ class Relay:
     async def _when_awake(
         self, call: Call, share: Share, longest_s: float, tell: Tell | None
     ) -> aiohttp.ClientResponse:
-        """Wait in the hall until the host is awake and its engine takes the call."""
+        """Wait in the queue until the host is awake and its engine takes the call."""
         deadline = asyncio.get_running_loop().time() + longest_s
         wait = Wait(self._view, call.engine, deadline, tell, wakes=self._config.wakes)
-        with self._hall.seat(call.engine):
+        with self._queue.place(call.engine):
             while True:
                 await wait.until_ready()
                 try:
@@ -164,7 +164,7 @@ class Relay:
     def _doubt(self, engine: str) -> None:
         """The lease says RUNNING, the engine refuses: read again, ask EC2."""
         self._view.note_refused(engine)
-        self._hall.arrived.set()
+        self._queue.arrived.set()
 
 
 @web.middleware

@@ -15,11 +15,14 @@ from typing import Any, Final
 
 from aiohttp import ClientPayloadError, web
 
-from core.contract import BODY_BYTES_MAX, UPLOAD_S
+from core.contract.network import BODY_BYTES_MAX
 from runtime.gateway import errors
 from runtime.gateway.outline import NotAnObject, Outline
 
-HELD_BYTES_MAX: Final = 128 * 2**20  # of all bodies; the unit's MemoryMax leaves as much again for everything else
+UPLOAD_S: Final = 120.0  # a body that is read by the relay has arrived within this
+
+
+QUEUED_BYTES_MAX: Final = 128 * 2**20  # of all bodies; the unit's MemoryMax leaves as much again for everything else
 PIECE_BYTES: Final = 64 * 2**10  # the event loop does something else after so many
 
 
@@ -54,39 +57,39 @@ class Share:
     """What one request has of the budget."""
 
     def __init__(self, budget: Budget, key: str) -> None:
-        self._budget, self._key, self.held = budget, key, 0
+        self._budget, self._key, self.reserved = budget, key, 0
 
     def reach(self, size: int) -> None:
         """Hold at least `size` bytes; Refusal `bodies_full` where they are not free."""
-        if size > self.held:
-            self._budget.take(self._key, size - self.held)
-            self.held = size
+        if size > self.reserved:
+            self._budget.take(self._key, size - self.reserved)
+            self.reserved = size
 
     def release(self) -> None:
         """Give everything back; again is harmless."""
-        self._budget.take(self._key, -self.held)
-        self.held = 0
+        self._budget.take(self._key, -self.reserved)
+        self.reserved = 0
 
 
 class Budget:
     """Bytes of bodies that this relay holds, all together and by key."""
 
-    def __init__(self, limit: int = HELD_BYTES_MAX) -> None:
+    def __init__(self, limit: int = QUEUED_BYTES_MAX) -> None:
         self.limit = limit
-        self._held: Counter[str] = Counter()
+        self._reserved: Counter[str] = Counter()
 
     @property
-    def held(self) -> int:
+    def reserved(self) -> int:
         """Bytes that are reserved now."""
-        return self._held.total()
+        return self._reserved.total()
 
     def take(self, key: str, size: int) -> None:
         """Reserve, or give back where negative."""
-        if size > 0 and (self.held + size > self.limit or self._held[key] + size > self.limit // 2):
+        if size > 0 and (self.reserved + size > self.limit or self._reserved[key] + size > self.limit // 2):
             raise errors.bodies_full(self.limit)
-        self._held[key] += size
-        if not self._held[key]:
-            del self._held[key]
+        self._reserved[key] += size
+        if not self._reserved[key]:
+            del self._reserved[key]
 
     @contextlib.contextmanager
     def share(self, key: str) -> Iterator[Share]:

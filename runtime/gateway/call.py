@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.contract import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER, WEBUI_TASKS_OF_PEOPLE, ServiceRoute
+from core.contract.documents import ServiceRoute
+from core.contract.network import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
 from runtime.gateway import errors
 from runtime.gateway.bodies import Body
 from runtime.gateway.outline import NotAnObject
+
+WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses": a person's click
+
 
 NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}

@@ -1,6 +1,6 @@
 """What the relay refuses, in OpenAI's shape. One function a refusal; the design's section 8 is the table.
 
-A refusal is raised before the first byte, and becomes a response; after a held stream's 200 it becomes an event.
+A refusal is raised before the first byte, and becomes a response; after a queued stream's 200 it becomes an event.
 To add one: a function here, with the status that makes an SDK do the right thing (SDKs retry 408, 409, 429 and 5xx
 three times unless `x-should-retry: false`).
 """
@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core import durations
-from core.contract import RETRY_AFTER_S
 from core.engines import health
 from core.power_errors import Kind
+
+RETRY_AFTER_S: Final = 60
 
 
 class Refusal(Exception):
@@ -119,7 +120,7 @@ def not_deployed(unit: str) -> Refusal:
 
 
 def waking(state: str, eta_s: float | None) -> Refusal:
-    """503 after a hold as long as `hold_for_s`: still not awake, come back."""
+    """503 after a wait as long as `queue_timeout_s`: still not awake, come back."""
     left = f"; about {max(1, round(eta_s))} s left" if eta_s is not None else ""
     after = RETRY_AFTER_S if eta_s is None else max(1, round(eta_s))
     return Refusal(503, "waking", f"The host is not awake yet (it is {state}){left}.", retry_after_s=after)

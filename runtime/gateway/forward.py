@@ -1,4 +1,5 @@
-"""From the relay to an engine: always by way of HAProxy's inner frontend, so that the fence counts it, never back here.
+"""From the relay to an engine: always by way of HAProxy's inner frontend, so that the cordon counts it, never back
+here.
 
 A request whose body reached an engine is never sent again, and no redirect is followed: it would carry the prompt to
 whatever server the engine names. `NotSent` is the only failure after which a caller of
@@ -14,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from core.contract import INNER_PORT
+from core.contract.network import INNER_PORT
 from runtime.gateway import errors
 from runtime.gateway.call import Call
 

@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
-from core.contract import BACKEND_RELAY, HAPROXY_SOCKET, ROUTES_MAP, ServiceRoute, backend_engine
+from core.contract.documents import ServiceRoute
+from core.contract.network import BACKEND_RELAY, backend_engine
+from core.contract.paths import HAPROXY_SOCKET, ROUTES_MAP
 
 log = logging.getLogger(__name__)
 

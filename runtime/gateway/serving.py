@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from core.contract import HEADERS_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
+from core.contract.network import HEADERS_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
 from runtime.gateway import errors
 
 SHUTDOWN_S: Final = 8.0  # streams that go through the relay get this long when it is restarted; its unit gives 10 s

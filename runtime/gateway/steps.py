@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from core.contract import WISH_RENEW_S
 from core.lease import Lease, State
 from core.power_errors import Kind
-from runtime.power import Machine
+from runtime.backends.power import Machine
+
+WAKE_REQUEST_RENEW_S: Final = (
+    60.0  # a wake request is renewed while callers wait once it has lost this much of its life
+)
+
 
 OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
 
@@ -40,13 +44,13 @@ class Act(StrEnum):
     """One thing to do."""
 
     WAIT = "wait"
-    WISH = "wish"
-    START = "start"  # the write, with the wish where one is due; the order follows
+    REQUEST_WAKE = "request wake"
+    START = "start"  # the write, with the wake request where one is due; the order follows
     ORDER = "order"  # StartInstances, owed by our own START
     REPEAT = "repeat"  # the write that claims the next order, where ours was not sent or confirmed in time
     RESUME = "resume"
-    FENCE = "fence"
-    LOOK = "look"  # ask EC2
+    CORDON = "cordon"
+    DESCRIBE = "describe"  # ask EC2
     STOPPED = "stopped"
 
 
@@ -54,9 +58,9 @@ class Act(StrEnum):
 class Situation:
     """What the relay knows beside the lease."""
 
-    wanted: bool = False  # callers wait, or came and left before the wish was written
+    wanted: bool = False  # callers wait, or came and left before the wake request was written
     engines: frozenset[str] = frozenset()  # that those callers ask for
-    wish_ttl_s: float = 0.0
+    wake_request_ttl_s: float = 0.0
     machine: Machine | None = None  # as EC2 described it a moment ago
     doubted: bool = False  # an engine refused while the lease says RUNNING, or EC2 says off
     owed: bool = False  # our START is written, the order is not confirmed
@@ -68,7 +72,7 @@ def next_act(lease: Lease, now: float, s: Situation) -> Act:
     """The first act that is due; WAIT where nothing is."""
     match lease.state:
         case State.RUNNING:
-            return _look_if(s.doubted, s)
+            return _describe_if(s.doubted, s)
         case State.DRAINING:
             return _draining(lease, now, s)
         case State.STARTING if s.owed:
@@ -77,7 +81,7 @@ def next_act(lease: Lease, now: float, s: Situation) -> Act:
             return _stopping(lease, now, s)
         case State.STOPPED | State.FAILED:
             return _off(lease, now, s)
-    return Act.WISH if wish_due(lease, now, s) else Act.WAIT
+    return Act.REQUEST_WAKE if wake_request_due(lease, now, s) else Act.WAIT
 
 
 def _order_fresh(lease: Lease, now: float) -> bool:
@@ -90,28 +94,28 @@ def _draining(lease: Lease, now: float, s: Situation) -> Act:
     # callers of an engine that does not answer are served by the next start, not by more of this one
     if (s.wanted and lease.answers(s.engines)) or lease.wanted(now):
         return Act.RESUME
-    if s.closed and lease.fence_epoch != lease.epoch:
-        return Act.FENCE
+    if s.closed and lease.cordon_epoch != lease.epoch:
+        return Act.CORDON
     return Act.WAIT
 
 
 def _stopping(lease: Lease, now: float, s: Situation) -> Act:
-    if wish_due(lease, now, s) and not lease.unpaid(now):
-        return Act.WISH
+    if wake_request_due(lease, now, s) and not lease.unpaid(now):
+        return Act.REQUEST_WAKE
     if s.machine is None:
-        return Act.LOOK
+        return Act.DESCRIBE
     return Act.STOPPED if s.machine.state == "stopped" and not lease.order_alive(now) else Act.WAIT
 
 
 def _off(lease: Lease, now: float, s: Situation) -> Act:
-    """A start carries the wish that is due; where there can be none now, or EC2 is to be asked first, it is a write of
-    its own, so that it outlives the caller.
+    """A start carries the wake request that is due; where there can be none now, or EC2 is to be asked first, it is a
+    write of its own, so that it outlives the caller.
     """
-    due = wish_due(lease, now, s)
+    due = wake_request_due(lease, now, s)
     if lease.unpaid(now) or not s.may_wake or not (due or lease.wanted(now)):
         return Act.WAIT
     act = _start_if_possible(lease, now, s)
-    return Act.WISH if due and act is not Act.START else act
+    return Act.REQUEST_WAKE if due and act is not Act.START else act
 
 
 def _start_if_possible(lease: Lease, now: float, s: Situation) -> Act:
@@ -122,14 +126,14 @@ def _start_if_possible(lease: Lease, now: float, s: Situation) -> Act:
     if left_to_reaper(lease, now):
         return Act.WAIT
     if s.machine is None:
-        return Act.LOOK
+        return Act.DESCRIBE
     return Act.WAIT if s.machine.state in OFF - {"stopped"} else Act.START
 
 
-def _look_if(doubted: bool, s: Situation) -> Act:
-    return Act.LOOK if doubted and s.machine is None else Act.WAIT
+def _describe_if(doubted: bool, s: Situation) -> Act:
+    return Act.DESCRIBE if doubted and s.machine is None else Act.WAIT
 
 
-def wish_due(lease: Lease, now: float, s: Situation) -> bool:
-    """Callers wait, and the wish is missing or has lost WISH_RENEW_S of its life."""
-    return s.wanted and s.may_wake and (lease.wish_until or 0.0) < now + s.wish_ttl_s - WISH_RENEW_S
+def wake_request_due(lease: Lease, now: float, s: Situation) -> bool:
+    """Callers wait, and the wake request is missing or has lost WAKE_REQUEST_RENEW_S of its life."""
+    return s.wanted and s.may_wake and (lease.wake_until or 0.0) < now + s.wake_request_ttl_s - WAKE_REQUEST_RENEW_S

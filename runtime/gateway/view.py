@@ -10,13 +10,13 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from core.contract import CAPACITY_GRACE_S, DESCRIBE_S
+from core.contract.intervals import CAPACITY_GRACE_S, DESCRIBE_S
 from core.engines import health
 from core.lease import Lease, State
+from runtime.backends.leases import Reading
+from runtime.backends.power import Machine
 from runtime.gateway import errors, eta
 from runtime.gateway.steps import CAPACITY, OFF, left_to_reaper
-from runtime.lease_store import Reading
-from runtime.power import Machine
 
 
 class View:

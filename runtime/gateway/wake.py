@@ -1,6 +1,6 @@
 """The relay's hands: it carries out the acts of `steps.py` on the lease, on EC2 and on HAProxy's routes.
 
-Only the watch's task calls `react`, so there is one writer; request handlers only leave demand in the hall.
+Only the watch's task calls `react`, so there is one writer; request handlers only leave demand in the queue.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from core import lease as protocol
-from core.contract import DESCRIBE_S, STOPPED_TWICE_S, WISH_EXTRA_S, RelayConfig
+from core.contract.documents import RelayConfig
+from core.contract.intervals import DESCRIBE_S, STOPPED_TWICE_S, WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome, Refused
-from runtime.gateway.hold import Hall
+from runtime.backends.leases import LeaseStore
+from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+from runtime.gateway.queue import Queue
 from runtime.gateway.routes import Routes, RoutesUnavailable
-from runtime.gateway.steps import Act, Situation, next_act, wish_due
+from runtime.gateway.steps import Act, Situation, next_act, wake_request_due
 from runtime.gateway.view import View
-from runtime.lease_store import LeaseStore
-from runtime.power import Power, PowerRefused, PowerUnanswered
 
 log = logging.getLogger(__name__)
 
-ACTS_AT_ONCE: Final = 6  # wish, look, stopped, start, order: one after the other without a pause
+ACTS_AT_ONCE: Final = 6  # wake request, describe, stopped, start, order: one after the other without a pause
 ORDER_PAUSE_MAX_S: Final = 8.0  # between two orders that EC2 does not take: DESCRIBE_S, then twice as long each time
 
 InvokeReaper = Callable[[], None]
@@ -40,7 +41,7 @@ class Waker:
         power: Power,
         routes: Routes,
         view: View,
-        hall: Hall,
+        queue: Queue,
         invoke_reaper: InvokeReaper,
     ) -> None:
         self._config = config
@@ -48,22 +49,22 @@ class Waker:
         self._power = power
         self._routes = routes
         self._view = view
-        self._hall = hall
+        self._queue = queue
         self._invoke_reaper = invoke_reaper
-        self._ttl_s = config.hold_for_s + WISH_EXTRA_S  # of a wish
+        self._ttl_s = config.queue_timeout_s + WAKE_REQUEST_EXTRA_S  # of a wake request
         self._owed_epoch: int | None = None
         self._order_after = float("-inf")
         self._order_pause_s = 0.0
         self._closed = False
         self._asked_reaper_at = float("-inf")
         self._do: dict[Act, Callable[[Lease], Awaitable[bool]]] = {
-            Act.WISH: self._wish,
+            Act.REQUEST_WAKE: self._request_wake,
             Act.START: self._start,
             Act.ORDER: self._order,
             Act.REPEAT: self._repeat,
             Act.RESUME: self._resume,
-            Act.FENCE: self._fence,
-            Act.LOOK: self._look,
+            Act.CORDON: self._cordon,
+            Act.DESCRIBE: self._describe,
             Act.STOPPED: self._stopped,
         }
 
@@ -92,9 +93,9 @@ class Waker:
     # ------------------------------------------------------------ what is
     def _situation(self, lease: Lease) -> Situation:
         return Situation(
-            wanted=self._hall.wanted,
-            engines=self._hall.engines,
-            wish_ttl_s=self._ttl_s,
+            wanted=self._queue.wanted,
+            engines=self._queue.engines,
+            wake_request_ttl_s=self._ttl_s,
             machine=self._view.fresh_machine,
             doubted=self._view.doubted or self._view.off,
             owed=self._owes(lease),
@@ -108,14 +109,15 @@ class Waker:
         return ours and self._view.now() >= self._order_after
 
     def _settle_demand(self, lease: Lease, act: Act) -> None:
-        """Demand of callers who left is settled by RUNNING, by a wish in the lease, or by a budget that is spent.
+        """Demand of callers who left is settled by RUNNING, by a wake request in the lease, or by a budget that is
+        spent.
 
         By RUNNING only where their engine answers: else they are whom the next start is for.
         """
-        running = self._view.awake and not self._view.doubted and lease.answers(self._hall.engines)
-        wished = lease.wanted(self._view.now()) and act not in (Act.WISH, Act.START, Act.RESUME)
-        if running or wished or lease.unpaid(self._view.now()):
-            self._hall.settle()
+        running = self._view.awake and not self._view.doubted and lease.answers(self._queue.engines)
+        requested = lease.wanted(self._view.now()) and act not in (Act.REQUEST_WAKE, Act.START, Act.RESUME)
+        if running or requested or lease.unpaid(self._view.now()):
+            self._queue.settle()
 
     async def _settle_routes(self) -> None:
         awake, lease = self._view.awake, self._view.lease
@@ -128,19 +130,21 @@ class Waker:
             self._closed = not awake
 
     # ------------------------------------------------------------ acts; True: done, go on
-    async def _wish(self, lease: Lease) -> bool:
+    async def _request_wake(self, lease: Lease) -> bool:
         now = self._view.now()
-        return await self._write(protocol.wish(lease, by="relay", now=now, until=now + self._ttl_s, nonce=_nonce()))
+        return await self._write(
+            protocol.request_wake(lease, by="relay", now=now, until=now + self._ttl_s, nonce=_nonce())
+        )
 
     async def _start(self, lease: Lease) -> bool:
         """The order is owed before the write: where the write's answer is lost, the next reading shows whose it was.
 
-        Callers' wish goes with the start, in one write; another's that stands must still stand in the table.
+        Callers' wake request goes with the start, in one write; another's that stands must still stand in the table.
         """
         self._owed_epoch, self._order_pause_s = lease.epoch + 1, 0.0
         now = self._view.now()
-        until = now + self._ttl_s if wish_due(lease, now, self._situation(lease)) else None
-        return await self._write(protocol.start(lease, by="relay", now=now, nonce=_nonce(), wish_until=until))
+        until = now + self._ttl_s if wake_request_due(lease, now, self._situation(lease)) else None
+        return await self._write(protocol.start(lease, by="relay", now=now, nonce=_nonce(), wake_until=until))
 
     async def _order(self, lease: Lease) -> bool:
         try:
@@ -180,14 +184,14 @@ class Waker:
         return done
 
     async def _resume(self, lease: Lease) -> bool:
-        now, engines = self._view.now(), None if lease.wanted(self._view.now()) else self._hall.engines
+        now, engines = self._view.now(), None if lease.wanted(self._view.now()) else self._queue.engines
         outcome = protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason="demand", engines=engines)
         return await self._write(outcome)
 
-    async def _fence(self, lease: Lease) -> bool:
-        return await self._write(protocol.fence(lease, now=self._view.now(), nonce=_nonce()))
+    async def _cordon(self, lease: Lease) -> bool:
+        return await self._write(protocol.cordon(lease, now=self._view.now(), nonce=_nonce()))
 
-    async def _look(self, lease: Lease) -> bool:
+    async def _describe(self, lease: Lease) -> bool:
         machine = await asyncio.to_thread(self._power.describe, self._config.instance_id)
         self._view.publish_machine(machine)
         if self._view.off and self._view.now() - self._asked_reaper_at > STOPPED_TWICE_S:

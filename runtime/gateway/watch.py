@@ -12,21 +12,18 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from core.contract import (
-    HEARTBEAT_S,
-    LEASE_READ_GAP_S,
-    LEASE_READ_OTHERWISE_S,
-    LEASE_READ_RUNNING_S,
-    LEASE_READ_WAITING_S,
-)
+from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.errors import LeaseError
 from core.lease import State
+from runtime.backends.leases import LeaseStore, StoreUnavailable
+from runtime.backends.power import PowerRefused, PowerUnanswered
 from runtime.gateway import eta
-from runtime.gateway.hold import Hall
+from runtime.gateway.queue import Queue
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
-from runtime.lease_store import LeaseStore, StoreUnavailable
-from runtime.power import PowerRefused, PowerUnanswered
+
+LEASE_READ_WAITING_S: Final = 0.2  # relay in STARTING while callers wait
+
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +39,11 @@ class Watch:
     """Owns the one task that reads and acts. `given_up` says why the process should end, "" where it should not."""
 
     def __init__(
-        self, *, store: LeaseStore, view: View, hall: Hall, waker: Waker, given_up: Callable[[], str] = lambda: ""
+        self, *, store: LeaseStore, view: View, queue: Queue, waker: Waker, given_up: Callable[[], str] = lambda: ""
     ) -> None:
         self._store = store
         self._view = view
-        self._hall = hall
+        self._queue = queue
         self._waker = waker
         self._given_up = given_up
         self._beat_at = float("-inf")
@@ -64,7 +61,7 @@ class Watch:
 
     async def look(self) -> bool:
         """One round. True where something changed under our hands: look again at once."""
-        self._hall.arrived.clear()
+        self._queue.arrived.clear()
         try:
             self._view.publish(await asyncio.to_thread(self._store.read, self._view.unit))
             again = await self._waker.react()
@@ -82,7 +79,7 @@ class Watch:
 
     def interval_s(self) -> float:
         """How long to wait before the next look, if nobody comes."""
-        lease, waiting = self._view.lease, self._hall.waiting > 0
+        lease, waiting = self._view.lease, self._queue.waiting > 0
         if self._view.awake and not (waiting or self._view.doubted):
             return LEASE_READ_RUNNING_S
         if waiting and lease is not None and lease.state is State.STARTING and not self._view.store_down:
@@ -91,7 +88,7 @@ class Watch:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hall.arrived.wait(), self.interval_s())
+            await asyncio.wait_for(self._queue.arrived.wait(), self.interval_s())
 
     async def _beat(self) -> None:
         if self._view.now() - self._beat_at >= HEARTBEAT_S:
@@ -101,7 +98,7 @@ class Watch:
     async def _learn(self) -> None:
         """Past wakes, read once and again after each wake; nobody waits for it."""
         lease = self._view.lease
-        if lease is None or self._learned_epoch == lease.epoch or self._hall.wanted:
+        if lease is None or self._learned_epoch == lease.epoch or self._queue.wanted:
             return
         if lease.state is State.RUNNING or self._learned_epoch < 0:
             last = range(lease.epoch - EVENTS_READ, lease.epoch + 1)

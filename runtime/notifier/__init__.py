@@ -1,4 +1,4 @@
-"""The notifier: a Lambda that takes notices from SQS queues, one a webhook, and POSTs them, signed.
+"""The notifier: a Lambda that takes notifications from SQS queues, one a webhook, and POSTs them, signed.
 
 `handler` is the entry point (`runtime.notifier.handler`). Its event is an SQS batch of an event source mapping with
 `ReportBatchItemFailures`: what could not be delivered is named in the answer, so that SQS keeps it, and becomes visible
@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.contract import NOTIFIER_ENV_WEBHOOKS
+from core.contract.documents import NOTIFIER_ENV_WEBHOOKS
 from core.errors import ContractError
 from runtime import logs
 from runtime.notifier.delivery import DELIVERY_S, Undelivered, deliver
@@ -48,11 +48,11 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _one(record: Mapping[str, Any], webhooks: Webhooks) -> str:
     """Deliver one message; why it could not be, or "" where it was."""
-    notice = read(record)
-    facts = {"id": notice.id, "kind": notice.kind.value}
+    notification = read(record)
+    facts = {"id": notification.id, "kind": notification.kind.value}
     try:
         webhook = webhooks.of(str(record["eventSourceARN"]))
-        status = deliver(notice, webhook, webhooks.key)
+        status = deliver(notification, webhook, webhooks.key)
     except Undelivered as error:
         webhooks.doubt()  # it may have been corrected since this Lambda read it
         return str(error)

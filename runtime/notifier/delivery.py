@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from core.notices import Notice
+from core.notifications import Notification
 from runtime.notifier.webhooks import FORMATS, Webhook
 
 CONNECT_S: Final = 3.0
@@ -23,7 +23,7 @@ DELIVERY_S: Final = CONNECT_S + READ_S
 
 
 class Undelivered(Exception):
-    """A webhook did not take a notice; the words hold its host's name and no more of its URL."""
+    """A webhook did not take a notification; the words hold its host's name and no more of its URL."""
 
 
 def sign(key: bytes, timestamp: str, body: bytes) -> str:
@@ -31,15 +31,15 @@ def sign(key: bytes, timestamp: str, body: bytes) -> str:
     return f"v1={hmac.new(key, timestamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
 
 
-def deliver(notice: Notice, webhook: Webhook, key: bytes) -> int:
-    """POST a notice; the status of the answer. Undelivered says why not."""
-    body = FORMATS[webhook.format](notice).encode()
+def deliver(notification: Notification, webhook: Webhook, key: bytes) -> int:
+    """POST a notification; the status of the answer. Undelivered says why not."""
+    body = FORMATS[webhook.format](notification).encode()
     timestamp = str(int(time.time()))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "pilotlight-notifier/1",
-        "X-Pilotlight-Event": notice.kind.value,
-        "X-Pilotlight-Delivery": notice.id,
+        "X-Pilotlight-Event": notification.kind.value,
+        "X-Pilotlight-Delivery": notification.id,
         "X-Pilotlight-Timestamp": timestamp,
         "X-Pilotlight-Signature": sign(key, timestamp, body),
     }

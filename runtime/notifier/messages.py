@@ -1,4 +1,6 @@
-"""What is in a queue, as a notice: the reaper's own, CloudWatch's alarms, and anything else rather than nothing."""
+"""What is in a queue, as a notification: the reaper's own, CloudWatch's alarms, and anything else rather than
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core.errors import ContractError
-from core.notices import Kind, Notice, iso, line
+from core.notifications import Kind, Notification, iso, line
 
 RAW_MAX: Final = 1000  # characters of what cannot be read
 _NOT_IN_AN_ID: Final = re.compile(r"[^!-~]+")
 
 
-def read(record: Mapping[str, Any]) -> Notice:
-    """The notice in an SQS record; never fails: what cannot be read is an alert that says so, with its text."""
+def read(record: Mapping[str, Any]) -> Notification:
+    """The notification in an SQS record; never fails: what cannot be read is an alert that says so, with its text."""
     body = str(record.get("body", ""))
     try:
-        return Notice.from_json(body)
+        return Notification.from_json(body)
     except ContractError as error:
         alarm = _object(body)
         if isinstance(alarm.get("AlarmName"), str):
@@ -36,13 +38,13 @@ def _object(body: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _from_alarm(alarm: Mapping[str, Any], sent: float) -> Notice:
+def _from_alarm(alarm: Mapping[str, Any], sent: float) -> Notification:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html: what SNS gets."""
     name, state = str(alarm["AlarmName"]), str(alarm.get("NewStateValue", "?"))
     what = str(alarm.get("AlarmDescription") or name)
     at = str(alarm.get("StateChangeTime", ""))
     over = state == "OK"
-    return Notice(
+    return Notification(
         id=_NOT_IN_AN_ID.sub("-", f"alarm:{name}:{state}:{at or sent}")[:300],
         kind=Kind.ALERT,
         stack="",
@@ -54,14 +56,14 @@ def _from_alarm(alarm: Mapping[str, Any], sent: float) -> Notice:
     )
 
 
-def _from_raw(body: str, message_id: str, sent: float, why: str) -> Notice:
-    return Notice(
+def _from_raw(body: str, message_id: str, sent: float, why: str) -> Notification:
+    return Notification(
         id=_NOT_IN_AN_ID.sub("-", f"raw:{message_id}"),
         kind=Kind.ALERT,
         stack="",
         unit="",
         at=iso(sent),
-        summary="a message that is no notice came to the topic",
+        summary="a message that is no notification came to the topic",
         reason=f"{why} It was: {body[:RAW_MAX]}",
         facts={"alert": "unreadable", "cleared": False, "truncated": len(body) > RAW_MAX},
     )

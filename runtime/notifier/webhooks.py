@@ -1,4 +1,4 @@
-"""Where each queue's notices go: the SSM parameter, read once a cold start, and again where it may have changed.
+"""Where each queue's notifications go: the SSM parameter, read once a cold start, and again where it may have changed.
 
 Its shape is `core.contract`'s: `{"key": hex, "webhooks": {"<queue's ARN>": {"url", "format": "json"|"slack"}}}`.
 """
@@ -14,10 +14,10 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from core.errors import ContractError
-from core.notices import Notice, slack
+from core.notifications import Notification, slack
 
 AGAIN_S: Final = 60.0  # it is read again at most this often
-FORMATS: Final[Mapping[str, Callable[[Notice], str]]] = {"json": Notice.to_json, "slack": slack}
+FORMATS: Final[Mapping[str, Callable[[Notification], str]]] = {"json": Notification.to_json, "slack": slack}
 
 log = logging.getLogger("pilotlight.notifier")
 

@@ -22,10 +22,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from core.contract import (
+from core.contract.documents import (
     EVENT_SCHEDULED_AT,
     EVENT_UNIT,
-    LATE_EVENT_S,
     REAPER_ENV_DEPLOYMENT,
     REAPER_ENV_PLAIN,
     REAPER_ENV_TABLE,
@@ -34,6 +33,9 @@ from core.contract import (
 from core.errors import ContractError
 from runtime import logs
 from runtime.reaper.sweep import Report, Sweep
+
+LATE_EVENT_S: Final = 90.0  # the reaper ignores a scheduled event older than this
+
 
 if TYPE_CHECKING:
     from runtime.reaper.plain import PlainInstances
@@ -82,8 +84,8 @@ def _linger(sweep: Sweep, unit: str, report: Report, context: Any) -> Report:
 def _warm_sweep() -> Sweep:
     global _sweep
     if _sweep is None:
-        from runtime.lease_store.dynamodb import DynamoLeaseStore
-        from runtime.power.fleet import Ec2Fleet
+        from runtime.backends.leases.dynamodb import DynamoLeaseStore
+        from runtime.backends.power.fleet import Ec2Fleet
         from runtime.reaper.alerts import SnsAlerts
 
         table, region = _environment(REAPER_ENV_TABLE), _environment("AWS_REGION")
@@ -100,7 +102,7 @@ def _plain_instances(context: Any) -> dict[str, Any]:
     if os.environ.get(REAPER_ENV_PLAIN) != "on" or context.get_remaining_time_in_millis() < RESERVE_MS:
         return {}
     if _plain is None:
-        from runtime.power.plain import PlainPower
+        from runtime.backends.power.plain import PlainPower
         from runtime.reaper.alerts import SnsAlerts
         from runtime.reaper.plain import PlainInstances
 

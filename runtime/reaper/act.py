@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
-from core.contract import STOP_ORDER_LIFE_S, UnitSettings
+from core.contract.documents import UnitSettings
+from core.contract.intervals import STOP_ORDER_LIFE_S
 from core.lease import Lease, Refused
 from core.lease import Outcome as LeaseOutcome
 from core.policy import Decision
 from core.policy.carry_out import Order, carry_out, taken
-from runtime.lease_store import LeaseStore
-from runtime.power import Power, PowerRefused, PowerUnanswered
+from runtime.backends.leases import LeaseStore
+from runtime.backends.power import Power, PowerRefused, PowerUnanswered
 from runtime.reaper.climb import Climb
 
 STOP_SENT_WITHIN_S: Final = (

@@ -16,11 +16,11 @@ from typing import Final
 
 from core import ladder
 from core import lease as protocol
-from core.contract import UnitSettings
+from core.contract.documents import UnitSettings
 from core.lease import Lease, Refused
 from core.power_errors import Kind
-from runtime.lease_store import LeaseStore
-from runtime.power import Power, PowerRefused, PowerUnanswered
+from runtime.backends.leases import LeaseStore
+from runtime.backends.power import Power, PowerRefused, PowerUnanswered
 
 JITTER_S: Final = (0.5, 2.0)  # many hosts that were refused at one moment do not come back at one moment
 SLOW_S: Final = 2.0  # a claim this old is renewed before its start order, which must not land after START_ORDER_LIFE_S
@@ -70,7 +70,7 @@ class Climb:
                 return ended
             if ended.capacity:
                 refused = ended
-        return self._give_up(f"no capacity: {self._told()}; EC2's last words: {refused}", Kind.CAPACITY)
+        return self._give_up(f"no capacity: {self._told()}; EC2 said last: {refused}", Kind.CAPACITY)
 
     def _told(self) -> str:
         """What was refused, and what was never asked for."""

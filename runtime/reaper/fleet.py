@@ -6,13 +6,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from core.contract import TAG_UNIT, UnitSettings
+from core.contract.documents import UnitSettings
+from core.contract.tags import TAG_UNIT
 from core.errors import LeaseError
 from core.policy import Action, Decision, without_lease
 from core.policy.case import GONE
-from core.policy.machine import foreign_words, names
-from runtime.lease_store import LeaseStore, create
-from runtime.power import Machine
+from core.policy.reconcile import foreign_words, names
+from runtime.backends.leases import LeaseStore, create
+from runtime.backends.power import Machine
 
 
 def by_unit(machines: Iterable[Machine]) -> Mapping[str, tuple[Machine, ...]]:
@@ -24,7 +25,7 @@ def by_unit(machines: Iterable[Machine]) -> Mapping[str, tuple[Machine, ...]]:
     return {unit: tuple(several) for unit, several in found.items()}
 
 
-def twins(carriers: Iterable[Machine], instance_id: str) -> tuple[str, ...]:
+def duplicates(carriers: Iterable[Machine], instance_id: str) -> tuple[str, ...]:
     """Those of a unit's carriers that are not the lease's machine, as the policy takes them."""
     return tuple(f"{m.instance_id} ({m.state})" for m in carriers if m.instance_id != instance_id)
 

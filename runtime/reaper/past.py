@@ -16,7 +16,7 @@ from typing import Final
 from core.lease import Lease
 from core.moments import first_of_month
 from core.past import Past, begin
-from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.backends.leases import LeaseStore, StoreUnavailable
 
 log = logging.getLogger("pilotlight.reaper")
 READS_A_PASS: Final = 200  # of events, some hundred each; a fleet's cold pass has time for so many

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from core.notices import standing
+from core.notifications import standing
 from core.plain import PERIOD_S, PlainMachine, Usage, Verdict, Window, decide, needs
-from runtime.power import PowerRefused, PowerUnanswered
+from runtime.backends.power import PowerRefused, PowerUnanswered
 from runtime.reaper.alerts import Alerts
 
 log = logging.getLogger("pilotlight.reaper")
@@ -23,7 +23,7 @@ FLEET: Final = "plain instances"  # whom an alert is about that is about all of 
 
 
 class Plain(Protocol):
-    """Where plain instances are found and stopped; `runtime/power/plain.py` is EC2's."""
+    """Where plain instances are found and stopped; `runtime/backends/power/plain.py` is EC2's."""
 
     def machines(self) -> Sequence[PlainMachine]:
         """Every running one."""
@@ -105,8 +105,8 @@ class PlainInstances:
         if not alert:
             self._told.pop(about, None)
             return
-        notice = standing.trouble(about, alert, stack="", reason=reason, now=self._clock())
-        if self._told.get(about) != (alert, reason) and self._alerts.send(self._topic, notice):
+        notification = standing.trouble(about, alert, stack="", reason=reason, now=self._clock())
+        if self._told.get(about) != (alert, reason) and self._alerts.send(self._topic, notification):
             self._told[about] = (alert, reason)
 
     def _forget(self, machines: Mapping[str, PlainMachine]) -> None:

@@ -17,17 +17,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from core.contract import UnitSettings
+from core.contract.documents import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
 from core.money.ledger import spending
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.carry_out import GOES_ON, ROUNDS
-from runtime.lease_store import LeaseStore, StoreUnavailable
-from runtime.power import Machine, Power, PowerUnanswered
+from runtime.backends.leases import LeaseStore, StoreUnavailable
+from runtime.backends.power import Machine, Power, PowerUnanswered
 from runtime.reaper.act import Actor
 from runtime.reaper.alerts import Alerts
-from runtime.reaper.fleet import by_unit, give_lease, is_ours, twins
+from runtime.reaper.fleet import by_unit, duplicates, give_lease, is_ours
 from runtime.reaper.past import Pasts
 from runtime.reaper.tell import News, Teller
 
@@ -130,7 +130,7 @@ class Sweep:
                 break
             unit = known[name]
             try:
-                others = twins(carriers.get(name, ()), asked[name])
+                others = duplicates(carriers.get(name, ()), asked[name])
                 report.outcomes[name] = self._one(unit, machines[asked[name]], others)
             except Exception as error:
                 log.exception("unit %s cannot be handled", name)
@@ -191,7 +191,7 @@ class Sweep:
         if past is not None:
             spent, problem = spending(past.ledger, unit.settings, machine.instance_type, unit.table_now())
         seen = (machine.state, machine.state_reason, machine.tags)
-        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, ours=ours, twins=others)
+        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, ours=ours, duplicates=others)
         if asks_past(lease, facts, unit.settings, unit.table_now()):
             past = past or self._pasts.of(lease, unit.table_now())
             facts = dataclasses.replace(facts, wakes=past.wakes if past else ())

@@ -1,9 +1,9 @@
 """Telling people what happened, at the end of a pass, when every unit has been driven.
 
-At least once: a notice is sent first and noted in the lease afterwards. The other way round a reaper that ends between
-the two would lose it; this way two reapers, or one that ends there, send it twice with the same id. What cannot be sent
-is sent by a later pass, since the lease still owes it. A unit on which nothing happened costs no call. What is told
-when is `core/notices/`.
+At least once: a notification is sent first and noted in the lease afterwards. The other way round a reaper that ends
+between the two would lose it; this way two reapers, or one that ends there, send it twice with the same id. What cannot
+be sent is sent by a later pass, since the lease still owes it. A unit on which nothing happened costs no call. What is
+told when is `core/notifications/`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
-from core.contract import UnitSettings
+from core.contract.documents import UnitSettings
 from core.lease import Lease, Outcome, Refused
-from core.notices import Notice, standing
-from core.notices.history import told
+from core.notifications import Notification, standing
+from core.notifications.history import told
 from core.policy import Decision
-from runtime.lease_store import LeaseStore, StoreUnavailable
+from runtime.backends.leases import LeaseStore, StoreUnavailable
 from runtime.reaper.alerts import Alerts
 
 log = logging.getLogger("pilotlight.reaper")
@@ -47,7 +47,7 @@ class News:
     @property
     def history(self) -> bool:
         """Events since those that people were told of."""
-        return self.lease.noticed is not None and self.lease.noticed < self.lease.epoch
+        return self.lease.notified is not None and self.lease.notified < self.lease.epoch
 
     @property
     def stop(self) -> bool:
@@ -117,33 +117,35 @@ class Teller:
 
     def _history(self, news: News) -> None:
         lease, settings = news.lease, news.settings
-        before = lease.noticed or 0
+        before = lease.notified or 0
         upto = min(lease.epoch, before + EVENTS_A_PASS)
         events = self._store.events(lease.unit, epochs=range(before + 1 - LOOK_BACK, upto + 1))
         of = {"stack": settings.stack, "unit": lease.unit, "instance_type": news.instance_type}
-        for epoch, notice in told(events, after=before, **of):
-            if not self._send(settings.alerts_topic_arn, notice):
+        for epoch, notification in told(events, after=before, **of):
+            if not self._send(settings.alerts_topic_arn, notification):
                 upto = epoch - 1
                 break
-        self._note(protocol.noticed(lease, epoch=upto, nonce=_nonce()))
+        self._note(protocol.notified(lease, epoch=upto, nonce=_nonce()))
 
     def _stop(self, news: News) -> None:
         soon = news.decision.soon
         assert soon is not None
         stack, reason = news.settings.stack, news.decision.words
-        notice = standing.about_to_stop(news.lease, soon, stack=stack, reason=reason, now=news.now)
-        self._send_then(news, notice, protocol.warned(news.lease, stop=soon.key, nonce=_nonce()))
+        notification = standing.about_to_stop(news.lease, soon, stack=stack, reason=reason, now=news.now)
+        self._send_then(news, notification, protocol.warned(news.lease, stop=soon.key, nonce=_nonce()))
 
     def _budget(self, news: News) -> None:
         spent, limit = news.spent_usd or 0.0, news.settings.monthly_budget_usd or 0.0
-        part, notice = standing.budget(
+        part, notification = standing.budget(
             news.lease, news.percent, stack=news.settings.stack, spent_usd=spent, budget_usd=limit, now=news.now
         )
-        self._send_then(news, notice, protocol.budgeted(news.lease, part=part, nonce=_nonce()))
+        self._send_then(news, notification, protocol.budgeted(news.lease, part=part, nonce=_nonce()))
 
     def _alert(self, news: News) -> None:
-        notice = standing.alert(news.lease, news.alert, stack=news.settings.stack, reason=news.words, now=news.now)
-        self._send_then(news, notice, protocol.alert_sent(news.lease, reason=news.alert, nonce=_nonce()))
+        notification = standing.alert(
+            news.lease, news.alert, stack=news.settings.stack, reason=news.words, now=news.now
+        )
+        self._send_then(news, notification, protocol.alert_sent(news.lease, reason=news.alert, nonce=_nonce()))
 
     def _tell_broken(self, well: Iterable[str], until: float) -> None:
         broken, self._broken = self._broken, {}
@@ -162,15 +164,15 @@ class Teller:
             if sent:
                 self._told[unit] = reason
 
-    def _send_then(self, news: News, notice: Notice, outcome: Outcome) -> None:
-        if self._send(news.settings.alerts_topic_arn, notice):
+    def _send_then(self, news: News, notification: Notification, outcome: Outcome) -> None:
+        if self._send(news.settings.alerts_topic_arn, notification):
             self._note(outcome)
 
-    def _send(self, topic: str, notice: Notice) -> bool:
+    def _send(self, topic: str, notification: Notification) -> bool:
         """False where the topic took nothing: it is not asked again in this pass."""
         if topic in self._dead:
             return False
-        sent = self._alerts.send(topic, notice)
+        sent = self._alerts.send(topic, notification)
         if not sent:
             self._dead.add(topic)
         return sent

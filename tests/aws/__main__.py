@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core import prices
 from core.errors import PilotlightError, SetupError
+from core.money import prices
 from local import trust
 from tests.aws import scenario
 

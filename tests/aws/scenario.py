@@ -14,9 +14,9 @@ import pulumi_aws as aws
 import pulumi_random as random
 from pulumi import automation
 
-from components import network, policies, preflight
-from components.gpu_host import GpuHost, GpuHostArgs
-from components.tags import Identity
+from components.aws import network, policies, preflight
+from components.aws.gpu_host import GpuHost, GpuHostArgs
+from components.aws.tags import Identity
 from core.errors import PilotlightError
 from core.settings import load
 

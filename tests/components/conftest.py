@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from components import deployment
-from components.archive import ROOT
+from components.aws.archive import ROOT
 from core.settings import load
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF test"

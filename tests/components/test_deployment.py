@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.contract import Outputs, UnitSettings
+from core.contract.documents import Outputs, UnitSettings
 
 DEPLOYMENT = "0123456789abcdef"
 OURS = {"Alerts", "Control", "Firewall", "GatewayHost", "GpuHost", "Unit"}
@@ -320,7 +320,7 @@ def test_a_preview_asks_and_makes_nothing_up(build: Any) -> None:
 
 
 def test_look_ups_come_before_the_first_resource(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components import network
+    from components.aws import network
     from core.errors import SettingsError
 
     def nothing(_: Any) -> Any:

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components import deployment
-from components.archive import ROOT
+from components.aws.archive import ROOT
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ def step(of: Lease, action: Action, **decision: Any) -> Step:
     return carry_out(of, Decision(action, "because", **decision), SETTINGS, now=NOW, nonce="n")
 
 
-WISHED = {"wish_by": "ann", "wish_until": NOW + 60}
-ON, OFF = lease(State.RUNNING), lease(State.STOPPED, **WISHED)
+REQUESTED = {"wake_by": "ann", "wake_until": NOW + 60}
+ON, OFF = lease(State.RUNNING), lease(State.STOPPED, **REQUESTED)
 ROWS: list[tuple[Action, Lease, State | None, Order]] = [
     (Action.KEEP, ON, None, Order.NONE),
     (Action.SEEN, ON, None, Order.NONE),
@@ -76,12 +76,12 @@ def test_a_failure_keeps_its_code_and_with_an_order_says_until_when_it_may_land(
     assert "order_until" not in stays.write.sets
 
 
-def test_a_pre_warm_is_one_write_that_carries_its_own_wish() -> None:
+def test_a_pre_warm_is_one_write_that_carries_its_own_wake_request() -> None:
     for fields, by in (({}, "schedule"), ({"pin_until": NOW + 9, "pin_who": "ann"}, "pin of ann")):
         found = step(lease(State.STOPPED, **fields), Action.PRE_WARM)
         assert isinstance(found.write, Write)
-        assert found.write.sets["wish_by"] == by
-        assert found.write.sets["wish_until"] == NOW + SETTINGS.start_timeout_s + 600
+        assert found.write.sets["wake_by"] == by
+        assert found.write.sets["wake_until"] == NOW + SETTINGS.start_timeout_s + 600
         assert found.write.event is not None
         assert (found.write.event.by, found.write.event.reason) == ("reaper", f"wanted by {by}")
 

@@ -3,7 +3,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from core.errors import SettingsError
 from core.instance_types import GPUS, Gpus, architecture
-from core.prices import REGIONS
+from core.money.prices import REGIONS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.lease import Event, State
 from core.money import ledger
 from core.money.ledger import Interval, Ledger, intervals, spending
-from core.prices import PriceUnknown
+from core.money.prices import PriceUnknown
 from tests.samples import unit_settings
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from core import money, prices
-from core.money import Shape
+from core import money
+from core.money import Shape, prices
 from core.money.ledger import Interval
 
 QWEN7B = Shape("us-east-1", "g6.xlarge", 120, 500, "t4g.small", 10)

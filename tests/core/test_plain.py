@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.contract import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
+from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
 from core.plain import (
     IDLE_BYTES,
     IDLE_CPU_PERCENT,

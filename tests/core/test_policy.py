@@ -10,20 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.contract import (
-    DRAIN_TIMEOUT_S,
-    NEW_ALERT_S,
-    REPEAT_ORDER_S,
-    SILENT_AFTER_S,
-    STOP_BACKSTOP_AFTER_S,
-    STOPPED_TWICE_S,
-    TAG_AUTO_STOP,
-    TAG_MAX_LEASE,
-    TAG_SCHEDULE,
-)
-from core.lease import Hold, Lease, State
+from core.contract.intervals import DRAIN_TIMEOUT_S, NEW_ALERT_S, SILENT_AFTER_S, STOP_BACKSTOP_AFTER_S, STOPPED_TWICE_S
+from core.contract.tags import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE
+from core.lease import Inhibitor, Lease, State
 from core.overrides import limits
 from core.policy import Action, Decision, Facts, asks_past, decide
+from core.policy.reconcile import REPEAT_ORDER_S
 from core.power_errors import Kind, fix
 from core.schedule import Schedule
 from core.settings.checks import DurationOrOff
@@ -48,7 +40,7 @@ def decided(
     return decide(of, Facts(machine, **(facts or {})), dataclasses.replace(SETTINGS, **settings), now)
 
 
-WISH = {"wish_by": "relay", "wish_at": NOON - 1, "wish_until": NOON + 600}
+WAKE_REQUEST = {"wake_by": "relay", "wake_at": NOON - 1, "wake_until": NOON + 600}
 IDLE = {"demand_at": NOON - 1800}
 
 
@@ -61,9 +53,9 @@ IDLE = {"demand_at": NOON - 1800}
         (State.RUNNING, "running", IDLE, Action.DRAIN),
         (State.RUNNING, "running", IDLE | {"busy": 1}, Action.KEEP),
         (State.RUNNING, "running", IDLE | {"since": NOON - 60}, Action.KEEP),  # a vetoed drain waits again
-        (State.RUNNING, "running", IDLE | WISH, Action.KEEP),
-        (State.RUNNING, "running", IDLE | {"holds": (Hold("deploy", "x", NOON + 1),)}, Action.KEEP),
-        (State.RUNNING, "running", IDLE | {"holds": (Hold("deploy", "x", NOON),)}, Action.DRAIN),
+        (State.RUNNING, "running", IDLE | WAKE_REQUEST, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"inhibitors": (Inhibitor("deploy", "x", NOON + 1),)}, Action.KEEP),
+        (State.RUNNING, "running", IDLE | {"inhibitors": (Inhibitor("deploy", "x", NOON),)}, Action.DRAIN),
         # silent
         (State.RUNNING, "running", IDLE | {"agent_at": NOON - SILENT_AFTER_S}, Action.KEEP),
         (State.RUNNING, "running", IDLE | {"agent_at": NOON - SILENT_AFTER_S + 1}, Action.DRAIN),
@@ -82,19 +74,19 @@ IDLE = {"demand_at": NOON - 1800}
         (State.STOPPING, "running", {"order_until": NOON + 1}, Action.KEEP),
         # off
         (State.STOPPED, "stopped", {}, Action.KEEP),
-        (State.STOPPED, "stopped", WISH, Action.START),
-        (State.STOPPED, "stopped", WISH | {"wish_until": NOON}, Action.KEEP),
-        (State.STOPPED, "stopped", WISH | {"order_until": NOON}, Action.KEEP),
-        (State.STOPPED, "stopping", WISH, Action.KEEP),
+        (State.STOPPED, "stopped", WAKE_REQUEST, Action.START),
+        (State.STOPPED, "stopped", WAKE_REQUEST | {"wake_until": NOON}, Action.KEEP),
+        (State.STOPPED, "stopped", WAKE_REQUEST | {"order_until": NOON}, Action.KEEP),
+        (State.STOPPED, "stopping", WAKE_REQUEST, Action.KEEP),
         (State.STOPPED, "running", {}, Action.ADOPT),
         (State.STOPPED, "running", {"order_until": NOON}, Action.KEEP),
         (State.STOPPED, "pending", {"since": NOON - STOPPED_TWICE_S + 1}, Action.KEEP),
         # the ladder had changed the type
-        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge"}, Action.RESTORE),
+        (State.STOPPED, "stopped", WAKE_REQUEST | {"rung": "g5.xlarge"}, Action.RESTORE),
         (State.STOPPED, "stopping", {"rung": "g5.xlarge"}, Action.KEEP),
         (State.STOPPED, "stopped", {"rung": "g5.xlarge", "order_until": NOON}, Action.KEEP),
-        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge", "type_at": NOON - 299}, Action.START),
-        (State.STOPPED, "stopped", WISH | {"rung": "g5.xlarge", "type_at": NOON - 300}, Action.RESTORE),
+        (State.STOPPED, "stopped", WAKE_REQUEST | {"rung": "g5.xlarge", "type_at": NOON - 299}, Action.START),
+        (State.STOPPED, "stopped", WAKE_REQUEST | {"rung": "g5.xlarge", "type_at": NOON - 300}, Action.RESTORE),
         (State.FAILED, "stopped", {"rung": "g5.xlarge", "order_at": NOON - 34, "stopped_seen": NOON}, Action.KEEP),
         (State.FAILED, "stopped", {"rung": "g5.xlarge", "order_at": NOON - 35, "stopped_seen": NOON}, Action.RESTORE),
         # failed
@@ -103,31 +95,31 @@ IDLE = {"demand_at": NOON - 1800}
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 299},
+            WAKE_REQUEST | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 299},
             Action.KEEP,
         ),
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 300},
+            WAKE_REQUEST | {"stopped_seen": NOON - 9, "failure": "quota", "since": NOON - 300},
             Action.START,
         ),
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 299},
+            WAKE_REQUEST | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 299},
             Action.KEEP,
         ),
         (
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 300},
+            WAKE_REQUEST | {"stopped_seen": NOON - 9, "failure": "capacity", "by": "reaper", "since": NOON - 300},
             Action.START,
         ),
         (  # the relay cannot climb: the ladder is walked at once
             State.FAILED,
             "stopped",
-            WISH | {"stopped_seen": NOON, "failure": "capacity", "by": "relay", "since": NOON},
+            WAKE_REQUEST | {"stopped_seen": NOON, "failure": "capacity", "by": "relay", "since": NOON},
             Action.START,
         ),
         (State.FAILED, "running", {}, Action.BACKSTOP),
@@ -138,7 +130,12 @@ IDLE = {"demand_at": NOON - 1800}
         (State.STARTING, "running", {"since": NOON - 599}, Action.KEEP),
         (State.STARTING, "running", {"since": NOON - 600}, Action.FAIL_STOP),
         (State.STARTING, "stopped", {"since": NOON - 600}, Action.FAIL),
-        (State.STARTING, "running", {"since": NOON - 600, "holds": (Hold("deploy", "x", NOON + 1),)}, Action.KEEP),
+        (
+            State.STARTING,
+            "running",
+            {"since": NOON - 600, "inhibitors": (Inhibitor("deploy", "x", NOON + 1),)},
+            Action.KEEP,
+        ),
         (
             State.STARTING,
             "stopped",
@@ -176,19 +173,19 @@ def test_each_rule_at_its_boundary(state: State, machine: str, fields: dict[str,
 
 
 @pytest.mark.parametrize("machine", ["pending", "running", "stopping"])
-def test_a_hold_outlives_a_start_that_takes_too_long_and_is_the_reason(machine: str) -> None:
-    """The lease refuses such a stop under a hold: asked for, it would be refused once a minute."""
-    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, holds=(Hold("deploy", "x", NOON + 60),))
+def test_an_inhibitor_outlives_a_start_that_takes_too_long_and_is_the_reason(machine: str) -> None:
+    """The lease refuses such a stop under an inhibitor: asked for, it would be refused once a minute."""
+    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, inhibitors=(Inhibitor("deploy", "x", NOON + 60),))
     decision = decided(of, machine)
-    assert (decision.action, decision.reason) == (Action.KEEP, "held by deploy (x) for another 1m")
+    assert (decision.action, decision.reason) == (Action.KEEP, "inhibited by deploy (x) for another 1m")
     assert decision.look_again_at == NOON + 60
     later = decide(of, Facts(machine), SETTINGS, NOON + 60)
     assert (later.action, later.alert) == (Action.FAIL_STOP, "start-timeout")
 
 
-def test_a_held_start_whose_machine_is_off_fails_all_the_same() -> None:
+def test_an_inhibited_start_whose_machine_is_off_fails_all_the_same() -> None:
     """It stops nothing, and whoever holds the host may order the next start."""
-    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, holds=(Hold("deploy", "x", NOON + 60),))
+    of = lease(State.STARTING, since=NOON - 900, order_at=NOON - 900, inhibitors=(Inhibitor("deploy", "x", NOON + 60),))
     assert decided(of, "stopped").action is Action.FAIL
 
 
@@ -211,7 +208,7 @@ def test_a_stop_for_idleness_may_be_switched_off() -> None:
         ({"demand_at": NOON - 7200}, Action.FORCE),
         ({"demand_at": NOON - 7200, "busy": 1}, Action.KEEP),  # never demand itself
         ({"demand_at": NOON - 7200, "ready_at": NOON - 60}, Action.KEEP),
-        ({"demand_at": NOON - 7200, "holds": (Hold("d", "x", NOON + 1),)}, Action.KEEP),
+        ({"demand_at": NOON - 7200, "inhibitors": (Inhibitor("d", "x", NOON + 1),)}, Action.KEEP),
     ],
 )
 def test_max_lease(fields: dict[str, Any], action: Action) -> None:
@@ -231,7 +228,7 @@ def test_max_lease_warns_before() -> None:
 
 
 def test_the_hard_cap_bounds_everything() -> None:
-    of = lease(State.RUNNING, busy=3, ready_at=NOON - 3600, holds=(Hold("d", "x", NOON + 9),))
+    of = lease(State.RUNNING, busy=3, ready_at=NOON - 3600, inhibitors=(Inhibitor("d", "x", NOON + 9),))
     assert decided(of, hard_cap_s=3600.0).action is Action.FORCE
     soon = decided(of, hard_cap_s=3700.0)
     assert (soon.action, soon.alert) == (Action.KEEP, "hard-cap-soon")
@@ -285,7 +282,7 @@ class TestBudget:
     @pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.FAILED, State.NEW])
     def test_the_lease_is_told_before_anything_else(self, state: State) -> None:
         machine = "running" if state in (State.RUNNING, State.NEW) else "stopped"
-        of = lease(state, **WISH, stopped_seen=NOON if state is State.FAILED else None)
+        of = lease(state, **WAKE_REQUEST, stopped_seen=NOON if state is State.FAILED else None)
         decision = decided(of, machine, facts=self.SPENT, monthly_budget_usd=150.0)
         assert decision.action is Action.MARK
         assert "150.00 of 150.00 USD" in decision.reason
@@ -295,7 +292,7 @@ class TestBudget:
         [(100.0, 150.0, Action.UNMARK), (None, None, Action.UNMARK), (150.0, 150.0, Action.REFUSE)],
     )
     def test_a_higher_budget_lifts_it(self, spent: float | None, budget: float | None, action: Action) -> None:
-        of = lease(State.STOPPED, **WISH, **self.MARKED)
+        of = lease(State.STOPPED, **WAKE_REQUEST, **self.MARKED)
         assert decided(of, "stopped", facts={"spent_usd": spent}, monthly_budget_usd=budget).action is action
 
     def test_an_unknown_spending_leaves_the_mark(self) -> None:
@@ -306,8 +303,8 @@ class TestBudget:
         of = lease(State.STOPPED, spent_until=NOON)
         assert decided(of, "stopped", facts={"spent_usd": 0.0}, monthly_budget_usd=150.0).action is Action.KEEP
 
-    def test_a_wish_is_refused(self) -> None:
-        of = lease(State.STOPPED, **WISH, **self.MARKED)
+    def test_a_wake_request_is_refused(self) -> None:
+        of = lease(State.STOPPED, **WAKE_REQUEST, **self.MARKED)
         decision = decided(of, "stopped", facts=self.SPENT, monthly_budget_usd=150.0)
         assert (decision.action, decision.alert) == (Action.REFUSE, "budget")
         assert "150.00 of 150.00 USD" in decision.reason
@@ -319,12 +316,12 @@ class TestBudget:
     def test_below_it_is_not(self) -> None:
         facts = {"spent_usd": 149.99}
         assert (
-            decided(lease(State.STOPPED, **WISH), "stopped", facts=facts, monthly_budget_usd=150.0).action
+            decided(lease(State.STOPPED, **WAKE_REQUEST), "stopped", facts=facts, monthly_budget_usd=150.0).action
             is Action.START
         )
 
     def test_an_unknown_spending_refuses_nobody(self) -> None:
-        assert decided(lease(State.STOPPED, **WISH), "stopped", monthly_budget_usd=150.0).action is Action.START
+        assert decided(lease(State.STOPPED, **WAKE_REQUEST), "stopped", monthly_budget_usd=150.0).action is Action.START
 
     def test_running_goes_on_until_idle(self) -> None:
         for ago, action in ((59, Action.KEEP), (60, Action.DRAIN)):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from core.contract import SILENT_AFTER_S
+from core.contract.intervals import SILENT_AFTER_S
 from core.engines.health import ALERT_AFTER_S
-from core.lease import Hold, State, Write
+from core.lease import Inhibitor, State, Write
 from core.policy import Action, carry_out
-from tests.core.test_policy import IDLE, NOON, OFFICE, SETTINGS, WISH, decided, lease
+from tests.core.test_policy import IDLE, NOON, OFFICE, SETTINGS, WAKE_REQUEST, decided, lease
 
 LIMIT = SETTINGS.engine_timeout_s
 PINNED = {"pin_until": NOON + 3600, "pin_who": "ann"}
@@ -30,7 +30,7 @@ def dead(for_s: float, name: str = "a") -> dict[str, Any]:
         (dead(LIMIT), {"stop_after_s": None}, Action.FORCE_DEAD),
         (dead(LIMIT), {"engine_timeout_s": LIMIT + 1}, Action.KEEP),
         (dead(LIMIT) | {"busy": 1}, {}, Action.KEEP),  # its other engines are in use
-        (dead(LIMIT) | {"holds": (Hold("deploy", "x", NOON + 1),)}, {}, Action.KEEP),
+        (dead(LIMIT) | {"inhibitors": (Inhibitor("deploy", "x", NOON + 1),)}, {}, Action.KEEP),
         (dead(LIMIT) | {"agent_at": NOON - SILENT_AFTER_S}, {}, Action.KEEP),  # an old word
         (dead(30) | IDLE, {}, Action.DRAIN),  # nobody asks: an idle stop as ever
         # counters that cannot be read: neither idle nor demand
@@ -56,8 +56,8 @@ def test_an_alert_after_a_minute_says_which_engine_and_what_is_done(state: State
 
 def test_the_alert_says_what_stands_in_the_way() -> None:
     assert "other engines are in use" in decided(lease(State.RUNNING, busy=2, **dead(LIMIT))).words
-    held = lease(State.RUNNING, holds=(Hold("deploy", "x", NOON + 9),), **dead(LIMIT))
-    assert "left alone while the host is held" in decided(held).words
+    held = lease(State.RUNNING, inhibitors=(Inhibitor("deploy", "x", NOON + 9),), **dead(LIMIT))
+    assert "left alone while the host is inhibited" in decided(held).words
 
 
 def test_counters_that_stay_unreadable_are_an_alert() -> None:
@@ -67,12 +67,12 @@ def test_counters_that_stay_unreadable_are_an_alert() -> None:
     assert "cannot be read" in found.words
 
 
-def test_the_forced_stop_keeps_wish_and_pin_and_names_what_it_was_decided_on() -> None:
+def test_the_forced_stop_keeps_wake_request_and_pin_and_names_what_it_was_decided_on() -> None:
     """So that who waits is served by the next start; an engine that answered meanwhile is not cut off."""
-    of = lease(State.RUNNING, **dead(LIMIT), **PINNED, **WISH)
+    of = lease(State.RUNNING, **dead(LIMIT), **PINNED, **WAKE_REQUEST)
     step = carry_out.carry_out(of, decided(of), SETTINGS, now=NOON, nonce="n")
     assert isinstance(step.write, Write)
-    assert not {"pin_until", "wish_until"} & set(step.write.sets)
+    assert not {"pin_until", "wake_until"} & set(step.write.sets)
     assert {"dead", "dead_at"} <= {clause.name for clause in step.write.clauses}
     assert step.write.event is not None
     assert "the engine a has not answered for 10m, the limit is 10m" in step.write.event.reason

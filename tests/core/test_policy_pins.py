@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from core.contract import SILENT_AFTER_S, UnitSettings
-from core.lease import Hold, Lease, State
+from core.contract.documents import UnitSettings
+from core.contract.intervals import SILENT_AFTER_S
+from core.lease import Inhibitor, Lease, State
 from core.policy import Action, Decision, Facts, decide
 from tests.samples import unit_settings
 
@@ -80,9 +81,9 @@ def test_a_pin_does_not_start_a_host_over_its_budget() -> None:
     assert "although pinned by ann; budget: 10.00 of 10.00 USD" in decision.reason
 
 
-def test_a_hold_comes_before_a_pin() -> None:
-    held = decided(State.RUNNING, **IDLE, **PIN, holds=(Hold("deploy", "x", NOW + 9),))
-    assert held.reason.startswith("held by deploy")
+def test_an_inhibitor_comes_before_a_pin() -> None:
+    held = decided(State.RUNNING, **IDLE, **PIN, inhibitors=(Inhibitor("deploy", "x", NOW + 9),))
+    assert held.reason.startswith("inhibited by deploy")
 
 
 def test_a_silent_agent_is_told_about_even_then() -> None:

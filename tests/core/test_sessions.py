@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.lease import SESSIONS, Hold, Lease, Outcome, State
+from core.lease import SESSIONS, Inhibitor, Lease, Outcome, State
 from core.policy import Action
 from core.sessions import ACTIVE_S, RENEW_S, Session, due, working
 from core.soon import Soon
@@ -20,8 +20,8 @@ def noted(lease: Lease, *sessions: Session) -> Outcome | None:
     return due(lease, sessions, now=NOW, nonce="n")
 
 
-def held(until: float, who: str = SESSIONS) -> dict[str, object]:
-    return {"holds": (Hold(who, "ann on pts/0", until),), "hold_until": until, "hold_nonce": "h"}
+def inhibited(until: float, who: str = SESSIONS) -> dict[str, object]:
+    return {"inhibitors": (Inhibitor(who, "ann on pts/0", until),), "inhibited_until": until, "inhibitors_nonce": "h"}
 
 
 def test_who_works() -> None:
@@ -30,29 +30,29 @@ def test_who_works() -> None:
     assert working([STALE]) == working([]) == ""
 
 
-def test_an_active_session_is_a_hold_until_it_would_be_idle_for_too_long() -> None:
+def test_an_active_session_is_an_inhibitor_until_it_would_be_idle_for_too_long() -> None:
     before = cases.lease(State.RUNNING)
     outcome = noted(before, FRESH, STALE)
     assert outcome is not None
-    assert cases.after(before, outcome).holds == (Hold(SESSIONS, "ann on pts/0", NOW + ACTIVE_S - 12),)
+    assert cases.after(before, outcome).inhibitors == (Inhibitor(SESSIONS, "ann on pts/0", NOW + ACTIVE_S - 12),)
 
 
 @pytest.mark.parametrize(("moved_s", "renewed"), [(RENEW_S - 1, False), (RENEW_S, True)])
 def test_it_is_renewed_once_it_has_moved(moved_s: float, renewed: bool) -> None:
-    before = cases.lease(State.RUNNING, **held(NOW + ACTIVE_S - 12 - moved_s))
+    before = cases.lease(State.RUNNING, **inhibited(NOW + ACTIVE_S - 12 - moved_s))
     assert (noted(before, FRESH) is not None) is renewed
 
 
 def test_it_ends_with_the_session_and_leaves_others_alone() -> None:
-    deploy = Hold("deploy", "fab deploy", NOW + 99)
-    before = cases.lease(State.RUNNING, **held(NOW + 99))
-    both = cases.lease(State.RUNNING, **held(NOW + 99) | {"holds": (deploy, *before.holds)})
+    deploy = Inhibitor("deploy", "fab deploy", NOW + 99)
+    before = cases.lease(State.RUNNING, **inhibited(NOW + 99))
+    both = cases.lease(State.RUNNING, **inhibited(NOW + 99) | {"inhibitors": (deploy, *before.inhibitors)})
     outcome = noted(both)
     assert outcome is not None
-    assert cases.after(both, outcome).holds == (deploy,)
+    assert cases.after(both, outcome).inhibitors == (deploy,)
     assert noted(cases.lease(State.RUNNING)) is None
     assert noted(cases.lease(State.STARTING), FRESH) is None, "a start has its own time-out"
-    assert noted(cases.lease(State.STARTING, **held(NOW + 99))) is not None, "nor does one hold a start"
+    assert noted(cases.lease(State.STARTING, **inhibited(NOW + 99))) is not None, "nor does one inhibitor a start"
 
 
 @pytest.mark.parametrize(
@@ -65,20 +65,20 @@ def test_it_ends_with_the_session_and_leaves_others_alone() -> None:
     ],
 )
 def test_the_policy(who: str, max_lease_s: float, action: Action) -> None:
-    lease = policy_lease(State.RUNNING, **IDLE, **held(NOON + 60, who))
+    lease = policy_lease(State.RUNNING, **IDLE, **inhibited(NOON + 60, who))
     found = decided(lease, max_lease_s=max_lease_s)
     assert found.action is action
-    assert found.action is Action.FORCE or f"held by {who}" in found.reason
+    assert found.action is Action.FORCE or f"inhibited by {who}" in found.reason
 
 
-def test_a_forced_stop_ends_the_sessions_hold_only() -> None:
+def test_a_forced_stop_ends_the_sessions_inhibitor_only() -> None:
     from core import lease as protocol
 
-    deploy = Hold("deploy", "fab deploy", NOW + 9)
-    both = {**held(NOW + 99), "holds": (deploy, Hold(SESSIONS, "x", NOW + 99))}
+    deploy = Inhibitor("deploy", "fab deploy", NOW + 9)
+    both = {**inhibited(NOW + 99), "inhibitors": (deploy, Inhibitor(SESSIONS, "x", NOW + 99))}
     before = cases.lease(State.RUNNING, **both)
     after = cases.after(before, protocol.force(before, by="reaper", reason="why", now=NOW, nonce="n"))
-    assert (after.holds, after.hold_until) == ((deploy,), NOW + 9)
+    assert (after.inhibitors, after.inhibited_until) == ((deploy,), NOW + 9)
 
 
 def test_an_announced_stop_can_be_read_again() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components.archive import ROOT
-from core import contract
+from components.aws.archive import ROOT
+from core.contract import network
 from core.errors import SettingsError
 from core.settings import load, schedule, stop_after_s, unit_settings
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@desk"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@client"
 STACKS = ("demo", "qwen05b", "qwen7b")
 
 
@@ -42,7 +42,7 @@ def test_defaults() -> None:
     assert settings.gateway is not None
     assert settings.gateway.instance_type == "t4g.small"
     assert settings.idle.max_lease == 12 * 3600
-    assert settings.idle.hold_for == 540
+    assert settings.queue_timeout == 540
     assert settings.unit == "lab/host"
     assert stop_after_s(settings.idle) == 1800
 
@@ -231,8 +231,8 @@ def test_every_wrong_value_is_named_at_once() -> None:
 
 def test_a_full_queue_leaves_room_for_others() -> None:
     """One key may fill the queue, one office may have such a key, and both leave connections for others."""
-    assert contract.QUEUE_LIMIT < contract.KEY_REQUESTS_MAX < contract.SOURCE_CONNECTIONS_MAX
-    assert contract.SOURCE_CONNECTIONS_MAX * 2 <= contract.API_CONNECTIONS_MAX <= contract.INNER_CONNECTIONS_MAX
+    assert network.QUEUE_LIMIT < network.KEY_REQUESTS_MAX < network.SOURCE_CONNECTIONS_MAX
+    assert network.SOURCE_CONNECTIONS_MAX * 2 <= network.API_CONNECTIONS_MAX <= network.INNER_CONNECTIONS_MAX
 
 
 @pytest.mark.parametrize("origin", ["*", "https://app.example.com", "http://localhost:5173", "http://[::1]:3000"])

@@ -10,7 +10,7 @@ import pytest
 from core.errors import SettingsError
 from core.settings import StackSettings, load
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@desk"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@client"
 SLACK = "https://hooks.slack.com/services/T0/B0/s3cr3t"
 PLAIN = "https://ops.example.org/hook?token=s3cr3t"
 SEALED = {"secure": "v1:abc:def"}

@@ -7,21 +7,21 @@ import jsonschema
 import pytest
 import yaml
 
-from components import schema
-from components.archive import ROOT
+from components.aws.archive import ROOT
 from core import settings
 from core.settings import manual
 from core.settings.schema import document
+from tools import settings_pages
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(document()))
 
 
 def test_the_committed_schema_is_current() -> None:
-    assert schema.PATH.read_text() == document(), "run `python -m components.schema`"
+    assert settings_pages.PATH.read_text() == document(), "run `python -m tools.settings_pages`"
 
 
 def test_the_committed_page_is_current() -> None:
-    assert schema.PAGE.read_text() == manual.page(), "run `python -m components.schema`"
+    assert settings_pages.PAGE.read_text() == manual.page(), "run `python -m tools.settings_pages`"
 
 
 def test_the_page_has_every_key() -> None:

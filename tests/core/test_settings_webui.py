@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.contract import WEBUI_IMAGE
+from core.contract.paths import WEBUI_IMAGE
 from core.errors import SettingsError
 from core.settings import load
 

@@ -20,7 +20,7 @@ import pytest
 CLOUD = os.environ.get("PILOTLIGHT_TEST_CLOUD", "pilotlight-test")
 os.environ["PILOTLIGHT_CLOUD"] = CLOUD
 
-from core.contract import Outputs  # noqa: E402
+from core.contract.documents import Outputs  # noqa: E402
 from local.cloud import client  # noqa: E402
 from local.demo import stack  # noqa: E402
 from local.demo.caller import Caller  # noqa: E402

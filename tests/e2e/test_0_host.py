@@ -13,17 +13,17 @@ from pathlib import Path
 import docker
 import pytest
 
-from core.contract import ENGINE_USER, ENGINE_VENV
+from core.contract.paths import ENGINE_USER, ENGINE_VENV
 from local.cloud.machines import _HOST_CONFIG
 from local.setup import tools
-from remote import agent, engine
-from remote.facts import Facts
 from remote.items import Order
 from remote.items.files import File
 from remote.items.models import PypiModel
 from remote.items.system import User
 from remote.items.venvs import UV
-from runtime.agent import door
+from remote.machines.facts import Facts
+from remote.services import agent, engine
+from runtime.agent import admission
 
 NAME = "pilotlight-test-host"
 BOX = "import http.server as h\nh.HTTPServer(('10.9.9.9', 80), h.SimpleHTTPRequestHandler).serve_forever()"
@@ -142,25 +142,25 @@ def test_a_second_deployment_does_not_stop_what_requires_the_guard(box: Box) -> 
 
 
 DOOR = """
-door = Door([8100])
-said = [door.is_shut()]
-door.shut()
-said.append(door.is_shut())
+admission = Admission([8100])
+said = [admission.is_closed()]
+admission.close()
+said.append(admission.is_closed())
 for how in sys.argv[1:]:
-    door.shut()
+    admission.close()
     subprocess.run(["nft", *how.split()], check=True)
-    said.append(door.is_shut())
-door.shut()
-said.append(door.is_shut())
-door.open()
-said.append(door.is_shut())
+    said.append(admission.is_closed())
+admission.close()
+said.append(admission.is_closed())
+admission.open()
+said.append(admission.is_closed())
 print(said)
 """
 
 
 def test_the_agent_sees_that_the_admission_was_opened_behind_its_back(box: Box) -> None:
-    source = Path(door.__file__).read_text() + "\nimport sys\n" + DOOR
-    ways = "'flush ruleset' 'flush table inet pilotlight_door' 'delete table inet pilotlight_door'"
+    source = Path(admission.__file__).read_text() + "\nimport sys\n" + DOOR
+    ways = "'flush ruleset' 'flush table inet pilotlight_admission' 'delete table inet pilotlight_admission'"
     assert box.must(f"python3 - {ways}", source.encode()) == str([False, True, False, False, False, True, False])
 
 

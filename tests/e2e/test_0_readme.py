@@ -12,7 +12,7 @@ import pytest
 from core.errors import DeployError
 from local.folders import CHECKOUT
 from local.setup import tools
-from remote import inventory
+from remote.machines import inventory
 from remote.stack_files import StackFile, settings_of
 
 PROGRAM = "import pulumi\npulumi.export('table', 't')\npulumi.export('key', pulumi.Output.secret('s'))\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from core.contract import AGENT_VENV, ENGINE_USER, Outputs
+from core.contract.documents import Outputs
+from core.contract.paths import AGENT_VENV, ENGINE_USER
 from tests.e2e.world import Stack
 
 
@@ -18,10 +19,10 @@ def test_a_second_deploy_changes_nothing_and_says_so(demo: Stack, tmp_path: Path
     assert "nothing to change" in said.lower() or "no changes" in said.lower(), said
 
 
-def test_a_held_host_is_not_stopped(demo: Stack) -> None:
+def test_an_inhibited_host_is_not_stopped(demo: Stack) -> None:
     demo.wake()
     before = int(demo.watch.lease()["epoch"])
-    assert "test" in demo.lease_cli("hold --who test --why 'longer than the idle time'")
+    assert "test" in demo.lease_cli("inhibit --who test --why 'longer than the idle time'")
     until = time.time() + 30  # longer than the demo's idle time
     while time.time() < until:
         demo.reap()

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 
-from core.contract import Outputs
+from core.contract.documents import Outputs
 from local.demo import stack
 from local.demo.observe import wait_for
 from tests.e2e.world import Stack, reap

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from core.contract import RELAY_PORT, WEBUI_CONTAINER, Outputs
+from core.contract.documents import Outputs
+from core.contract.network import RELAY_PORT
+from core.contract.paths import WEBUI_CONTAINER
 from local import folders
 from local.cloud import client
 from local.demo.browser import Person, browser
@@ -112,7 +114,7 @@ def test_opening_and_logging_in_wake_nothing(
     demo.reap()
     assert demo.watch.ec2_state() == "stopped"
     assert int(demo.watch.lease()["epoch"]) == epoch
-    assert not demo.watch.lease().get("wish_until")
+    assert not demo.watch.lease().get("wake_until")
 
 
 def test_a_message_wakes_the_machine_and_shows_it(demo: Stack, person: Person, pictures: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from pulumi import Output, automation
 
-from core.contract import SK_SETTINGS, TABLE_PK, TABLE_SK, Outputs
+from core.contract.documents import Outputs
+from core.contract.table import SK_SETTINGS, TABLE_PK, TABLE_SK
 from local.cloud import client
 from local.demo import stack
 from tests.aws import scenario

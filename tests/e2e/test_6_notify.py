@@ -1,4 +1,5 @@
-"""Notices on the embedded cloud: topic → queue → mapping → function → a receiver on this computer; no host is deployed.
+"""Notifications on the embedded cloud: topic → queue → mapping → function → a receiver on this computer; no host is
+deployed.
 
 First with a small function of the test's own: what is tried is the way to it, its retries and its end. Then with a
 stack that Pulumi made, whose webhook's URL is a secret, and the notifier itself.
@@ -24,7 +25,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from core.contract import Outputs
+from core.contract.documents import Outputs
 from local.cloud.client import Cloud
 from local.folders import CHECKOUT
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.contract import PK_UNITS, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK, TAG_CONTROL, TAG_DEPLOYMENT, Outputs
+from core.contract.documents import Outputs
+from core.contract.table import PK_UNITS, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK
+from core.contract.tags import TAG_CONTROL, TAG_DEPLOYMENT
 from core.errors import CloudError
 from local.cloud import client
 from local.demo import stack
@@ -110,7 +112,7 @@ def test_a_copy_of_a_guests_machine_is_told(cloud: client.Cloud, made: Made) -> 
     try:
         reap(cloud, made[OWNER][Outputs.REAPER])
         alerted = {name: (lease or {}).get("alerted") for name, lease in leases(cloud, made).items()}
-        assert alerted == {OWNER: None, GUEST: {"S": "twin"}}
+        assert alerted == {OWNER: None, GUEST: {"S": "duplicate"}}
     finally:
         cloud.client("ec2").terminate_instances(InstanceIds=[copy])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.contract import ENGINE_UNIT, RELAY_UNIT, Outputs
+from core.contract.documents import Outputs
+from core.contract.paths import ENGINE_UNIT, RELAY_UNIT
 from local.demo.observe import wait_for
 from tests.e2e.world import Stack
 
@@ -39,7 +40,7 @@ def test_callers_of_a_dead_engine_do_not_keep_its_host_on(demo: Stack) -> None:
     """Each idle stop was resumed by a caller who never got an answer. Now the host stops, starts, and answers."""
     demo.wake()
     before = int(demo.watch.lease()["epoch"])
-    demo.lease_cli("hold --who test --why 'the test looks first' --for 120")  # or the idle stop comes meanwhile
+    demo.lease_cli("inhibit --who test --why 'the test looks first' --for 120")  # or the idle stop comes meanwhile
     demo.watch.inside(demo.watch.host, "systemctl", "stop", ENGINE_UNIT.format(name="smollm2"))
     wait_for(lambda: demo.watch.lease().get("dead") == "smollm2", 60, lambda: "the engine is not known to be dead")
     assert "engine smollm2 does not answer" in " ".join(demo.fab("status", "-s", demo.name).stdout.split())

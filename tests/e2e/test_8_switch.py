@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from core.contract import AGENT_CONFIG, DEAD_MAN_UNIT, RUN_DIR, Outputs
+from core.contract.documents import Outputs
+from core.contract.paths import AGENT_CONFIG, DEAD_MAN_UNIT, RUN_DIR
 from tests.e2e.world import Stack
 
 SILENCE_S = 15.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench import storm
 from bench.storm_faults import Ground
-from core.contract import TAG_AUTO_STOP
+from core.contract.tags import TAG_AUTO_STOP
 from tests.e2e.world import Stack
 
 FAULTS = ["reaper killed between calls", "host and gateway cut", "agent killed"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.contract import APP_DIR, RELAY_CONFIG, RELAY_VENV, Outputs
+from core.contract.documents import Outputs
+from core.contract.paths import APP_DIR, RELAY_CONFIG, RELAY_VENV
 from local.cloud import client
 from local.demo.caller import Caller
 from local.demo.observe import Observer, wait_for
@@ -49,7 +50,7 @@ class Stack:
             self.watch.gateway,
             "sh",
             "-c",
-            f"set -a; . /etc/environment; cd {APP_DIR} && {RELAY_VENV}/bin/python -m runtime.lease_cli "
+            f"set -a; . /etc/environment; cd {APP_DIR} && {RELAY_VENV}/bin/python -m runtime.lease_client "
             f"--config {RELAY_CONFIG} {words}",
         )
 

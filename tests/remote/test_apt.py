@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remote.facts import Facts
 from remote.items.system import Driver, Packages
+from remote.machines.facts import Facts
 
 LOCKS = (
     "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 12 (apt-get)",

@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 
 from core import versions
-from remote.facts import Facts, FileFact, Query, UnitFact
 from remote.items import Item
 from remote.items.files import File, Tree
 from remote.items.keys import KeysFile, NewKey
@@ -15,6 +14,7 @@ from remote.items.models import model
 from remote.items.system import Driver, Packages, User
 from remote.items.units import OnlyEngines, Unit, digest_of
 from remote.items.venvs import Uv, Venv
+from remote.machines.facts import Facts, FileFact, Query, UnitFact
 from remote.plan import plan, query
 
 FILE = File("/etc/x.yaml", b"a: 1\n")

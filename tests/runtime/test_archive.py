@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components import archive
+from components.aws import archive
 
 BOTO = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")  # part of Lambda's own runtime
 PROGRAM = """
@@ -24,7 +24,7 @@ class LambdasOwn:
 sys.meta_path.append(LambdasOwn())
 import runtime.reaper
 first = sorted(sys.modules)
-import runtime.lease_store.dynamodb, runtime.power.ec2, runtime.reaper.alerts
+import runtime.backends.leases.dynamodb, runtime.backends.power.ec2, runtime.reaper.alerts
 from core.schedule import Schedule, is_on
 Schedule("0 9 * * mon-fri", "0 18 * * mon-fri", "Europe/Berlin").check()
 import json
@@ -63,7 +63,7 @@ def test_an_ignored_event_pays_for_no_client(modules: tuple[list[str], list[str]
 
 
 def test_its_handler_is_where_the_function_looks_for_it() -> None:
-    from core.contract import REAPER_HANDLER
+    from core.contract.documents import REAPER_HANDLER
 
     module, _, attribute = REAPER_HANDLER.rpartition(".")
     assert module == "runtime.reaper"

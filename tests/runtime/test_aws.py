@@ -11,10 +11,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, CredentialRetrievalError, NoCredentialsError, ReadTimeoutError
 
 from runtime import aws
-from runtime.lease_store import StoreUnavailable
-from runtime.lease_store.dynamodb import DynamoLeaseStore
-from runtime.power import PowerUnanswered
-from runtime.power.ec2 import Ec2Power
+from runtime.backends.leases import StoreUnavailable
+from runtime.backends.leases.dynamodb import DynamoLeaseStore
+from runtime.backends.power import PowerUnanswered
+from runtime.backends.power.ec2 import Ec2Power
 
 REGION = "us-east-1"
 

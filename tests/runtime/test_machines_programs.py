@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from remote import app
 from remote.items.venvs import requirements
+from remote.services import app
 
-SHARED = ("runtime.aws", "runtime.logs", "runtime.lease_cli", "runtime.lease_store", "runtime.power")
+SHARED = ("runtime.aws", "runtime.logs", "runtime.lease_client", "runtime.backends.leases", "runtime.backends.power")
 PROGRAMS = {"agent": ("runtime.agent", *SHARED), "relay": ("runtime.gateway", *SHARED)}  # by its list of packages
 PROGRAM = """
 import importlib, sys

@@ -10,12 +10,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from core import lease as protocol
-from core.contract import REPEAT_ORDER_S, TAG_UNIT, EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig
+from core.contract.tags import TAG_UNIT
 from core.lease import Lease, State, to_item
+from core.policy.reconcile import REPEAT_ORDER_S
 from core.power_errors import PASSING, Kind, failure
-from runtime.lease_cli import Cli, main
-from runtime.power import Machine
-from runtime.power.ec2 import Ec2Power
+from runtime.backends.power import Machine
+from runtime.backends.power.ec2 import Ec2Power
+from runtime.lease_client import Cli, main
 from runtime.reaper.sweep import Sweep
 from tests.ec2_answers import ANSWERS, WORDS, response
 from tests.runtime.gateway.stage import MACHINE, UNIT, Stage
@@ -49,23 +51,23 @@ class World:
         self.stage.waker._power = self.power
         self.stage.store.put_settings(SETTINGS)
         lease = Lease(UNIT, State.STOPPED, 3, self.stage.clock(), "idle", "agent", instance_id=MACHINE)
-        wish = {"wish_by": "ann", "wish_at": self.stage.clock(), "wish_until": self.stage.clock() + 3600}
-        item = to_item(dataclasses.replace(lease, **wish))
+        wake_request = {"wake_by": "ann", "wake_at": self.stage.clock(), "wake_until": self.stage.clock() + 3600}
+        item = to_item(dataclasses.replace(lease, **wake_request))
         self.stage.store.write(protocol.Write(UNIT, "n", (), item))
 
     def reaper(self) -> None:
         Sweep(self.stage.store, self.power, Silent()).run([UNIT])
 
     def relay(self) -> None:
-        self.stage.hall.ask("tiny")
+        self.stage.queue.ask("tiny")
         self.stage.look()
 
     def fab(self) -> None:
-        main(["wish", "--by", "ann", "--start"], cli=Cli(HOST, self.stage.store, self.power))
+        main(["request-wake", "--by", "ann", "--start"], cli=Cli(HOST, self.stage.store, self.power))
 
 
 class Silent:
-    def send(self, topic: str, notice: Any) -> bool:
+    def send(self, topic: str, notification: Any) -> bool:
         return True
 
 
@@ -124,4 +126,4 @@ def ec2_answers(monkeypatch: pytest.MonkeyPatch, orders: list[str], *answers: Ex
                 raise answers[len(orders) - 1]
             return {}
 
-    monkeypatch.setattr("runtime.power.ec2.client", lambda *_, **__: Client())
+    monkeypatch.setattr("runtime.backends.power.ec2.client", lambda *_, **__: Client())

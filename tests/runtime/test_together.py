@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from core import lease as protocol
-from core.contract import TAG_UNIT, EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig
+from core.contract.tags import TAG_UNIT
 from core.lease import Lease, Refused, State, Write
-from core.notices import Notice
+from core.notifications import Notification
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Counters, Engine, Unreadable
-from runtime.lease_store import Reading, StoreUnavailable
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine
+from runtime.backends.leases import Reading, StoreUnavailable
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine
 from runtime.reaper.sweep import Sweep
 from tests.samples import unit_settings
 
@@ -68,9 +69,9 @@ class Simulation:
         self.store.put_settings(SETTINGS)
         self.for_agent, self.for_relay = Flaky(self.store), Flaky(self.store)
         self.sweep = Sweep(self.store, self, self)
-        self.power, self.boots, self.door_shut = "stopped", 0, False
+        self.power, self.boots, self.admission_closed = "stopped", 0, False
         self.running, self.uncounted, self.tokens = 0, 0, 0.0  # requests in the engine; not in its counters yet
-        self.held, self.answered, self.sent = 0, 0, 0
+        self.queued, self.answered, self.sent = 0, 0, 0
         self.known: Lease | None = None  # what the relay last read
         self.log: list[str] = []
         self.order_started = 0.0
@@ -79,7 +80,7 @@ class Simulation:
 
     # ------------------------------------------------------------ machine, as agent and reaper see it
     def _boot(self) -> None:
-        self.power, self.door_shut, self.boots = "running", False, self.boots + 1
+        self.power, self.admission_closed, self.boots = "running", False, self.boots + 1
         self.was_running = False
         self.boot_id = f"boot-{self.boots}"
         self._new_agent()
@@ -90,19 +91,19 @@ class Simulation:
             self.for_agent,  # type: ignore[arg-type]
             self,
             [SimulatedEngine(self)],
-            door=self,
+            admission=self,
             connections=lambda ports: "peer" * (self.running + self.uncounted),
             clock=lambda: self.clock,
         )
 
-    def shut(self) -> None:
-        self.door_shut = True
+    def close(self) -> None:
+        self.admission_closed = True
 
     def open(self) -> None:
-        self.door_shut = False
+        self.admission_closed = False
 
-    def is_shut(self) -> bool:
-        return self.door_shut
+    def is_closed(self) -> bool:
+        return self.admission_closed
 
     def was_ready(self) -> bool:
         return self.was_running
@@ -141,7 +142,7 @@ class Simulation:
         if self.power in ("running", "pending"):
             self.power_off("StopInstances", idle_engines=())
 
-    def send(self, topic: str, notice: Notice) -> bool:
+    def send(self, topic: str, notification: Notification) -> bool:
         return True
 
     # ------------------------------------------------------------ steps
@@ -163,14 +164,16 @@ class Simulation:
     def arrive(self) -> None:
         if self.sent < 40:
             self.sent += 1
-            self.held += 1
+            self.queued += 1
             self.release()
 
     def release(self) -> None:
-        """Through an open route and an open door; a shut door sends the request back to the relay, body intact."""
+        """Through an open route and an open admission; a close admission sends the request back to the relay, body
+        intact.
+        """
         route = self.known is not None and self.known.state is State.RUNNING
-        if self.held and route and self.power == "running" and not self.door_shut:
-            self.held -= 1
+        if self.queued and route and self.power == "running" and not self.admission_closed:
+            self.queued -= 1
             self.uncounted += 1
 
     def count(self) -> None:
@@ -199,14 +202,14 @@ class Simulation:
         if lease.state is State.DRAINING:
             outcome = (
                 protocol.resume(lease, by="relay", now=now, nonce=nonce, reason="demand")
-                if self.held
-                else protocol.fence(lease, now=now, nonce=nonce)
+                if self.queued
+                else protocol.cordon(lease, now=now, nonce=nonce)
             )
         elif lease.state is State.STOPPING and self.power == "stopped":
             outcome = protocol.stopped(lease, by="relay", now=now, nonce=nonce)
-        elif self.held and not lease.wanted(now):
-            outcome = protocol.wish(lease, by="relay", now=now, until=now + 1140, nonce=nonce)
-        elif self.held and lease.state is State.STOPPED:
+        elif self.queued and not lease.wanted(now):
+            outcome = protocol.request_wake(lease, by="relay", now=now, until=now + 1140, nonce=nonce)
+        elif self.queued and lease.state is State.STOPPED:
             outcome = protocol.start(lease, by="relay", now=now, nonce=nonce)
         else:
             return
@@ -238,10 +241,10 @@ class Simulation:
         step()
         lease = self.store.read(UNIT).lease
         state = "none" if lease is None else f"{lease.state} {lease.epoch}"
-        door = "shut" if self.door_shut else "open"
+        admission = "closed" if self.admission_closed else "open"
         self.log.append(
-            f"{self.clock:8.1f} {step.__name__:14} {state:12} {self.power:9} door {door}"
-            f" in {self.running}+{self.uncounted} held {self.held}"
+            f"{self.clock:8.1f} {step.__name__:14} {state:12} {self.power:9} admission {admission}"
+            f" in {self.running}+{self.uncounted} queued {self.queued}"
         )
 
 
@@ -284,7 +287,7 @@ def test_no_request_dies_and_none_waits_for_ever(seed: int) -> None:
     world.heal()
     healthy = [s for s in steps(world) if s != world.arrive]
     for _ in range(20 * STEPS):
-        if world.held + world.running + world.uncounted == 0 and world.lease().state is State.STOPPED:
+        if world.queued + world.running + world.uncounted == 0 and world.lease().state is State.STOPPED:
             break
         world.do(world.random.choice(healthy))
     assert (world.answered, world.lease().state) == (world.sent, State.STOPPED), "\n".join(world.log[-60:])
@@ -325,19 +328,19 @@ def test_a_gateway_that_is_cut_off_costs_no_request() -> None:
     assert sum(cut_off(seed, 600).offs for seed in range(20)) > 10
 
 
-@pytest.mark.parametrize("without", ["door", "connections"])
+@pytest.mark.parametrize("without", ["admission", "connections"])
 def test_it_can_fail(without: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the door, or without asking for connections, a request dies within some seeds."""
-    if without == "door":
-        monkeypatch.setattr(Simulation, "shut", lambda self: None)
-        monkeypatch.setattr(Simulation, "is_shut", lambda self: True)
+    """Without admission, or without asking for connections, a request dies within some seeds."""
+    if without == "admission":
+        monkeypatch.setattr(Simulation, "close", lambda self: None)
+        monkeypatch.setattr(Simulation, "is_closed", lambda self: True)
     else:
-        monkeypatch.setattr("runtime.agent.agent.look", _look_without_connections)
+        monkeypatch.setattr("runtime.agent.agent.idle_check", _check_without_connections)
     with pytest.raises(AssertionError, match="turned off with a request in it"):
         any(cut_off(seed, 600) is None for seed in range(200))
 
 
-def _look_without_connections(engines: Sequence[Engine], connections: object) -> object:
-    from runtime.agent.look import look
+def _check_without_connections(engines: Sequence[Engine], connections: object) -> object:
+    from runtime.agent.idle_check import idle_check
 
-    return look(engines, lambda ports: "")
+    return idle_check(engines, lambda ports: "")

@@ -8,30 +8,30 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import ORDER_MARGIN_S, START_ATTEMPTS, START_ORDER_LIFE_S, STOP_ORDER_LIFE_S
+from core.contract.intervals import ORDER_MARGIN_S, START_ATTEMPTS, START_ORDER_LIFE_S, STOP_ORDER_LIFE_S
 from core.errors import LeaseError
-from core.lease import Hold, Lease, Outcome, Refused, State
+from core.lease import Inhibitor, Lease, Outcome, Refused, State
 from tests.core.lease.cases import LONG_AGO, NOW, after, applies, lease, words, written
 
 AT: dict[str, Any] = {"now": NOW, "nonce": "n"}
 
 
-def wish(v: Lease, until: float = NOW + 60) -> Outcome:
-    return protocol.wish(v, by="caller", until=until, **AT)
+def wake_request(v: Lease, until: float = NOW + 60) -> Outcome:
+    return protocol.request_wake(v, by="caller", until=until, **AT)
 
 
 def hold(v: Lease, who: str, until: float = NOW + 60, nonce: str = "n") -> Outcome:
-    return protocol.hold(v, who=who, why="why", now=NOW, until=until, nonce=nonce)
+    return protocol.inhibit(v, who=who, why="why", now=NOW, until=until, nonce=nonce)
 
 
 ALL: dict[str, Outcome] = {
     "claim": protocol.claim_boot(lease(State.STARTING, boot_id=""), instance_id="i-1", boot_id="b-2", **AT),
-    "wish": wish(lease(State.DRAINING)),
-    "drop wish": protocol.drop_wish(lease(State.STOPPED, wish_until=NOW), nonce="n"),
+    "wake request": wake_request(lease(State.DRAINING)),
+    "drop wake request": protocol.drop_wake_request(lease(State.STOPPED, wake_until=NOW), nonce="n"),
     "hold": hold(lease(State.RUNNING), "deploy"),
     "pin": protocol.pin(lease(State.RUNNING), who="ann", why="demo", until=NOW + 60, **AT),
     "unpin": protocol.unpin(lease(State.RUNNING, pin_until=NOW, pin_who="ann"), nonce="n"),
-    "fence": protocol.fence(lease(State.DRAINING), **AT),
+    "cordon": protocol.cordon(lease(State.DRAINING), **AT),
     "agent beat": protocol.agent_beat(lease(State.RUNNING), boot_id="b-1", busy=0, demand=False, **AT),
     "relay beat": protocol.relay_beat(lease(State.RUNNING), **AT),
     "repeat": protocol.repeat_start(lease(State.STARTING, attempts=1), **AT),
@@ -40,7 +40,7 @@ ALL: dict[str, Outcome] = {
     "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
     "spent": protocol.spent(lease(State.RUNNING), until=NOW + 60, nonce="n"),
     "alert": protocol.alert_sent(lease(State.RUNNING), reason="late", nonce="n"),
-    "noticed": protocol.noticed(lease(State.RUNNING, noticed=5), epoch=7, nonce="n"),
+    "notified": protocol.notified(lease(State.RUNNING, notified=5), epoch=7, nonce="n"),
     "warned": protocol.warned(lease(State.RUNNING), stop="idle:1+2", nonce="n"),
     "budgeted": protocol.budgeted(lease(State.STOPPED), part="2026-11:80", nonce="n"),
 }
@@ -64,77 +64,79 @@ def test_the_budgets_end_is_written_in_every_state_and_taken_back(state: State) 
 
 
 @pytest.mark.parametrize("state", [s for s in State if s is not State.RUNNING])
-def test_nobody_wishes_for_what_is_off_and_unpaid(state: State) -> None:
-    outcome = wish(lease(state, spent_until=NOW + 1))
+def test_nobody_asks_for_what_is_off_and_unpaid(state: State) -> None:
+    outcome = wake_request(lease(state, spent_until=NOW + 1))
     assert isinstance(outcome, Refused) is (state in (State.STOPPED, State.FAILED, State.STOPPING))
 
 
-# ---------------------------------------------------------------- wishes
+# ---------------------------------------------------------------- wake requests
 @pytest.mark.parametrize("state", [s for s in State if s is not State.RUNNING])
-def test_a_wish_is_written_in_every_state_but_running(state: State) -> None:
+def test_a_wake_request_is_written_in_every_state_but_running(state: State) -> None:
     before = lease(state)
-    now = after(before, wish(before))
-    assert (now.wish_by, now.wish_at, now.wish_until) == ("caller", NOW, NOW + 60)
-    assert not applies(replace(before, state=State.RUNNING), wish(before))
-    assert not applies(replace(before, epoch=8), wish(before))
+    now = after(before, wake_request(before))
+    assert (now.wake_by, now.wake_at, now.wake_until) == ("caller", NOW, NOW + 60)
+    assert not applies(replace(before, state=State.RUNNING), wake_request(before))
+    assert not applies(replace(before, epoch=8), wake_request(before))
 
 
-def test_no_wish_while_running() -> None:
-    assert "running" in words(wish(lease(State.RUNNING)))
+def test_no_wake_request_while_running() -> None:
+    assert "running" in words(wake_request(lease(State.RUNNING)))
 
 
-def test_a_wish_never_shortens_another() -> None:
-    before = lease(State.STOPPED, wish_until=NOW + 600)
-    assert after(before, wish(before)).wish_until == NOW + 600
-    assert not applies(before, wish(lease(State.STOPPED))), "one that came meanwhile"
+def test_a_wake_request_never_shortens_another() -> None:
+    before = lease(State.STOPPED, wake_until=NOW + 600)
+    assert after(before, wake_request(before)).wake_until == NOW + 600
+    assert not applies(before, wake_request(lease(State.STOPPED))), "one that came meanwhile"
 
 
-def test_a_wish_that_ends_now_is_over() -> None:
-    assert not lease(State.STOPPED, wish_until=NOW).wanted(NOW)
-    assert lease(State.STOPPED, wish_until=NOW + 0.1).wanted(NOW)
+def test_a_wake_request_that_ends_now_is_over() -> None:
+    assert not lease(State.STOPPED, wake_until=NOW).wanted(NOW)
+    assert lease(State.STOPPED, wake_until=NOW + 0.1).wanted(NOW)
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_wish_is_dropped_only_while_the_host_is_off(state: State) -> None:
-    before = lease(state, wish_by="caller", wish_at=NOW, wish_until=NOW + 60)
-    outcome = protocol.drop_wish(before, nonce="n")
+def test_a_wake_request_is_dropped_only_while_the_host_is_off(state: State) -> None:
+    before = lease(state, wake_by="caller", wake_at=NOW, wake_until=NOW + 60)
+    outcome = protocol.drop_wake_request(before, nonce="n")
     if state in (State.STOPPED, State.FAILED, State.STOPPING):
         assert not after(before, outcome).wanted(NOW)
-        assert not applies(replace(before, wish_until=NOW + 90), outcome), "a renewed one"
+        assert not applies(replace(before, wake_until=NOW + 90), outcome), "a renewed one"
     else:
         assert isinstance(outcome, Refused)
 
 
-def test_no_wish_is_not_dropped() -> None:
-    assert words(protocol.drop_wish(lease(State.STOPPED), nonce="n")) == "there is no wish"
+def test_no_wake_request_is_not_dropped() -> None:
+    assert words(protocol.drop_wake_request(lease(State.STOPPED), nonce="n")) == "there is no wake request"
 
 
-# ---------------------------------------------------------------- holds
-def test_holds_of_many_and_the_latest_counts() -> None:
+# ---------------------------------------------------------------- inhibitors
+def test_inhibitors_of_many_and_the_latest_counts() -> None:
     one = after(lease(State.RUNNING), hold(lease(State.RUNNING), "deploy", NOW + 10))
     two = after(one, hold(one, "ssh", NOW + 90, "m"))
-    assert [h.who for h in two.holds] == ["deploy", "ssh"]
-    assert two.hold_until == NOW + 90
-    assert two.held(NOW) == Hold("ssh", "why", NOW + 90)
+    assert [h.who for h in two.inhibitors] == ["deploy", "ssh"]
+    assert two.inhibited_until == NOW + 90
+    assert two.inhibitor(NOW) == Inhibitor("ssh", "why", NOW + 90)
     left = after(two, protocol.release(two, who="ssh", now=NOW, nonce="o"))
-    assert (left.held(NOW), left.hold_until) == (Hold("deploy", "why", NOW + 10), NOW + 10)
+    assert (left.inhibitor(NOW), left.inhibited_until) == (Inhibitor("deploy", "why", NOW + 10), NOW + 10)
 
 
-def test_a_hold_is_renewed_and_dead_ones_go() -> None:
-    old = (Hold("deploy", "why", NOW + 1), Hold("gone", "why", NOW))
-    before = lease(State.RUNNING, holds=old, hold_until=NOW + 1)
-    assert after(before, hold(before, "deploy")).holds == (Hold("deploy", "why", NOW + 60),)
+def test_an_inhibitor_is_renewed_and_dead_ones_go() -> None:
+    old = (Inhibitor("deploy", "why", NOW + 1), Inhibitor("gone", "why", NOW))
+    before = lease(State.RUNNING, inhibitors=old, inhibited_until=NOW + 1)
+    assert after(before, hold(before, "deploy")).inhibitors == (Inhibitor("deploy", "why", NOW + 60),)
 
 
-def test_two_who_hold_at_once_do_not_lose_one() -> None:
-    before = lease(State.RUNNING, holds=(Hold("a", "why", NOW + 90),), hold_until=NOW + 90, hold_nonce="h")
+def test_two_who_inhibit_at_once_do_not_lose_one() -> None:
+    before = lease(
+        State.RUNNING, inhibitors=(Inhibitor("a", "why", NOW + 90),), inhibited_until=NOW + 90, inhibitors_nonce="h"
+    )
     first = after(before, hold(before, "b", NOW + 10, "first"))
-    assert first.hold_until == before.hold_until
+    assert first.inhibited_until == before.inhibited_until
     assert not applies(first, hold(before, "c", NOW + 20, "second"))
 
 
-def test_who_holds_nothing_releases_nothing() -> None:
-    assert words(protocol.release(lease(State.RUNNING), who="ssh", **AT)) == "ssh holds nothing"
+def test_who_inhibits_nothing_releases_nothing() -> None:
+    assert words(protocol.release(lease(State.RUNNING), who="ssh", **AT)) == "ssh inhibits nothing"
 
 
 # ---------------------------------------------------------------- agent and relay
@@ -161,12 +163,12 @@ def test_a_boot_that_may_not_claim(before: Lease, machine: str, boot: str, said:
     assert said in words(protocol.claim_boot(before, instance_id=machine, boot_id=boot, **AT))
 
 
-def test_the_fence_is_of_this_drain() -> None:
+def test_the_cordon_is_of_this_drain() -> None:
     before = lease(State.DRAINING)
-    outcome = protocol.fence(before, **AT)
-    assert after(before, outcome).fence_epoch == before.epoch
+    outcome = protocol.cordon(before, **AT)
+    assert after(before, outcome).cordon_epoch == before.epoch
     assert not applies(replace(before, epoch=8), outcome)
-    assert isinstance(protocol.fence(lease(State.RUNNING), **AT), Refused)
+    assert isinstance(protocol.cordon(lease(State.RUNNING), **AT), Refused)
 
 
 @pytest.mark.parametrize(("busy", "demand", "at"), [(0, False, LONG_AGO), (2, False, NOW), (0, True, NOW)])
@@ -247,31 +249,31 @@ def test_one_alert_a_change_of_reason() -> None:
 
 
 # ---------------------------------------------------------------- what people were told
-def test_what_was_noticed_never_goes_back_and_is_one_reapers() -> None:
-    before = lease(State.RUNNING, noticed=5)
-    outcome = protocol.noticed(before, epoch=7, nonce="n")
-    noticed = after(before, outcome)
-    assert noticed.noticed == 7
-    assert not applies(noticed, protocol.noticed(before, epoch=6, nonce="m")), "a slower reaper"
-    assert isinstance(protocol.noticed(noticed, epoch=7, nonce="n"), Refused)
+def test_what_was_notified_never_goes_back_and_is_one_reapers() -> None:
+    before = lease(State.RUNNING, notified=5)
+    outcome = protocol.notified(before, epoch=7, nonce="n")
+    notified = after(before, outcome)
+    assert notified.notified == 7
+    assert not applies(notified, protocol.notified(before, epoch=6, nonce="m")), "a slower reaper"
+    assert isinstance(protocol.notified(notified, epoch=7, nonce="n"), Refused)
     assert applies(replace(before, epoch=8), outcome), "a transition meanwhile is still to be told"
 
 
-def test_a_lease_from_before_there_were_notices_begins_with_its_next_event() -> None:
+def test_a_lease_from_before_there_were_notifications_begins_with_its_next_event() -> None:
     old = lease(State.RUNNING)
-    assert old.noticed is None
-    assert isinstance(protocol.noticed(old, epoch=7, nonce="n"), Refused)
+    assert old.notified is None
+    assert isinstance(protocol.notified(old, epoch=7, nonce="n"), Refused)
     draining = after(old, protocol.drain(old, reason="idle", **AT))
-    assert (draining.epoch, draining.noticed) == (8, 7)
+    assert (draining.epoch, draining.notified) == (8, 7)
     again = after(draining, protocol.resume(draining, by="agent", reason="veto", **AT))
-    assert (again.epoch, again.noticed) == (9, 7)
+    assert (again.epoch, again.notified) == (9, 7)
 
 
 def test_a_new_lease_is_no_news() -> None:
     item = protocol.apply(None, protocol.create("demo/host", "i-1", by="deploy", **AT))
     assert item is not None
     made = protocol.from_item(item)
-    assert made.noticed == made.epoch
+    assert made.notified == made.epoch
 
 
 def test_a_stop_is_announced_by_one_reaper_and_once() -> None:
@@ -294,7 +296,7 @@ def test_a_budgets_part_is_told_by_one_reaper_in_any_state() -> None:
 # ---------------------------------------------------------------- items
 @pytest.mark.parametrize("state", State)
 def test_an_item_reads_back(state: State) -> None:
-    before = lease(state, holds=(Hold("a", "b", NOW),), hold_until=NOW, busy=2, wish_until=NOW)
+    before = lease(state, inhibitors=(Inhibitor("a", "b", NOW),), inhibited_until=NOW, busy=2, wake_until=NOW)
     assert protocol.from_item(protocol.to_item(before)) == before
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import ORDER_MARGIN_S, START_ORDER_LIFE_S
+from core.contract.intervals import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.lease import Lease, Outcome, State
 from tests.core.lease.cases import LONG_AGO, NOW, after, applies, lease, words, written
 
@@ -91,7 +91,7 @@ def test_no_way_back_while_an_order_may_land_or_nothing_was_changed() -> None:
 
 
 def test_a_new_start_forgets_what_was_tried_but_not_the_rung() -> None:
-    before = lease(State.FAILED, wish_until=NOW + 9, rung="g5.xlarge", tried="g6.xlarge (A)")
+    before = lease(State.FAILED, wake_until=NOW + 9, rung="g5.xlarge", tried="g6.xlarge (A)")
     now = after(before, protocol.start(before, by="relay", **AT))
     assert (now.rung, now.tried) == ("g5.xlarge", "")
 

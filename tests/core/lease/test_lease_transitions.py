@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import (
+from core.contract.intervals import (
     ORDER_MARGIN_S,
     START_ATTEMPTS,
     START_ORDER_LIFE_S,
@@ -17,19 +17,23 @@ from core.contract import (
     STOPPED_TWICE_S,
     YOUNG_ORDER_S,
 )
-from core.lease import Hold, Lease, Outcome, Refused, State, Write
+from core.lease import Inhibitor, Lease, Outcome, Refused, State, Write
 from tests.core.lease.cases import LONG_AGO, NOW, UNIT, after, applies, lease, words, written
 
-WISH = {"wish_by": "caller", "wish_at": NOW - 5, "wish_until": NOW + 60}
-SPENT_WISH = {"wish_by": "caller", "wish_at": NOW - 90, "wish_until": NOW}
-HOLD = {"holds": (Hold("deploy", "first", NOW + 60),), "hold_until": NOW + 60, "hold_nonce": "h"}
+WAKE_REQUEST = {"wake_by": "caller", "wake_at": NOW - 5, "wake_until": NOW + 60}
+SPENT_WAKE_REQUEST = {"wake_by": "caller", "wake_at": NOW - 90, "wake_until": NOW}
+INHIBITOR = {
+    "inhibitors": (Inhibitor("deploy", "first", NOW + 60),),
+    "inhibited_until": NOW + 60,
+    "inhibitors_nonce": "h",
+}
 LIVE_ORDER = {"order_until": NOW - ORDER_MARGIN_S + 0.5}
 SPENT_ORDER = {"order_until": NOW - ORDER_MARGIN_S}
 AT: dict[str, Any] = {"now": NOW, "nonce": "n"}
 
 Call = Callable[[Lease], Outcome]
 start: Call = lambda v: protocol.start(v, by="relay", **AT)  # noqa: E731
-wake: Call = lambda v: protocol.start(v, by="relay", wish_until=NOW + 60, **AT)  # noqa: E731
+wake: Call = lambda v: protocol.start(v, by="relay", wake_until=NOW + 60, **AT)  # noqa: E731
 adopt: Call = lambda v: protocol.adopt(v, **AT)  # noqa: E731
 ready: Call = lambda v: protocol.ready(v, boot_id="b-1", **AT)  # noqa: E731
 drain: Call = lambda v: protocol.drain(v, reason="idle", **AT)  # noqa: E731
@@ -47,8 +51,8 @@ renew: Call = lambda v: protocol.new_machine(v, instance_id="i-2", by="deploy", 
 SEEN = {"stopped_seen": LONG_AGO}
 ON = (State.NEW, State.STARTING, State.RUNNING, State.DRAINING)
 TABLE: tuple[tuple[str, Call, tuple[State, ...], State, dict[str, Any]], ...] = (
-    ("start", start, (State.STOPPED, State.FAILED), State.STARTING, WISH),
-    ("wish and start", wake, (State.STOPPED, State.FAILED), State.STARTING, {}),
+    ("start", start, (State.STOPPED, State.FAILED), State.STARTING, WAKE_REQUEST),
+    ("wake request and start", wake, (State.STOPPED, State.FAILED), State.STARTING, {}),
     ("adopt", adopt, (State.STOPPED, State.FAILED), State.STARTING, SEEN),
     ("ready", ready, (State.NEW, State.STARTING), State.RUNNING, {}),
     ("drain", drain, (State.RUNNING,), State.DRAINING, {}),
@@ -81,7 +85,7 @@ def test_a_transition_leaves_only_its_states(
         return
     now = after(before, outcome)
     assert (now.state, now.epoch, now.since, now.nonce) == (to, before.epoch + 1, NOW, "n")
-    assert (now.fence_epoch, now.reason, now.by) == (None, now.reason, now.by)
+    assert (now.cordon_epoch, now.reason, now.by) == (None, now.reason, now.by)
     event = written(outcome).event
     assert event is not None
     assert (event.epoch, event.at, event.before, event.after) == (8, NOW, state, to)
@@ -113,20 +117,27 @@ def test_create_makes_one_new_lease() -> None:
 
 # ---------------------------------------------------------------- only if; and the same once more in the table
 REFUSED: tuple[tuple[str, Call, State, dict[str, Any], dict[str, Any], str], ...] = (
-    ("nobody wants it", start, State.STOPPED, WISH, SPENT_WISH, "nobody wants"),
-    ("stop order alive", start, State.STOPPED, WISH | SPENT_ORDER, WISH | LIVE_ORDER, "may still land"),
+    ("nobody wants it", start, State.STOPPED, WAKE_REQUEST, SPENT_WAKE_REQUEST, "nobody wants"),
+    ("stop order alive", start, State.STOPPED, WAKE_REQUEST | SPENT_ORDER, WAKE_REQUEST | LIVE_ORDER, "may still land"),
     ("stop order alive", wake, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
     ("stop order alive", adopt, State.STOPPED, SPENT_ORDER, LIVE_ORDER, "may still land"),
-    ("budget spent", start, State.STOPPED, WISH | {"spent_until": NOW}, WISH | {"spent_until": NOW + 1}, "budget"),
+    (
+        "budget spent",
+        start,
+        State.STOPPED,
+        WAKE_REQUEST | {"spent_until": NOW},
+        WAKE_REQUEST | {"spent_until": NOW + 1},
+        "budget",
+    ),
     ("budget spent", wake, State.FAILED, {"spent_until": NOW}, {"spent_until": NOW + 1}, "budget"),
     ("another boot", ready, State.STARTING, {}, {"boot_id": "b-2"}, "this boot"),
-    ("wanted", drain, State.RUNNING, SPENT_WISH, WISH, "wanted or held"),
-    ("held", drain, State.RUNNING, {}, HOLD, "wanted or held"),
-    ("wanted", stop, State.DRAINING, SPENT_WISH, WISH, "wanted or held"),
-    ("held", stop, State.DRAINING, {}, HOLD, "wanted or held"),
+    ("wanted", drain, State.RUNNING, SPENT_WAKE_REQUEST, WAKE_REQUEST, "wanted or inhibited"),
+    ("held", drain, State.RUNNING, {}, INHIBITOR, "wanted or inhibited"),
+    ("wanted", stop, State.DRAINING, SPENT_WAKE_REQUEST, WAKE_REQUEST, "wanted or inhibited"),
+    ("held", stop, State.DRAINING, {}, INHIBITOR, "wanted or inhibited"),
     ("another boot", stop, State.DRAINING, {}, {"boot_id": "b-2"}, "another boot"),
     ("stop order alive", stopped, State.STOPPING, SPENT_ORDER, LIVE_ORDER, "may still land"),
-    ("held", fail_stop, State.STARTING, {}, HOLD, "held by deploy"),
+    ("held", fail_stop, State.STARTING, {}, INHIBITOR, "inhibited by deploy"),
     ("start order alive", fail_stop, State.STARTING, {}, {"order_at": NOW - START_ORDER_LIFE_S}, "may still land"),
     ("stop order alive", lost, State.RUNNING, SEEN, SEEN | LIVE_ORDER, "may still land"),
     ("not seen", lost, State.RUNNING, SEEN, {}, "not seen stopped twice"),
@@ -170,33 +181,33 @@ def test_an_adopted_or_rebooted_machine_leaves_no_order_to_repeat() -> None:
 
 
 # ---------------------------------------------------------------- what a transition sets and clears
-def test_a_start_may_carry_its_own_wish() -> None:
-    for before in (lease(State.STOPPED), lease(State.FAILED, **SPENT_WISH)):
+def test_a_start_may_carry_its_own_wake_request() -> None:
+    for before in (lease(State.STOPPED), lease(State.FAILED, **SPENT_WAKE_REQUEST)):
         now = after(before, wake(before))
         assert (now.state, now.reason) == (State.STARTING, "wanted by relay")
-        assert (now.wish_by, now.wish_at, now.wish_until) == ("relay", NOW, NOW + 60)
+        assert (now.wake_by, now.wake_at, now.wake_until) == ("relay", NOW, NOW + 60)
 
 
-def test_a_start_never_shortens_a_wish() -> None:
-    before = lease(State.STOPPED, **WISH | {"wish_until": NOW + 600})
-    assert after(before, wake(before)).wish_until == NOW + 600
+def test_a_start_never_shortens_a_wake_request() -> None:
+    before = lease(State.STOPPED, **WAKE_REQUEST | {"wake_until": NOW + 600})
+    assert after(before, wake(before)).wake_until == NOW + 600
     assert not applies(before, wake(lease(State.STOPPED))), "one that came meanwhile"
 
 
-def test_a_wish_that_is_over_starts_nothing() -> None:
-    assert words(protocol.start(lease(State.STOPPED), by="relay", wish_until=NOW, **AT)) == "nobody wants the host"
-    standing = protocol.start(lease(State.STOPPED, **WISH), by="relay", wish_until=NOW, **AT)
-    assert after(lease(State.STOPPED, **WISH), standing).wish_until == NOW + 60
+def test_a_wake_request_that_is_over_starts_nothing() -> None:
+    assert words(protocol.start(lease(State.STOPPED), by="relay", wake_until=NOW, **AT)) == "nobody wants the host"
+    standing = protocol.start(lease(State.STOPPED, **WAKE_REQUEST), by="relay", wake_until=NOW, **AT)
+    assert after(lease(State.STOPPED, **WAKE_REQUEST), standing).wake_until == NOW + 60
 
 
-def test_another_s_wish_that_was_refused_meanwhile_starts_nothing() -> None:
-    before = lease(State.STOPPED, **WISH)
-    refused = after(before, protocol.drop_wish(before, nonce="budget"))
+def test_another_s_wake_request_that_was_refused_meanwhile_starts_nothing() -> None:
+    before = lease(State.STOPPED, **WAKE_REQUEST)
+    refused = after(before, protocol.drop_wake_request(before, nonce="budget"))
     assert not applies(refused, start(before))
 
 
 def test_start_begins_a_new_boot_with_one_order() -> None:
-    before = lease(State.FAILED, failure="capacity", ready_at=LONG_AGO, busy=3, **WISH)
+    before = lease(State.FAILED, failure="capacity", ready_at=LONG_AGO, busy=3, **WAKE_REQUEST)
     now = after(before, start(before))
     assert (now.boot_id, now.order_at, now.attempts, now.failure, now.ready_at, now.busy) == ("", NOW, 1, "", None, 0)
     assert now.wanted(NOW)
@@ -234,29 +245,31 @@ def test_a_stop_for_dead_engines_needs_one_that_still_is() -> None:
 
 
 @pytest.mark.parametrize(("call", "state"), [(ready, State.STARTING), (resume, State.DRAINING), (veto, State.DRAINING)])
-def test_every_step_into_running_clears_the_wish(call: Call, state: State) -> None:
-    before = lease(state, **WISH)
+def test_every_step_into_running_clears_the_wake_request(call: Call, state: State) -> None:
+    before = lease(state, **WAKE_REQUEST)
     now = after(before, call(before))
-    assert (now.wish_by, now.wish_at, now.wish_until) == ("", None, None)
+    assert (now.wake_by, now.wake_at, now.wake_until) == ("", None, None)
 
 
 @pytest.mark.parametrize(
     ("call", "state"),
     [(stopped, State.STOPPING), (fail, State.STARTING), (force, State.DRAINING), (lost, State.DRAINING)],
 )
-def test_no_step_away_from_running_loses_the_wish(call: Call, state: State) -> None:
-    before = lease(state, **SEEN, **WISH)
+def test_no_step_away_from_running_loses_the_wake_request(call: Call, state: State) -> None:
+    before = lease(state, **SEEN, **WAKE_REQUEST)
     assert after(before, call(before)).wanted(NOW)
 
 
-def test_an_operators_force_forgets_the_wish() -> None:
-    before = lease(State.STARTING, **WISH)
+def test_an_operators_force_forgets_the_wake_request() -> None:
+    before = lease(State.STARTING, **WAKE_REQUEST)
     outcome = protocol.force(before, by="operator", reason="fab stop", forget=True, **AT)
     assert not after(before, outcome).wanted(NOW)
     assert written(outcome).event.facts == {"forced": True}  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("meanwhile", [WISH, HOLD, {"demand_at": NOW}], ids=["wish", "hold", "demand"])
+@pytest.mark.parametrize(
+    "meanwhile", [WAKE_REQUEST, INHIBITOR, {"demand_at": NOW}], ids=["wake request", "hold", "demand"]
+)
 def test_force_was_decided_on_what_was_read(meanwhile: dict[str, Any]) -> None:
     before = lease(State.DRAINING, demand_at=LONG_AGO)
     assert not applies(replace(before, **meanwhile), force(before))
@@ -264,7 +277,7 @@ def test_force_was_decided_on_what_was_read(meanwhile: dict[str, Any]) -> None:
 
 
 def test_ready_is_evidence_of_demand_and_keeps_the_order() -> None:
-    before = lease(State.STARTING, order_at=NOW - 20, attempts=2, **WISH)
+    before = lease(State.STARTING, order_at=NOW - 20, attempts=2, **WAKE_REQUEST)
     now = after(before, protocol.ready(before, boot_id="b-1", facts={"boot_s": 3.0}, **AT))
     assert (now.ready_at, now.demand_at, now.agent_at, now.order_at, now.attempts) == (NOW, NOW, NOW, NOW - 20, 0)
 
@@ -302,7 +315,7 @@ def test_a_reboot_under_the_lease_starts_over() -> None:
 
 
 def test_another_machine_is_new() -> None:
-    before = lease(State.FAILED, failure="gone", order_until=NOW, order_at=NOW, **WISH)
+    before = lease(State.FAILED, failure="gone", order_until=NOW, order_at=NOW, **WAKE_REQUEST)
     now = after(before, renew(before))
     assert (now.instance_id, now.boot_id, now.failure, now.order_until, now.order_at) == ("i-2", "", "", None, None)
     assert now.wanted(NOW)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core import lease as protocol
-from core.lease import Hold, Lease, Outcome, Refused, State, Write
+from core.lease import Inhibitor, Lease, Outcome, Refused, State, Write
 
 NOW = 100_000.0
-AHEAD = NOW + 50_000.0  # of a wish or a hold: alive
+AHEAD = NOW + 50_000.0  # of a wake request or an inhibitor: alive
 ORDERED = NOW + 1.0  # of a stop order's end: alive
 YOUNG = NOW - 1.0
 OLD = 0.0
@@ -42,11 +42,11 @@ def ops(nonce: str = "n") -> dict[str, Op]:
     words: dict[str, Any] = {**at, "reason": "why"}
     p = protocol
     return {
-        "relay:wish": lambda v: p.wish(v, by="caller", until=AHEAD, **at),
+        "relay:request_wake": lambda v: p.request_wake(v, by="caller", until=AHEAD, **at),
         "relay:resume": lambda v: p.resume(v, by="relay", engines=(ENGINE,), **words),
-        "relay:fence": lambda v: p.fence(v, **at),
+        "relay:cordon": lambda v: p.cordon(v, **at),
         "relay:start": lambda v: p.start(v, by="relay", **at),
-        "relay:wish and start": lambda v: p.start(v, by="relay", wish_until=AHEAD, **at),
+        "relay:request_wake and start": lambda v: p.start(v, by="relay", wake_until=AHEAD, **at),
         "relay:stopped": lambda v: p.stopped(v, by="relay", **at),
         "relay:not_now": lambda v: p.not_now(v, nonce=nonce),
         "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),
@@ -79,18 +79,18 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "reaper:stop_order": lambda v: p.stop_order(v, **at),
         "reaper:fail": lambda v: p.fail(v, by="reaper", failure="start-refused", order=False, **words),
         "reaper:fail and stop": lambda v: p.fail(v, by="reaper", failure="start-timeout", order=True, **words),
-        "reaper:drop_wish": lambda v: p.drop_wish(v, nonce=nonce),
+        "reaper:drop_wake_request": lambda v: p.drop_wake_request(v, nonce=nonce),
         "reaper:force a dead engine": lambda v: p.force(v, by="reaper", dead=True, **words),
         "operator:force": lambda v: p.force(v, by="operator", forget=True, **words),
-        "operator:wish": lambda v: p.wish(v, by="operator", until=AHEAD, **at),
-        "deploy:hold": lambda v: p.hold(v, who="deploy", why="deploy", until=AHEAD, **at),
+        "operator:request_wake": lambda v: p.request_wake(v, by="operator", until=AHEAD, **at),
+        "deploy:inhibit": lambda v: p.inhibit(v, who="deploy", why="deploy", until=AHEAD, **at),
         "deploy:release": lambda v: p.release(v, who="deploy", **at),
         "deploy:new_machine": lambda v: p.new_machine(v, instance_id=MACHINE, by="deploy", **at),
     }
 
 
-STARTS = frozenset({"relay:start", "relay:wish and start", "reaper:start"})
-FORGETS_WISH = frozenset({"reaper:drop_wish", "operator:force"})
+STARTS = frozenset({"relay:start", "relay:request_wake and start", "reaper:start"})
+FORGETS_WAKE_REQUEST = frozenset({"reaper:drop_wake_request", "operator:force"})
 Mutate = Callable[[dict[str, Op]], Mapping[str, Op]]
 
 
@@ -165,29 +165,34 @@ class Leases:
 
 
 def _current(after: Lease, write: Write) -> dict[str, Any]:
-    fence = CURRENT if after.fence_epoch is not None and not write.event else None
-    return {"epoch": CURRENT, "fence_epoch": fence}
+    cordon = CURRENT if after.cordon_epoch is not None and not write.event else None
+    return {"epoch": CURRENT, "cordon_epoch": cordon}
 
 
 def _broken(op: str, before: Lease, after: Lease, write: Write) -> str:
     """Promises about a single write."""
-    if before.wanted(NOW) and not after.wanted(NOW) and after.state is not State.RUNNING and op not in FORGETS_WISH:
-        return f"{op} lost an unexpired wish"
+    if (
+        before.wanted(NOW)
+        and not after.wanted(NOW)
+        and after.state is not State.RUNNING
+        and op not in FORGETS_WAKE_REQUEST
+    ):
+        return f"{op} lost an unexpired wake request"
     if op == "relay:resume" and before.dead:
         return f"{op} kept a host on for callers of an engine that does not answer"
     if write.event and after.state is State.STARTING and op in STARTS and before.spent(NOW):
         return f"{op} started a host over its budget"
     if write.event and write.event.by == "agent" and after.state is State.STOPPING:
-        if held := before.held(NOW):
+        if held := before.inhibitor(NOW):
             return f"{op} stopped a host that {held.who} holds"
         if before.wanted(NOW):
-            return f"{op} stopped a host that {before.wish_by} wants"
+            return f"{op} stopped a host that {before.wake_by} wants"
     return ""
 
 
 def _plain(lease: Lease) -> Lease:
     """The lease without what changes no decision; alive moments and gone ones each made one."""
-    alive = lease.held(NOW) is not None
+    alive = lease.inhibitor(NOW) is not None
     return Lease(
         unit=UNIT,
         state=lease.state,
@@ -197,12 +202,12 @@ def _plain(lease: Lease) -> Lease:
         by="agent" if lease.state is State.STOPPING and lease.by == "agent" else "-",
         instance_id=lease.instance_id,
         boot_id=lease.boot_id,
-        wish_by="caller" if lease.wanted(NOW) else "",
-        wish_until=AHEAD if lease.wanted(NOW) else None,
-        holds=(Hold("deploy", "deploy", AHEAD),) if alive else (),
-        hold_until=AHEAD if alive else None,
-        hold_nonce="h" if alive else "",
-        fence_epoch=lease.fence_epoch,
+        wake_by="caller" if lease.wanted(NOW) else "",
+        wake_until=AHEAD if lease.wanted(NOW) else None,
+        inhibitors=(Inhibitor("deploy", "deploy", AHEAD),) if alive else (),
+        inhibited_until=AHEAD if alive else None,
+        inhibitors_nonce="h" if alive else "",
+        cordon_epoch=lease.cordon_epoch,
         order_at=None if lease.order_at is None or lease.order_at == OLD else YOUNG,
         attempts=lease.attempts if lease.attempts != 2 else 1,
         order_until=ORDERED if lease.order_alive(NOW) else None,
@@ -228,7 +233,7 @@ def _new_boot(lease: Lease) -> Lease:
 
 
 def _stale(lease: Lease) -> Lease:
-    """What a reading from before the last transition can still do: open or shut a route or the door, power off."""
+    """What a reading from before the last transition can still do: open or shut a route or admission, power off."""
     ours = lease.boot_id == THIS_BOOT and lease.instance_id == MACHINE
     state = lease.state if ours or lease.state is State.RUNNING else State.STOPPED
     if state in (State.NEW, State.STARTING, State.FAILED):
@@ -239,11 +244,11 @@ def _stale(lease: Lease) -> Lease:
 
 CHANGES: dict[str, Callable[[Lease], Lease]] = {
     "stale": _stale,
-    "stale, kept whole": lambda v: replace(v, epoch=STALE, fence_epoch=None),
+    "stale, kept whole": lambda v: replace(v, epoch=STALE, cordon_epoch=None),
     "thirty seconds": _thirty_seconds,
     "new boot": _new_boot,
-    "wish expires": lambda v: replace(v, wish_by="", wish_until=None),
-    "hold expires": lambda v: replace(v, holds=(), hold_until=None, hold_nonce=""),
+    "wake request expires": lambda v: replace(v, wake_by="", wake_until=None),
+    "inhibitor expires": lambda v: replace(v, inhibitors=(), inhibited_until=None, inhibitors_nonce=""),
     "stop order's time is over": lambda v: replace(v, order_until=None),
     "start order's time is over": lambda v: replace(v, order_at=OLD),
     "other machine": lambda v: replace(v, instance_id=OTHER_MACHINE),

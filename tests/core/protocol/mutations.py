@@ -43,33 +43,33 @@ def _without(*clauses: str) -> Callable[[Write], Write]:
     return change
 
 
-def _keeps_wish(write: Write) -> Write:
-    return replace(write, sets={k: v for k, v in write.sets.items() if not k.startswith("wish_")})
+def _keeps_wake_request(write: Write) -> Write:
+    return replace(write, sets={k: v for k, v in write.sets.items() if not k.startswith("wake_")})
 
 
 def stop_without_condition(ops: dict[str, Op]) -> Mapping[str, Op]:
-    """The agent's stop does not ask the table for wishes and holds."""
-    return _each(ops, ("agent:stop",), _without("wish_until", "hold_until"))
+    """The agent's stop does not ask the table for wake requests and inhibitors."""
+    return _each(ops, ("agent:stop",), _without("wake_until", "inhibited_until"))
 
 
-def wish_kept(ops: dict[str, Op]) -> Mapping[str, Op]:
-    """The wish stays on the way into RUNNING."""
-    return _each(ops, ("agent:ready", "agent:resume", "relay:resume", "reaper:resume"), _keeps_wish)
+def wake_request_kept(ops: dict[str, Op]) -> Mapping[str, Op]:
+    """The wake request stays on the way into RUNNING."""
+    return _each(ops, ("agent:ready", "agent:resume", "relay:resume", "reaper:resume"), _keeps_wake_request)
 
 
-def wish_any_time(ops: dict[str, Op]) -> Mapping[str, Op]:
-    """A wish is written in every state."""
+def wake_request_any_time(ops: dict[str, Op]) -> Mapping[str, Op]:
+    """A wake request is written in every state."""
 
-    def wish(lease: Lease) -> Outcome:
-        outcome = ops["relay:wish"](replace(lease, state=State.STOPPED))
+    def wake_request(lease: Lease) -> Outcome:
+        outcome = ops["relay:request_wake"](replace(lease, state=State.STOPPED))
         assert isinstance(outcome, Write)
         return _without("state")(outcome)
 
-    return {**ops, "relay:wish": wish}
+    return {**ops, "relay:request_wake": wake_request}
 
 
 def any_machine(ops: dict[str, Op]) -> Mapping[str, Op]:
-    """Instance and boot are in no agent's write: a stranger's look counts for this machine."""
+    """Instance and boot are in no agent's write: a stranger's idle check counts for this machine."""
 
     def as_ours(op: Op) -> Op:
         def call(lease: Lease) -> Outcome:
@@ -96,7 +96,7 @@ def starts_over_stop_orders(ops: dict[str, Op]) -> Mapping[str, Op]:
 
         return call
 
-    starts = ("relay:start", "relay:wish and start", "reaper:start", "relay:stopped", "reaper:stopped")
+    starts = ("relay:start", "relay:request_wake and start", "reaper:start", "relay:stopped", "reaper:stopped")
     return {**ops, **{name: start(ops[name]) for name in starts}}
 
 
@@ -110,7 +110,7 @@ def start_over_budget(ops: dict[str, Op]) -> Mapping[str, Op]:
 
         return call
 
-    return {**ops, "relay:wish and start": start(ops["relay:wish and start"])}
+    return {**ops, "relay:request_wake and start": start(ops["relay:request_wake and start"])}
 
 
 def resume_for_a_dead_engine(ops: dict[str, Op]) -> Mapping[str, Op]:
@@ -129,9 +129,9 @@ CUT = "cut a request in the engine"
 ORDERS = "two different live orders"
 
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("no door", replace(ONE, door=False), CUT),
-    Mutation("no look at the connections", replace(ONE, look_at_connections=False), CUT),
-    Mutation("pooled connections, not looked at", replace(ONE, pooled=True, look_at_connections=False), CUT),
+    Mutation("no admission", replace(ONE, admission=False), CUT),
+    Mutation("no check of the connections", replace(ONE, check_connections=False), CUT),
+    Mutation("pooled connections, not checked", replace(ONE, pooled=True, check_connections=False), CUT),
     Mutation("condition left out of the agent's stop", replace(ONE, mutate=stop_without_condition), "wants"),
     Mutation(
         "epoch left out of the stop order's claim",
@@ -141,10 +141,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a stop order lands after its time", replace(ONE, late_orders=True), ORDERS),
     Mutation("a start over a live stop order", replace(ONE, mutate=starts_over_stop_orders), ORDERS),
     Mutation(
-        "a wish written while RUNNING", replace(ONE, wish_while_running=True, mutate=wish_any_time), "cannot be stopped"
+        "a wake request written while RUNNING",
+        replace(ONE, wake_request_while_running=True, mutate=wake_request_any_time),
+        "cannot be stopped",
     ),
     Mutation(
-        "the wish kept on the way into RUNNING", replace(FAULTY, requests=0, mutate=wish_kept), "cannot be stopped"
+        "the wake request kept on the way into RUNNING",
+        replace(FAULTY, requests=0, mutate=wake_request_kept),
+        "cannot be stopped",
     ),
     Mutation(
         "a start over the budget",
@@ -163,5 +167,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("instance id left out", replace(ONE, strangers=True, mutate=any_machine), CUT),
     Mutation("boot id not compared", replace(FAULTY, agent_checks_boot=False), "has not proved itself"),
-    Mutation("the door open from boot on", replace(FAULTY, open_before_ready=True), CUT),
+    Mutation("admission open from boot on", replace(FAULTY, open_before_ready=True), CUT),
 )

@@ -40,7 +40,7 @@ def reapers(m: Model, w: World) -> Steps:
             yield from _reaper_writes(m, w, i)
 
 
-MAY: Final = frozenset({"reaper:drop_wish", "reaper:spent"})
+MAY: Final = frozenset({"reaper:drop_wake_request", "reaper:spent"})
 OWES: Final = {
     "reaper:start": OWES_START,
     "reaper:repeat_start": OWES_START,
@@ -111,7 +111,7 @@ def _reaper_notes(m: Model, known: Lease, *, off: bool) -> Iterator[str]:
 
 
 def _reaper_may_off(state: State, *, off: bool, up: bool, seen: bool) -> Iterator[str]:
-    yield "reaper:drop_wish"
+    yield "reaper:drop_wake_request"
     if off:
         yield "reaper:start"
     if state is State.FAILED and off and not seen:

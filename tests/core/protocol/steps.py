@@ -15,8 +15,8 @@ from tests.core.protocol.leases import CURRENT, MACHINE, NONE, NOW, THIS_BOOT, B
 from tests.core.protocol.moves import FAULT, MERCY, NORMAL, Steps, start_sent, with_reaper, write
 from tests.core.protocol.reapers import reapers
 from tests.core.protocol.world import (
+    CHECKED,
     IDLE,
-    LOOKED,
     NO_REAPER,
     OFF,
     ON,
@@ -37,8 +37,8 @@ def _enter(m: Model, w: World) -> World:
 
 
 def _reachable(w: World) -> bool:
-    """A request that is sent to the engine arrives: through an open door, or on a connection from before."""
-    return w.power == ON and not w.replaced and not w.dead and (w.door or w.pooled)
+    """A request that is sent to the engine arrives: through an open admission, or on a connection from before."""
+    return w.power == ON and not w.replaced and not w.dead and (w.admission or w.pooled)
 
 
 # ---------------------------------------------------------------- callers, HAProxy, vLLM
@@ -48,9 +48,9 @@ def requests(m: Model, w: World) -> Steps:
         if w.route and _reachable(w):
             yield "HAProxy sends a request to the engine", NORMAL, _enter(m, w._replace(new=w.new - 1))
         else:
-            yield "the relay holds a request", NORMAL, w._replace(new=w.new - 1, held=w.held + 1)
-    if w.held:
-        yield "a held caller hangs up", MERCY, w._replace(held=w.held - 1)
+            yield "the relay queues a request", NORMAL, w._replace(new=w.new - 1, queued=w.queued + 1)
+    if w.queued:
+        yield "a queued caller hangs up", MERCY, w._replace(queued=w.queued - 1)
     if w.dead:
         yield "the engine's unit is restarted", MERCY, _crashed(w)._replace(dead=False)
         return
@@ -71,15 +71,15 @@ def _crashed(w: World) -> World:
 
 
 def relay(m: Model, w: World) -> Steps:
-    """Reads, routes, releases, wishes, fences, resumes, starts."""
+    """Reads, routes, releases, requests wakes, cordons, resumes, starts."""
     known = None if w.relay == NONE else m.leases.all[w.relay]
     awake = known is not None and known.state is State.RUNNING
     if w.route != awake:
         yield f"relay {'opens' if awake else 'shuts'} the route", NORMAL, w._replace(route=awake)
-    if awake and w.held and _reachable(w):
-        yield "relay releases a request", NORMAL, _enter(m, w._replace(held=w.held - 1))
-    if known is not None and known.unpaid(NOW) and w.held:
-        yield "relay refuses a request: the budget is spent", NORMAL, w._replace(held=w.held - 1)
+    if awake and w.queued and _reachable(w):
+        yield "relay releases a request", NORMAL, _enter(m, w._replace(queued=w.queued - 1))
+    if known is not None and known.unpaid(NOW) and w.queued:
+        yield "relay refuses a request: the budget is spent", NORMAL, w._replace(queued=w.queued - 1)
     if w.owes and not w.cut:
         yield from _relay_orders(m, w)
     if w.cut:
@@ -88,30 +88,30 @@ def relay(m: Model, w: World) -> Steps:
         yield "relay reads the lease", NORMAL, w._replace(relay=w.lease)
     if known is None:
         return
-    for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), fenced=known.fence_epoch is not None):
+    for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), cordoned=known.cordon_epoch is not None):
         if (done := write(m, w, op, w.relay)) is not None:
             after, lease = done
-            starts = op in ("relay:start", "relay:wish and start")
+            starts = op in ("relay:start", "relay:request_wake and start")
             yield op, NORMAL, after._replace(relay=lease, owes=after.owes or starts)
             if w.faults:
                 yield f"{op}, answer lost", FAULT, after._replace(faults=w.faults - 1)
 
 
-def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, fenced: bool) -> Iterator[str]:
-    if w.held and not wanted and (state is not State.RUNNING or m.options.wish_while_running):
-        yield "relay:wish"
+def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, cordoned: bool) -> Iterator[str]:
+    if w.queued and not wanted and (state is not State.RUNNING or m.options.wake_request_while_running):
+        yield "relay:request_wake"
     if state is State.DRAINING:
-        if w.held or wanted:
+        if w.queued or wanted:
             yield "relay:resume"
-        elif not w.route and not fenced:
-            yield "relay:fence"
+        elif not w.route and not cordoned:
+            yield "relay:cordon"
     if state is State.STOPPING and w.view == OFF:
         yield "relay:stopped"
     if state in (State.STOPPED, State.FAILED) and not w.owes:
         if wanted:
             yield "relay:start"
-        if w.held:
-            yield "relay:wish and start"
+        if w.queued:
+            yield "relay:request_wake and start"
 
 
 def _relay_orders(m: Model, w: World) -> Steps:
@@ -126,7 +126,7 @@ def _relay_orders(m: Model, w: World) -> Steps:
 
 # ---------------------------------------------------------------- the host
 def agent(m: Model, w: World) -> Steps:
-    """Claims, proves, opens and shuts the door, looks, stops, vetoes."""
+    """Claims, proves, opens and shuts admission, checks, stops, vetoes."""
     if w.power != ON:
         return
     if w.lease == NONE:
@@ -145,11 +145,11 @@ def agent(m: Model, w: World) -> Steps:
 
 
 def _agent_reads(m: Model, w: World) -> World:
-    """A restarted agent that finds the door shut in DRAINING cannot know whether it had written its stop."""
+    """A restarted agent that finds admission closed in DRAINING cannot know whether it had written its stop."""
     now = m.leases.all[w.lease]
     same_drain = w.agent != NONE and m.leases.all[w.agent].epoch == CURRENT
     at = w.at if same_drain else IDLE
-    if w.agent == NONE and now.state is State.DRAINING and not w.door:
+    if w.agent == NONE and now.state is State.DRAINING and not w.admission:
         at = UNSURE
     return w._replace(agent=w.lease, at=at)
 
@@ -159,8 +159,8 @@ def _agent_by_state(m: Model, w: World, state: State, *, forced: bool) -> Steps:
         yield from _agent_writes(m, w, "agent:ready", proved=True)
     if m.options.dead_engines and state in (State.RUNNING, State.DRAINING):
         yield from _agent_beats(m, w)
-    if state is State.RUNNING and not w.door:
-        yield "agent opens the door", NORMAL, w._replace(door=True, at=IDLE)
+    if state is State.RUNNING and not w.admission:
+        yield "agent opens admission", NORMAL, w._replace(admission=True, at=IDLE)
     if state is State.DRAINING:
         yield from _agent_drains(m, w)
     if state is State.STOPPING:
@@ -177,28 +177,28 @@ def _agent_beats(m: Model, w: World) -> Steps:
 
 
 def _agent_drains(m: Model, w: World) -> Steps:
-    if w.door and m.options.door:
-        yield "agent shuts the door", NORMAL, w._replace(door=False)
+    if w.admission and m.options.admission:
+        yield "agent shuts admission", NORMAL, w._replace(admission=False)
         return
-    if w.at == LOOKED:
+    if w.at == CHECKED:
         yield from _agent_writes(m, w, "agent:stop")
         return
-    connections = w.in_engine or w.pooled if m.options.look_at_connections else False
+    connections = w.in_engine or w.pooled if m.options.check_connections else False
     if not connections and not w.counted:
-        yield "agent has looked: nothing in flight", NORMAL, w._replace(at=LOOKED)
+        yield "agent has checked: nothing in flight", NORMAL, w._replace(at=CHECKED)
     yield from _agent_writes(m, w, "agent:resume")
     if w.faults and w.at != UNSURE:
         yield (
-            "agent vetoes, the table is silent, the door opens",
+            "agent vetoes, the table is silent, admission opens",
             FAULT,
-            w._replace(door=True, at=IDLE, faults=w.faults - 1),
+            w._replace(admission=True, at=IDLE, faults=w.faults - 1),
         )
 
 
 def _agent_writes(m: Model, w: World, op: str, *, proved: bool = False) -> Steps:
     done = write(m, w, op, w.agent)
     if done is None:
-        if w.at == LOOKED:
+        if w.at == CHECKED:
             yield f"{op} refused by the table", NORMAL, w._replace(at=IDLE)
         return
     after, lease = done
@@ -217,7 +217,9 @@ def _power_off(w: World, how: str, *, forced: bool) -> World:
 
 def _down(w: World) -> World:
     """Nothing runs on the machine any more; what was in the engine is gone."""
-    return w._replace(uncounted=0, counted=0, proved=False, door=False, dead=False, pooled=False, agent=NONE, at=IDLE)
+    return w._replace(
+        uncounted=0, counted=0, proved=False, admission=False, dead=False, pooled=False, agent=NONE, at=IDLE
+    )
 
 
 def stranger(m: Model, w: World) -> Steps:
@@ -262,10 +264,10 @@ def clock(m: Model, w: World) -> Steps:
     if w.lease == NONE:
         return
     lease, change = m.leases.all[w.lease], m.leases.change
-    if lease.wish_until is not None:
-        yield "the wish expires", MERCY, w._replace(lease=change("wish expires", w.lease))
-    if lease.hold_until is not None:
-        yield "the hold expires", NORMAL, w._replace(lease=change("hold expires", w.lease))
+    if lease.wake_until is not None:
+        yield "the wake request expires", MERCY, w._replace(lease=change("wake request expires", w.lease))
+    if lease.inhibited_until is not None:
+        yield "the inhibitor expires", NORMAL, w._replace(lease=change("inhibitor expires", w.lease))
         if (done := write(m, w, "deploy:release", w.lease)) is not None:
             yield "deploy:release", NORMAL, done[0]
     aged = change("thirty seconds", w.lease)
@@ -295,7 +297,7 @@ def faults(m: Model, w: World) -> Steps:
     if not w.faults or w.lease == NONE:
         return
     left = w._replace(faults=w.faults - 1)
-    yield "the relay restarts", FAULT, left._replace(relay=NONE, owes=False, held=0, route=False)
+    yield "the relay restarts", FAULT, left._replace(relay=NONE, owes=False, queued=0, route=False)
     if not w.cut:
         yield "the gateway is cut off from the table", FAULT, left._replace(cut=True)
     if w.power == ON:
@@ -308,17 +310,17 @@ def faults(m: Model, w: World) -> Steps:
         other = _rebooted(m, m.readings(left, "other machine"))._replace(power=ON, view=ON, replaced=True)
         other = other._replace(owes=False, start_order=False, stop_order=False)  # they were for the machine before
         yield "pulumi up replaces the machine", FAULT, other
-    for op in ("deploy:hold", "operator:wish", "operator:force"):
+    for op in ("deploy:inhibit", "operator:request_wake", "operator:force"):
         if (done := write(m, left, op, left.lease)) is not None:
             yield op, FAULT, done[0]
 
 
 def _boot(m: Model, w: World) -> World:
-    return w._replace(power=ON, door=m.options.open_before_ready)
+    return w._replace(power=ON, admission=m.options.open_before_ready)
 
 
 def _rebooted(m: Model, w: World) -> World:
-    return m.readings(_down(w), "new boot")._replace(door=m.options.open_before_ready)
+    return m.readings(_down(w), "new boot")._replace(admission=m.options.open_before_ready)
 
 
 def _renewed(m: Model, w: World) -> Steps:

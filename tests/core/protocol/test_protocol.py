@@ -1,4 +1,4 @@
-"""The model check: the real lease holds in every state within small bounds, and breaking it is noticed.
+"""The model check: the real lease holds in every state within small bounds, and breaking it is notified.
 
 Larger bounds: `python -m bench.protocol`. What the model leaves out: `docs/adr/0004-the-protocol-and-its-model.md`.
 """
@@ -34,7 +34,7 @@ LEFT_OUT = {  # they decide nothing here: the model has no hours, no alerts, nob
     "pin": "the policy starts and keeps for a pin; the protocol only clears it",
     "unpin": "as pin",
     "alert_sent": "what people were told",
-    "noticed": "what people were told",
+    "notified": "what people were told",
     "warned": "what people were told",
     "budgeted": "what people were told",
 }
@@ -77,7 +77,7 @@ def test_the_protocol_holds_and_every_transition_fires() -> None:
 def test_every_write_of_the_lease_is_in_the_model() -> None:
     modelled = {op.partition(":")[2].partition(" ")[0] for op in Leases().ops} | {"create"}
     writes = writes_of_the_lease()
-    assert {"create", "drain", "wish", "climb", "restore", "restored", "spent"} <= writes  # one of each module
+    assert {"create", "drain", "request_wake", "climb", "restore", "restored", "spent"} <= writes  # one of each module
     assert writes - modelled == set(LEFT_OUT)
     assert not modelled - writes, "the model calls what is no public write"
     assert writes <= set(protocol.__all__)

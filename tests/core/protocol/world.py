@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from tests.core.protocol.leases import NONE, Leases, Mutate
 
 OFF, ON, STOPPING = range(3)  # EC2's stopped, running (pending too), stopping
-IDLE, LOOKED, UNSURE = range(3)  # the agent: nothing, has looked and may stop, a stop's answer never came
+IDLE, CHECKED, UNSURE = range(3)  # the agent: nothing, has checked and may stop, a stop's answer never came
 READ, OWES_START, OWES_STOP = range(3)  # a reaper: has read and may act, has claimed an order that it still sends
 
 
@@ -34,12 +34,12 @@ def in_order(one: Reaper, other: Reaper) -> tuple[Reaper, Reaper]:
 
 
 class World(NamedTuple):
-    """Everything. Counts are of requests: on their way, held by the relay, at an engine and not yet counted by it,
+    """Everything. Counts are of requests: on their way, queued by the relay, at an engine and not yet counted by it,
     counted; `faults` is what the environment may still do wrong."""
 
     lease: int
     new: int
-    held: int
+    queued: int
     uncounted: int
     counted: int
     route: bool  # HAProxy: straight to the engine
@@ -50,7 +50,7 @@ class World(NamedTuple):
     view: int  # what EC2 says
     replaced: bool  # `pulumi up` made another machine, the lease does not know yet
     proved: bool  # this boot was READY once
-    door: bool  # open
+    admission: bool  # open
     dead: bool  # the engine answers nobody: it has crashed, or it hangs with what is in it
     pooled: bool  # an idle connection to the engine is open
     agent: int  # its last reading
@@ -68,7 +68,7 @@ class World(NamedTuple):
     @property
     def served(self) -> bool:
         """Nobody waits for anything."""
-        return not (self.new or self.held or self.uncounted or self.counted)
+        return not (self.new or self.queued or self.uncounted or self.counted)
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ class Options:
     faults: int = 1
     reapers: int = 2
     pooled: bool = False  # engines keep idle connections open (ours do not)
-    door: bool = True
-    look_at_connections: bool = True
+    admission: bool = True
+    check_connections: bool = True
     late_orders: bool = False
     agent_checks_boot: bool = True
     strangers: bool = False  # an agent on another machine of the same unit
-    open_before_ready: bool = False  # the door is open from boot on
-    wish_while_running: bool = False
+    open_before_ready: bool = False  # admission is open from boot on
+    wake_request_while_running: bool = False
     budget: bool = False  # the month's budget is spent, and no longer
     ladder: bool = False  # the ladder changes the type, which goes back while the host is off
     dead_engines: bool = False  # an engine dies: it crashes, or it hangs
@@ -99,7 +99,7 @@ def first(options: Options) -> World:
     return World(
         lease=NONE,
         new=options.requests,
-        held=0,
+        queued=0,
         uncounted=0,
         counted=0,
         route=False,
@@ -110,7 +110,7 @@ def first(options: Options) -> World:
         view=ON,
         replaced=False,
         proved=False,
-        door=options.open_before_ready,
+        admission=options.open_before_ready,
         dead=False,
         pooled=False,
         agent=NONE,

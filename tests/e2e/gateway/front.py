@@ -23,12 +23,12 @@ import openai
 import requests
 from moto.server import ThreadedMotoServer
 
-from core import contract
 from core import lease as protocol
-from core.contract import EngineAddress, RelayConfig, ServiceRoute
+from core.contract import documents, network, paths, table
+from core.contract.documents import EngineAddress, RelayConfig, ServiceRoute
 from core.lease import Lease, Outcome, Write
 from local.setup import tools
-from runtime.lease_store.dynamodb import DynamoLeaseStore
+from runtime.backends.leases.dynamodb import DynamoLeaseStore
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATE = ROOT / "remote" / "templates" / "haproxy.cfg.j2"
@@ -61,7 +61,7 @@ class Front:
         return str(found["Instances"][0]["InstanceId"])
 
     def _table(self) -> None:
-        keys = (contract.TABLE_PK, "HASH"), (contract.TABLE_SK, "RANGE")
+        keys = (table.TABLE_PK, "HASH"), (table.TABLE_SK, "RANGE")
         boto3.client("dynamodb", region_name=REGION).create_table(
             TableName=self.table,
             BillingMode="PAY_PER_REQUEST",
@@ -101,24 +101,25 @@ class Front:
 
     # ------------------------------------------------------------ files and processes
     def _files(self) -> None:
-        names = types.SimpleNamespace(**{k: getattr(contract, k) for k in dir(contract)})
+        names, files = types.SimpleNamespace(**vars(network)), types.SimpleNamespace(**vars(paths))
         names.API_PORT, names.RELAY_PORT = self.ports["api"], self.ports["relay"]
         names.INNER_PORT, names.HAPROXY_METRICS_PORT = self.ports["inner"], self.ports["metrics"]
-        names.KEYS_MAP, names.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
-        names.HAPROXY_SOCKET = str(self.folder / "admin.sock")
+        files.KEYS_MAP, files.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
+        files.HAPROXY_SOCKET = str(self.folder / "admin.sock")
         vars(names).update(self.limits)
         engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
         text = environment.from_string(TEMPLATE.read_text()).render(
-            contract=names, engines=engines, chat="", waiting="", cors_origins=self.cors
+            network=names, paths=files, engines=engines, chat="", waiting="", cors_origins=self.cors
         )
         (self.folder / "haproxy.cfg").write_text(text)
         (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
-        (self.folder / "routes.map").write_text(f"chat {contract.BACKEND_RELAY}\n")
+        (self.folder / "routes.map").write_text(f"chat {network.BACKEND_RELAY}\n")
         config = RelayConfig(
-            schema_version=contract.SCHEMA_VERSION, stack="lab", unit=UNIT, region=REGION, table=self.table,
+            schema_version=documents.SCHEMA_VERSION, stack="lab", unit=UNIT, region=REGION, table=self.table,
             instance_id=self.instance_id, reaper_function="reaper", engines=engines,
-            services=(ServiceRoute("chat", "tiny"),), hold_for_s=60.0, queue_max=self.queue_max, start_timeout_s=60.0,
+            services=(ServiceRoute("chat", "tiny"),), queue_timeout_s=60.0, queue_max=self.queue_max,
+            start_timeout_s=60.0,
         )  # fmt: skip
         (self.folder / "relay.json").write_text(config.to_json())
 
@@ -165,8 +166,8 @@ class Front:
             if name not in self.processes or self.processes[name].poll() is not None:
                 start()
         if self.lease().state == protocol.State.STOPPED:
-            self.act(protocol.wish, by="test", until=self.store.read(UNIT).now + 60)
-            until(lambda: self.lease().state != protocol.State.STOPPED, "the relay starts what a wish wants")
+            self.act(protocol.request_wake, by="test", until=self.store.read(UNIT).now + 60)
+            until(lambda: self.lease().state != protocol.State.STOPPED, "the relay starts what a wake request wants")
         if self.lease().state == protocol.State.STARTING:
             until(lambda: self.machine() == "running", "started")
             self.agent_ready(f"boot-{secrets.token_hex(4)}")

@@ -1,4 +1,4 @@
-"""A held stream as unmodified clients read it: comments, then the engine's events. All of them wait for one wake."""
+"""A queued stream as unmodified clients read it: comments, then the engine's events. All of them wait for one wake."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _two_comments(front: Front, callers: list[subprocess.Popen[bytes]]) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_held_stream_is_read(said: dict[str, tuple[int, str, str]], name: str) -> None:
+def test_a_queued_stream_is_read(said: dict[str, tuple[int, str, str]], name: str) -> None:
     if not TOOLS[name]:
         pytest.skip(f"{CLIENTS[name].needs} is not on this computer")
     code, words, complaint = said[name]

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import contract
+from core.contract import network
 from tests.e2e.gateway.front import KEY, Front, until
 from tests.e2e.gateway.test_gateway import ask, in_background, stop_host
 
 pytestmark = pytest.mark.e2e
 
-CROWD = contract.API_CONNECTIONS_MAX
+CROWD = network.API_CONNECTIONS_MAX
 ELSEWHERE = "127.0.0.2"  # another source than the crowd's
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -72,7 +72,7 @@ def test_strangers_leave_room_for_callers_with_a_key(front: Front) -> None:
     until(lambda: front.routes() == "engine_tiny", "routes open again")
     with crowd(front) as sockets:
         assert ask_from(front) == (200, "Paris")
-        assert kept(sockets) <= contract.STRANGER_CONNECTIONS_MAX
+        assert kept(sockets) <= network.STRANGER_CONNECTIONS_MAX
 
 
 def test_a_crowd_beside_a_caller_with_a_key_leaves_room_for_other_sources(front: Front) -> None:
@@ -80,7 +80,7 @@ def test_a_crowd_beside_a_caller_with_a_key_leaves_room_for_other_sources(front:
     assert ask_from(front, "127.0.0.1") == (200, "Paris")
     with crowd(front) as sockets:
         assert ask_from(front) == (200, "Paris")
-        assert contract.STRANGER_CONNECTIONS_MAX < kept(sockets) <= contract.SOURCE_CONNECTIONS_MAX
+        assert network.STRANGER_CONNECTIONS_MAX < kept(sockets) <= network.SOURCE_CONNECTIONS_MAX
 
 
 def test_a_crowd_while_the_host_wakes(front: Front) -> None:

@@ -11,7 +11,7 @@ import openai
 import pytest
 import requests
 
-from core import contract
+from core.contract import network
 from tests.e2e.gateway.front import KEY, Front, until
 from tests.e2e.gateway.test_gateway import ask, engine_seen, in_background, stop_host
 
@@ -45,9 +45,9 @@ def say(front: Front, request: bytes) -> bytes:
 
 # ---------------------------------------------------------------- limits, the same awake and asleep
 LIMITS = [
-    ("headers together", {"headers": {"X-A": "a" * contract.HEADERS_BYTES_MAX}}, 431, "headers_too_large"),
+    ("headers together", {"headers": {"X-A": "a" * network.HEADERS_BYTES_MAX}}, 431, "headers_too_large"),
     ("how many headers", {"headers": {f"X-{n}": "a" for n in range(120)}}, 431, "headers_too_large"),
-    ("url", {"path": "/v1/chat/completions?" + "a" * contract.URL_BYTES_MAX}, 414, "url_too_long"),
+    ("url", {"path": "/v1/chat/completions?" + "a" * network.URL_BYTES_MAX}, 414, "url_too_long"),
     ("zstd", {"headers": {"Content-Encoding": "zstd"}}, 415, "unsupported_encoding"),
     ("br", {"headers": {"Content-Encoding": "br"}}, 415, "unsupported_encoding"),
     ("two encodings", {"headers": {"Content-Encoding": "gzip, br"}}, 415, "unsupported_encoding"),
@@ -61,14 +61,14 @@ def test_one_set_of_limits_awake_and_asleep(front: Front, awake: bool, case: tup
     if not awake:
         stop_host(front)
     assert error_of(call(front, json=CHAT, **options)) == (status, code)
-    assert front.lease().wish_until is None
+    assert front.lease().wake_until is None
 
 
 @pytest.mark.parametrize("awake", [True, False], ids=["awake", "asleep"])
 def test_a_long_body_is_413_before_it_is_sent(front: Front, awake: bool) -> None:
     if not awake:
         stop_host(front)
-    head = f"Host: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {contract.BODY_BYTES_MAX + 1}\r\n\r\n"
+    head = f"Host: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {network.BODY_BYTES_MAX + 1}\r\n\r\n"
     answer = say(front, f"POST /v1/chat/completions HTTP/1.1\r\nConnection: close\r\n{head}".encode())
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["code"] == "request_too_large"
@@ -97,11 +97,11 @@ def test_what_a_caller_expects_ends_at_the_front_door(front: Front, expects: str
 
 
 def test_the_same_stream_value_streams_awake_and_asleep(front: Front) -> None:
-    """`"stream": 1` is true for vLLM; asleep it was held silently."""
+    """`"stream": 1` is true for vLLM; asleep it was queued silently."""
     stop_host(front)
     url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
-    with requests.post(url, json=CHAT | {"stream": 1}, headers=headers, stream=True, timeout=10) as held:
-        lines = held.iter_lines()
+    with requests.post(url, json=CHAT | {"stream": 1}, headers=headers, stream=True, timeout=10) as queued:
+        lines = queued.iter_lines()
         assert next(lines).startswith(b": pilotlight")
         until(lambda: front.machine() == "running", "started")
         front.start_engine()
@@ -117,7 +117,7 @@ def test_a_body_without_a_length_is_bounded_too(front: Front, asleep: bool) -> N
 
     def pieces() -> Iterator[bytes]:
         yield b'{"model": "chat", "prompt": "'
-        for _ in range(contract.BODY_BYTES_MAX // 2**20 + 1):
+        for _ in range(network.BODY_BYTES_MAX // 2**20 + 1):
             yield b"x" * 2**20
 
     assert error_of(call(front, data=pieces())) == (413, "request_too_large")
@@ -191,7 +191,7 @@ def test_every_answer_says_whose_page_may_read_it(front: Front, options: dict[st
         assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (status, allowed)
 
 
-def test_a_held_stream_says_so_too(front: Front) -> None:
+def test_a_queued_stream_says_so_too(front: Front) -> None:
     stop_host(front)
     with requests.post(
         f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions",
@@ -199,5 +199,5 @@ def test_a_held_stream_says_so_too(front: Front) -> None:
         headers={"Authorization": f"Bearer {KEY}", "Origin": PAGE},
         stream=True,
         timeout=10,
-    ) as held:
-        assert (held.status_code, held.headers["access-control-allow-origin"]) == (200, PAGE)
+    ) as queued:
+        assert (queued.status_code, queued.headers["access-control-allow-origin"]) == (200, PAGE)

@@ -68,18 +68,18 @@ def test_relay_killed_awake_traffic_goes_on(front: Front) -> None:
     assert front.client().models.list().data[0].id == "chat"
 
 
-def test_relay_killed_while_it_holds_the_sdk_asks_again_and_is_answered(front: Front) -> None:
+def test_relay_killed_while_it_queues_the_sdk_asks_again_and_is_answered(front: Front) -> None:
     stop_host(front)
     asked, refused = front.client(), front.client(max_retries=0)
     again, answers = in_background(lambda: ask(asked, "hi"))
     once, errors = in_background(lambda: _error(lambda: ask(refused, "hi")))
-    until(lambda: waiting(front) == 2, "held")
+    until(lambda: waiting(front) == 2, "queued")
     until(lambda: front.machine() == "running", "started: else nobody orders it before the reaper does")
     front.end("relay", kill=True)
     once.join(20)
     assert (errors[0].status_code, errors[0].code) == (502, "relay_restarted")
     front.start_relay()
-    until(lambda: waiting(front) == 1, "held again")
+    until(lambda: waiting(front) == 1, "queued again")
     front.start_engine()
     front.agent_ready("boot-2")
     again.join(30)
@@ -134,7 +134,9 @@ def test_refusals_have_openais_shape(front: Front, case: tuple[str, str, str, in
 def test_refused_port_falls_back_to_the_relay_and_the_body_arrives_once(front: Front) -> None:
     front.end("engine", kill=True)
     thread, answers = in_background(lambda: ask(front.client(max_retries=0), "y" * 50_000))
-    until(lambda: requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=5).json()["waiting"], "held")
+    until(
+        lambda: requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=5).json()["waiting"], "queued"
+    )
     front.start_engine()
     thread.join(20)
     assert answers[0].choices[0].message.content == "Paris"
@@ -148,9 +150,9 @@ def test_an_engine_that_dies_in_mid_request_gets_it_once(front: Front) -> None:
     assert caught.value.code == "engine_crashed"
 
 
-def test_fence_then_demand_resumes(front: Front) -> None:
+def test_cordon_then_demand_resumes(front: Front) -> None:
     front.act(protocol.drain, reason="idle")
-    until(lambda: front.lease().fence_epoch == front.lease().epoch, "fence")
+    until(lambda: front.lease().cordon_epoch == front.lease().epoch, "cordon")
     assert front.routes() == "relay"
     assert ask(front.client(), "stay").choices[0].message.content == "Paris"
     assert (front.lease().state, front.lease().by) == (protocol.State.RUNNING, "relay")
@@ -170,7 +172,7 @@ def test_stopped_host_is_woken_by_a_streamed_and_a_plain_request(front: Front) -
     plain.join(20)
     assert first == ["w0 w1 w2 "]
     assert second[0].choices[0].message.content == "Paris"
-    assert front.lease().wish_until is None
+    assert front.lease().wake_until is None
 
 
 def test_what_does_not_wake(front: Front) -> None:
@@ -188,18 +190,18 @@ def test_what_does_not_wake(front: Front) -> None:
     assert front.client().models.list().data, "nothing after them: x-should-retry keeps the SDK from it"
     assert generations(front) == 2
     assert front.lease().state == protocol.State.STOPPED
-    assert front.lease().wish_until is None
+    assert front.lease().wake_until is None
 
 
-def test_a_caller_who_hangs_up_leaves_the_wish_and_frees_the_engine(front: Front) -> None:
+def test_a_caller_who_hangs_up_leaves_the_wake_request_and_frees_the_engine(front: Front) -> None:
     with ask(front.client(), "slow", stream=True) as stream:
         next(iter(stream))
     until(lambda: engine_seen(front)[-1].get("left"), "the engine saw the caller leave")
     stop_host(front)
     url, headers = f"http://127.0.0.1:{front.ports['api']}/v1/chat/completions", {"Authorization": f"Bearer {KEY}"}
     body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-    with requests.post(url, json=body, headers=headers, stream=True, timeout=10) as held:
-        assert next(held.iter_lines()).startswith(b": pilotlight")
+    with requests.post(url, json=body, headers=headers, stream=True, timeout=10) as queued:
+        assert next(queued.iter_lines()).startswith(b": pilotlight")
     health = f"http://127.0.0.1:{front.ports['relay']}/health"
     until(lambda: requests.get(health, timeout=5).json()["waiting"] == 0, "the caller is gone")
     until(lambda: front.machine() == "running", "started all the same")
@@ -215,7 +217,7 @@ def test_a_silent_generation_ends_when_its_caller_leaves(front: Front) -> None:
 def test_a_silent_relayed_generation_ends_too(front: Front) -> None:
     """By way of the relay: abortonclose twice, and the relay's handler_cancellation between them."""
     front.act(protocol.drain, reason="idle")
-    until(lambda: front.routes() == "relay", "fence")
+    until(lambda: front.routes() == "relay", "cordon")
     with pytest.raises(openai.APITimeoutError):
         ask(front.client(max_retries=0, timeout=2.0), "think again")
     until(lambda: engine_seen(front)[-1].get("left"), "the engine saw the caller leave")

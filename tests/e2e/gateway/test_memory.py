@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from runtime.gateway.bodies import HELD_BYTES_MAX
+from runtime.gateway.bodies import QUEUED_BYTES_MAX
 from tests.e2e.gateway.front import KEY, Front, until
 from tests.e2e.gateway.test_gateway import stop_host
 
@@ -55,10 +55,10 @@ def test_unfinished_uploads_are_refused_beyond_the_budget(front: Front, record_p
             door = stack.enter_context(socket.create_connection(("127.0.0.1", front.ports["api"]), timeout=20))
             with contextlib.suppress(OSError):  # refused, and closed while we still send
                 door.sendall(text)
-        held = requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=10).json()
-        assert held["body_bytes"] <= HELD_BYTES_MAX // 2, "a key has half"
+        queued = requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=10).json()
+        assert queued["body_bytes"] <= QUEUED_BYTES_MAX // 2, "a key has half"
         grown = memory(front, "VmHWM") - before
         record_property("peak_mib", grown >> 10)
-        assert grown < HELD_BYTES_MAX // 2 // 1024 + ROOM_KIB
+        assert grown < QUEUED_BYTES_MAX // 2 // 1024 + ROOM_KIB
     until(lambda: requests.get(f"http://127.0.0.1:{front.ports['relay']}/health", timeout=10).json()["body_bytes"] == 0,
           "given back")  # fmt: skip

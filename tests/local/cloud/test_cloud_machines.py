@@ -6,7 +6,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from core.contract import ARCHIVES
+from core.contract.paths import ARCHIVES
 from local.cloud.machines import Machines
 from local.cloud.site import Site
 

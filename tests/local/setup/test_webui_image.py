@@ -7,7 +7,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from core import versions
-from core.contract import WEBUI_IMAGE
+from core.contract.paths import WEBUI_IMAGE
 from core.errors import SetupError
 from local.setup import steps, tools, webui_build, webui_image
 

@@ -9,21 +9,17 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import (
-    FENCE_WAIT_S,
-    HEARTBEAT_S,
-    LOOK_WAIT_S,
-    SK_LEASE,
-    EngineAddress,
-    HostConfig,
-)
+from core.contract.documents import EngineAddress, HostConfig
+from core.contract.intervals import HEARTBEAT_S
+from core.contract.table import SK_LEASE
 from core.lease import Lease, State, Write, to_item
+from runtime.agent.admission import AdmissionError
 from runtime.agent.agent import Agent
-from runtime.agent.door import DoorError
+from runtime.agent.drain import CORDON_WAIT_S, IDLE_CHECK_WAIT_S
 from runtime.agent.engines import Counters, Engine, Unreadable
-from runtime.agent.heard import Answer
-from runtime.lease_store import StoreUnavailable
-from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.agent.table_seen import Answer
+from runtime.backends.leases import StoreUnavailable
+from runtime.backends.leases.memory import MemoryLeaseStore
 
 UNIT = "demo/host"
 CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
@@ -56,27 +52,27 @@ class FakeEngine(Engine):
 
 
 class FakeHost:
-    """Door and machine in one; `diary` is what was done, in order."""
+    """Admission and machine in one; `diary` is what was done, in order."""
 
     def __init__(self, boot_id: str) -> None:
-        self.boot_id, self.diary, self.is_closed = boot_id, list[str](), False
+        self.boot_id, self.diary, self.closed = boot_id, list[str](), False
         self.was_running = False  # in this boot, which outlives the agent
         self.nft_works, self.systemd_works = True, True
         self.unit = "active"  # systemd's word on the engine's
 
-    def shut(self) -> None:
+    def close(self) -> None:
         if not self.nft_works:
-            raise DoorError("nft: no")
-        self.diary.append("shut")
-        self.is_closed = True
+            raise AdmissionError("nft: no")
+        self.diary.append("close")
+        self.closed = True
 
     def open(self) -> None:
-        if self.is_closed:
+        if self.closed:
             self.diary.append("open")
-        self.is_closed = False
+        self.closed = False
 
-    def is_shut(self) -> bool:
-        return self.is_closed
+    def is_closed(self) -> bool:
+        return self.closed
 
     def was_ready(self) -> bool:
         return self.was_running
@@ -112,7 +108,7 @@ class World:
         self.engine, self.host = FakeEngine(), FakeHost("boot-1")
         self.connected = ""
         self.heard: list[Answer] = []
-        self.last_words: Any = None
+        self.shutdown_report: Any = None
         self.agent = self.new_agent()
 
     def new_agent(self) -> Agent:
@@ -121,10 +117,10 @@ class World:
             self,  # type: ignore[arg-type]
             self.host,
             [self.engine],
-            door=self.host,
+            admission=self.host,
             connections=lambda ports: self.connected,
             heard=self.heard.append,
-            last_words=self.last_words,
+            shutdown_report=self.shutdown_report,
             instance_type=lambda: "g6.xlarge",
             clock=lambda: self.clock,
         )
@@ -229,37 +225,37 @@ class TestReadiness:
         world.put(state, boot_id="boot-0")
         before = world.lease()
         world.pass_time(5)
-        assert (world.lease(), world.host.diary) == (before, ["shut"])
+        assert (world.lease(), world.host.diary) == (before, ["close"])
 
 
-class TestDoorBeforeReadiness:
+class TestAdmissionBeforeReadiness:
     """From boot until this boot is RUNNING nothing enters: a failed start may be stopped with its machine."""
 
     def test_it_shuts_before_the_table_has_answered(self, world: World) -> None:
         world.down = True
         world.agent.tick()
-        assert world.host.is_closed
+        assert world.host.closed
 
     @pytest.mark.parametrize(("state", "boot"), [(State.STARTING, ""), (State.RUNNING, "boot-0"), (State.NEW, "")])
-    def test_it_stays_shut_while_claiming_and_proving(self, world: World, state: State, boot: str) -> None:
+    def test_it_stays_closed_while_claiming_and_proving(self, world: World, state: State, boot: str) -> None:
         world.put(state, boot_id=boot)
         world.engine.wrong = "HTTP 500"
         world.pass_time(5)
-        assert (world.lease().boot_id, world.host.diary) == ("boot-1", ["shut"])
+        assert (world.lease().boot_id, world.host.diary) == ("boot-1", ["close"])
 
     def test_it_opens_in_the_tick_that_writes_ready(self, world: World) -> None:
         world.put(State.STARTING, boot_id="")
         while world.lease().state is not State.RUNNING:
-            assert world.host.is_closed or world.host.diary == []
+            assert world.host.closed or world.host.diary == []
             world.agent.tick()
-        assert world.host.diary == ["shut", "open"]
+        assert world.host.diary == ["close", "open"]
 
-    def test_it_is_shut_when_ready_is_written(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_closed_when_ready_is_written(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         write, seen = world.write, list[bool]()
 
         def watched(what: Write) -> Lease | None:
             if what.event and what.event.after == State.RUNNING:
-                seen.append(world.host.is_closed)
+                seen.append(world.host.closed)
             return write(what)
 
         monkeypatch.setattr(world, "write", watched)
@@ -270,16 +266,16 @@ class TestDoorBeforeReadiness:
         world.put(State.STARTING, boot_id="boot-1")
         world.lost_answers = 1
         world.agent.tick()
-        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["shut"])
+        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["close"])
         world.pass_time(0.1)
-        assert world.host.diary == ["shut", "open"]
+        assert world.host.diary == ["close", "open"]
 
-    def test_a_restarted_agent_leaves_the_door_of_a_boot_that_was_ready(self, world: World) -> None:
+    def test_a_restarted_agent_leaves_admission_of_a_boot_that_was_ready(self, world: World) -> None:
         world.pass_time(3)
         world.new_agent()
         world.down = True
         world.pass_time(30)
-        assert world.host.diary == ["shut", "open"]
+        assert world.host.diary == ["close", "open"]
 
     def test_a_restarted_agent_of_a_boot_that_was_not_ready_shuts_it_again(self, world: World) -> None:
         world.engine.up = False
@@ -287,7 +283,7 @@ class TestDoorBeforeReadiness:
         world.new_agent()
         world.down = True
         world.pass_time(30)
-        assert world.host.is_closed
+        assert world.host.closed
 
     def test_a_boot_that_was_ready_and_starts_anew_shuts_it(self, world: World) -> None:
         """Its lease was lost and adopted: STARTING once more, without a boot."""
@@ -296,32 +292,32 @@ class TestDoorBeforeReadiness:
         world.engine.wrong = "HTTP 500"
         world.put(State.STARTING, boot_id="")
         world.pass_time(3)
-        assert world.host.diary == ["shut"]
+        assert world.host.diary == ["close"]
 
     def test_a_dead_mans_switch_before_readiness_opens_nothing(self, world: World) -> None:
         world.down, world.connected = True, "10.0.0.9:1 ESTAB"
         world.pass_time(CONFIG.max_silence_s + 60)
-        assert world.host.diary == ["shut"]
+        assert world.host.diary == ["close"]
 
-    def test_a_door_that_does_not_shut_costs_no_start(self, world: World) -> None:
+    def test_admission_that_does_not_close_costs_no_start(self, world: World) -> None:
         world.host.nft_works = False
         world.pass_time(3)
         assert world.lease().state is State.RUNNING
 
-    def test_a_door_that_shuts_late_is_shut(self, world: World) -> None:
+    def test_admission_that_shuts_late_is_shut(self, world: World) -> None:
         world.host.nft_works, world.engine.up = False, False
         world.pass_time(3)
         world.host.nft_works = True
         world.pass_time(3)
-        assert world.host.is_closed
+        assert world.host.closed
 
-    def test_a_door_that_a_firewall_script_opens_is_shut_again(self, world: World) -> None:
+    def test_admission_that_a_firewall_script_opens_is_close_again(self, world: World) -> None:
         world.engine.up = False
         world.pass_time(3)
-        world.host.is_closed = False
+        world.host.closed = False
         world.pass_time(3)
-        assert world.host.is_closed
-        assert world.host.diary == ["shut", "shut"]
+        assert world.host.closed
+        assert world.host.diary == ["close", "close"]
 
 
 class TestHeartbeat:
@@ -363,40 +359,40 @@ class TestHeartbeat:
 
 
 class TestStop:
-    def test_quiet_is_fence_door_look_stop_off(self, world: World) -> None:
+    def test_quiet_is_cordon_admission_idle_check_stop_off(self, world: World) -> None:
         world.put(State.DRAINING)
         world.pass_time(1)
-        assert world.host.diary == []  # waits for the fence
-        world.change(protocol.fence, now=world.table_now())
+        assert world.host.diary == []  # waits for the cordon
+        world.change(protocol.cordon, now=world.table_now())
         world.pass_time(2)
         assert world.lease().state is State.STOPPING
-        assert world.host.diary == ["shut", "off now: because"]
+        assert world.host.diary == ["close", "off now: because"]
 
-    def test_a_fence_that_never_comes_is_waited_for_ten_seconds(self, world: World) -> None:
+    def test_a_cordon_that_never_comes_is_waited_for_ten_seconds(self, world: World) -> None:
         world.put(State.DRAINING)
-        world.pass_time(FENCE_WAIT_S - 0.5)
+        world.pass_time(CORDON_WAIT_S - 0.5)
         assert world.host.diary == []
         world.pass_time(2)
         assert world.lease().state is State.STOPPING
 
     def drained(self, world: World) -> None:
-        world.put(State.DRAINING, fence_epoch=3)
+        world.put(State.DRAINING, cordon_epoch=3)
         world.agent.tick()
 
     def test_a_connection_is_a_request_in_flight(self, world: World) -> None:
         world.connected = "10.0.0.9:1 ESTAB"
         self.drained(world)
-        world.pass_time(LOOK_WAIT_S - 1)
-        assert (world.lease().state, world.host.diary) == (State.DRAINING, ["shut"])
+        world.pass_time(IDLE_CHECK_WAIT_S - 1)
+        assert (world.lease().state, world.host.diary) == (State.DRAINING, ["close"])
         world.pass_time(2)
-        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["shut", "open"])
+        assert (world.lease().state, world.host.diary) == (State.RUNNING, ["close", "open"])
         assert "10.0.0.9:1 ESTAB" in world.lease().reason
 
     def test_a_request_in_the_engine_vetoes(self, world: World) -> None:
         world.engine.now = Counters(1, 10.0)
         self.drained(world)
-        world.pass_time(LOOK_WAIT_S + 1)
-        assert (world.lease().state, world.host.is_closed) == (State.RUNNING, False)
+        world.pass_time(IDLE_CHECK_WAIT_S + 1)
+        assert (world.lease().state, world.host.closed) == (State.RUNNING, False)
 
     def test_a_request_that_ends_in_time_lets_it_stop(self, world: World) -> None:
         world.engine.now = Counters(1, 10.0)
@@ -415,16 +411,18 @@ class TestStop:
 
     def test_what_it_cannot_see_is_no_quiet_and_no_demand(self, world: World) -> None:
         world.engine.now = Unreadable("/metrics timed out")
-        world.put(State.DRAINING, fence_epoch=3, demand_at=1.0)
-        world.pass_time(LOOK_WAIT_S + 2)
+        world.put(State.DRAINING, cordon_epoch=3, demand_at=1.0)
+        world.pass_time(IDLE_CHECK_WAIT_S + 2)
         assert (world.lease().state, world.lease().demand_at) == (State.RUNNING, 1.0)
 
-    def test_a_wish_vetoes_at_once(self, world: World) -> None:
-        world.put(State.DRAINING, wish_by="relay", wish_at=world.table_now(), wish_until=world.table_now() + 99)
+    def test_a_wake_request_vetoes_at_once(self, world: World) -> None:
+        world.put(State.DRAINING, wake_by="relay", wake_at=world.table_now(), wake_until=world.table_now() + 99)
         world.pass_time(0.5)
         assert (world.lease().state, world.host.diary) == (State.RUNNING, [])
 
-    def test_a_wish_between_look_and_write_wins(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_wake_request_between_idle_check_and_write_wins(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The write itself is refused by the table; then the veto."""
         self.drained(world)
         write = world.write
@@ -432,61 +430,61 @@ class TestStop:
         def late(what: Write) -> Lease | None:
             if what.event and what.event.after == State.STOPPING:
                 now = world.table_now()
-                world.change(protocol.wish, by="relay", now=now, until=now + 99)
+                world.change(protocol.request_wake, by="relay", now=now, until=now + 99)
             return write(what)
 
         monkeypatch.setattr(world, "write", late)
         world.pass_time(3)
-        assert (world.lease().state, world.host.is_closed) == (State.RUNNING, False)
+        assert (world.lease().state, world.host.closed) == (State.RUNNING, False)
         assert not [d for d in world.host.diary if d.startswith("off")]
 
-    def test_a_door_that_does_not_shut_vetoes(self, world: World) -> None:
+    def test_admission_that_does_not_close_vetoes(self, world: World) -> None:
         world.host.nft_works = False
         self.drained(world)
         world.pass_time(1)
         assert world.lease().state is State.RUNNING
-        assert "door does not shut" in world.lease().reason
+        assert "admission does not close" in world.lease().reason
 
-    def test_a_door_that_somebody_opened_vetoes(self, world: World) -> None:
+    def test_admission_that_somebody_opened_vetoes(self, world: World) -> None:
         self.drained(world)
-        world.host.is_closed = False
+        world.host.closed = False
         world.pass_time(2)
         assert world.lease().state is State.RUNNING
 
-    def test_when_the_relay_resumes_the_door_opens(self, world: World) -> None:
+    def test_when_the_relay_resumes_admission_opens(self, world: World) -> None:
         world.connected = "x"
         self.drained(world)
         world.pass_time(2)
         world.change(protocol.resume, by="relay", now=world.table_now(), reason="demand")
         world.pass_time(1)
-        assert world.host.diary == ["shut", "open"]
+        assert world.host.diary == ["close", "open"]
 
     def test_a_forced_stop_gives_the_engines_time(self, world: World) -> None:
         world.put(State.RUNNING)
         world.pass_time(3)
         world.change(protocol.force, by="reaper", now=world.table_now(), reason="maxLease")
         world.pass_time(3)
-        assert world.host.diary == ["shut", "off: maxLease"]
+        assert world.host.diary == ["close", "off: maxLease"]
 
     def test_a_power_off_that_systemd_refuses_is_tried_again(self, world: World) -> None:
         world.host.systemd_works = False
         world.put(State.STOPPING, by="agent")
         world.pass_time(25)
-        assert world.host.diary == ["shut", *["off now: because"] * 3]
+        assert world.host.diary == ["close", *["off now: because"] * 3]
 
 
 class TestFirewallScripts:
-    def test_a_door_that_is_opened_after_the_stop_was_written_is_shut_before_the_machine_goes(
+    def test_admission_that_is_opened_after_the_stop_was_written_is_closed_before_the_machine_goes(
         self, world: World
     ) -> None:
         world.put(State.STOPPING, by="agent")
         world.agent.tick()
-        world.host.is_closed = False
+        world.host.closed = False
         world.pass_time(30)
-        assert world.host.is_closed
+        assert world.host.closed
 
     @pytest.mark.parametrize("by", ["agent", "reaper"])
-    def test_a_door_that_does_not_shut_keeps_no_machine_on(self, world: World, by: str) -> None:
+    def test_admission_that_does_not_close_keeps_no_machine_on(self, world: World, by: str) -> None:
         world.put(State.STOPPING, by=by)
         world.host.nft_works = False
         world.agent.tick()
@@ -496,37 +494,37 @@ class TestFirewallScripts:
 class TestCrashes:
     def test_a_restarted_agent_that_reads_stopping_powers_off(self, world: World) -> None:
         world.put(State.STOPPING, by="agent")
-        world.host.is_closed = True
+        world.host.closed = True
         world.new_agent()
         world.pass_time(1)
         assert world.host.diary == ["off now: because"]
 
-    def test_a_restarted_agent_opens_the_door_of_a_running_host(self, world: World) -> None:
+    def test_a_restarted_agent_opens_admission_of_a_running_host(self, world: World) -> None:
         world.put(State.RUNNING)
-        world.host.is_closed = True
+        world.host.closed = True
         world.new_agent()
         world.pass_time(1)
         assert world.host.diary == ["open"]
 
-    def test_a_restarted_agent_goes_on_with_a_shut_door(self, world: World) -> None:
+    def test_a_restarted_agent_goes_on_with_a_close_admission(self, world: World) -> None:
         world.put(State.DRAINING)
-        world.host.is_closed = True
+        world.host.closed = True
         world.new_agent()
         world.pass_time(2)
         assert world.lease().state is State.STOPPING
         assert world.host.diary == ["off now: because"]
 
     def test_a_stop_whose_answer_was_lost_still_powers_off(self, world: World) -> None:
-        world.put(State.DRAINING, fence_epoch=3)
+        world.put(State.DRAINING, cordon_epoch=3)
         world.lost_answers = 1
         world.pass_time(3)
-        assert world.host.diary == ["shut", "off now: because"]
+        assert world.host.diary == ["close", "off now: because"]
 
-    def test_after_a_lost_answer_the_door_stays_shut_until_the_table_speaks(
+    def test_after_a_lost_answer_admission_stays_closed_until_the_table_speaks(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The stop may have been written: a request let in now would die with the machine."""
-        world.put(State.DRAINING, fence_epoch=3)
+        world.put(State.DRAINING, cordon_epoch=3)
         write = world.write
 
         def lost(what: Write) -> Lease | None:
@@ -537,19 +535,19 @@ class TestCrashes:
             return after
 
         monkeypatch.setattr(world, "write", lost)
-        world.pass_time(LOOK_WAIT_S + 60)
-        assert world.host.diary == ["shut"]
+        world.pass_time(IDLE_CHECK_WAIT_S + 60)
+        assert world.host.diary == ["close"]
         world.down = False
         world.pass_time(3)
-        assert world.host.diary == ["shut", "off now: because"]
+        assert world.host.diary == ["close", "off now: because"]
 
-    def test_a_silent_table_opens_the_door_when_no_stop_was_tried(self, world: World) -> None:
+    def test_a_silent_table_opens_admission_when_no_stop_was_tried(self, world: World) -> None:
         world.connected = "x"
-        world.put(State.DRAINING, fence_epoch=3)
+        world.put(State.DRAINING, cordon_epoch=3)
         world.pass_time(1)
         world.down = True
-        world.pass_time(LOOK_WAIT_S + 1)
-        assert world.host.diary == ["shut", "open"]
+        world.pass_time(IDLE_CHECK_WAIT_S + 1)
+        assert world.host.diary == ["close", "open"]
         world.down = False
         world.pass_time(3)
         assert world.lease().state is State.RUNNING
@@ -558,13 +556,13 @@ class TestCrashes:
 class TestTheTableIsSilent:
     """From `max_silence_s` on the machine is the dead-man's switch's."""
 
-    def test_each_answer_is_told_with_the_hold_that_it_knew(self, world: World) -> None:
+    def test_each_answer_is_told_with_the_inhibitor_that_it_knew(self, world: World) -> None:
         until = world.table_now() + 500
-        world.put(State.RUNNING, holds=(protocol.Hold("deploy", "x", until),), hold_until=until)
+        world.put(State.RUNNING, inhibitors=(protocol.Inhibitor("deploy", "x", until),), inhibited_until=until)
         world.pass_time(3)
         answered = world.heard[-1]
         assert answered.at == pytest.approx(world.clock, abs=3)
-        assert answered.held_until == pytest.approx(1000 + 500, abs=0.1)
+        assert answered.inhibited_until == pytest.approx(1000 + 500, abs=0.1)
         world.down = True
         world.pass_time(60)
         assert world.heard[-1] == answered

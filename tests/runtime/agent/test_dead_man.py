@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from core.contract import HEARTBEAT_S, LOOK_WAIT_S
-from runtime.agent import door as doors
+from core.contract.intervals import HEARTBEAT_S
+from runtime.agent import admission
+from runtime.agent.admission import DEAD_MAN_TABLE, Admission
 from runtime.agent.dead_man import RETRY_POWER_OFF_S, DeadMan
-from runtime.agent.door import DEAD_MAN_TABLE, Door
+from runtime.agent.drain import IDLE_CHECK_WAIT_S
 from runtime.agent.engines import Counters, Unreadable
-from runtime.agent.heard import Answer, Heard
+from runtime.agent.table_seen import Answer, Heard
 from tests.runtime.agent.test_agent import CONFIG, FakeEngine, FakeHost
 
 LIMIT = CONFIG.max_silence_s
@@ -30,7 +31,7 @@ class World:
             CONFIG,
             self.host,
             [self.engine],
-            door=self.host,
+            admission=self.host,
             connections=lambda _: self.connected,
             heard=lambda: self.answer,
             clock=lambda: self.clock,
@@ -61,7 +62,7 @@ def test_silence_and_no_demand_turn_the_machine_off(world: World) -> None:
     world.pass_time(LIMIT - 1)
     assert world.host.diary == []
     world.pass_time(HEARTBEAT_S + 5)
-    assert world.host.diary[0] == "shut"
+    assert world.host.diary[0] == "close"
     assert world.host.diary[1].startswith("off now: dead-man's switch")
 
 
@@ -70,13 +71,13 @@ def test_without_a_word_of_the_agent_it_counts_from_its_own_start(world: World) 
     world.pass_time(LIMIT - 1)
     assert world.host.diary == []
     world.pass_time(HEARTBEAT_S + 5)
-    assert world.host.diary[0] == "shut"
+    assert world.host.diary[0] == "close"
 
 
 def test_an_answer_from_the_future_is_none(world: World) -> None:
     world.agent_lives, world.answer = False, Answer(world.clock + 1e6)
     world.pass_time(LIMIT + HEARTBEAT_S + 5)
-    assert world.host.diary[0] == "shut"
+    assert world.host.diary[0] == "close"
 
 
 @pytest.mark.parametrize("how", ["tokens", "in flight"])
@@ -88,53 +89,53 @@ def test_demand_keeps_it_on(world: World, how: str) -> None:
     assert world.host.diary == []
 
 
-def test_a_connection_keeps_it_on_and_the_door_opens_again(world: World) -> None:
+def test_a_connection_keeps_it_on_and_admission_opens_again(world: World) -> None:
     world.agent_lives, world.connected = False, "10.0.0.9:1 ESTAB"
-    world.pass_time(LIMIT + LOOK_WAIT_S + 2 * HEARTBEAT_S)
-    assert world.host.diary == ["shut", "open"]
-    world.pass_time(LIMIT - LOOK_WAIT_S - 2 * HEARTBEAT_S)
-    assert world.host.diary == ["shut", "open"]
+    world.pass_time(LIMIT + IDLE_CHECK_WAIT_S + 2 * HEARTBEAT_S)
+    assert world.host.diary == ["close", "open"]
+    world.pass_time(LIMIT - IDLE_CHECK_WAIT_S - 2 * HEARTBEAT_S)
+    assert world.host.diary == ["close", "open"]
 
 
-def test_a_door_that_a_firewall_script_opened_counts_as_busy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_admission_that_a_firewall_script_opened_counts_as_busy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.agent_lives = False
-    monkeypatch.setattr(world.host, "is_shut", lambda: False)
-    world.pass_time(LIMIT + LOOK_WAIT_S + 2 * HEARTBEAT_S)
-    assert world.host.diary == ["shut", "open"]
+    monkeypatch.setattr(world.host, "is_closed", lambda: False)
+    world.pass_time(LIMIT + IDLE_CHECK_WAIT_S + 2 * HEARTBEAT_S)
+    assert world.host.diary == ["close", "open"]
 
 
 def test_what_it_cannot_see_counts_as_busy(world: World) -> None:
     world.agent_lives = False
     world.engine.now = Unreadable("no")
-    world.pass_time(LIMIT + LOOK_WAIT_S + 2 * HEARTBEAT_S)
-    assert world.host.diary == ["shut", "open"]
+    world.pass_time(LIMIT + IDLE_CHECK_WAIT_S + 2 * HEARTBEAT_S)
+    assert world.host.diary == ["close", "open"]
 
 
-def test_a_hold_keeps_it_on_until_it_ends(world: World) -> None:
+def test_an_inhibitor_keeps_it_on_until_it_ends(world: World) -> None:
     world.agent_lives, world.answer = False, Answer(world.clock, world.clock + LIMIT + 900)
     world.pass_time(LIMIT + 890)
     assert world.host.diary == []
     world.pass_time(2 * HEARTBEAT_S + 5)
-    assert world.host.diary[0] == "shut"
+    assert world.host.diary[0] == "close"
 
 
-def test_an_agent_that_comes_back_during_the_look_finds_the_door_open(world: World) -> None:
+def test_an_agent_that_comes_back_during_the_idle_check_finds_the_admission_open(world: World) -> None:
     world.agent_lives, world.connected = False, "10.0.0.9:1 ESTAB"
     world.pass_time(LIMIT + HEARTBEAT_S)
-    assert world.host.diary == ["shut"]
+    assert world.host.diary == ["close"]
     world.agent_lives = True
     world.pass_time(HEARTBEAT_S)
-    assert world.host.diary == ["shut", "open"]
+    assert world.host.diary == ["close", "open"]
 
 
-def test_a_door_that_a_crashed_switch_left_shut_is_opened(world: World) -> None:
-    world.host.is_closed = True
+def test_admission_that_a_crashed_switch_left_closed_is_opened(world: World) -> None:
+    world.host.closed = True
     world.new_switch()
     world.pass_time(HEARTBEAT_S)
     assert world.host.diary == ["open"]
 
 
-def test_without_a_door_it_does_not_turn_off(world: World) -> None:
+def test_without_an_admission_it_does_not_turn_off(world: World) -> None:
     world.agent_lives, world.host.nft_works = False, False
     world.pass_time(LIMIT + 100)
     assert world.host.diary == []
@@ -147,12 +148,12 @@ def test_an_off_that_systemd_refuses_is_ordered_again(world: World) -> None:
     assert "open" not in world.host.diary
 
 
-def test_its_door_is_not_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_admission_is_not_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     scripts: list[str] = []
-    monkeypatch.setattr(doors, "_nft", lambda script: scripts.append(script) or "")
-    Door([8100], table=DEAD_MAN_TABLE).shut()
-    Door([8100], table=DEAD_MAN_TABLE).open()
-    assert all(DEAD_MAN_TABLE in s and doors.TABLE not in s for s in scripts)
+    monkeypatch.setattr(admission, "_nft", lambda script: scripts.append(script) or "")
+    Admission([8100], table=DEAD_MAN_TABLE).close()
+    Admission([8100], table=DEAD_MAN_TABLE).open()
+    assert all(DEAD_MAN_TABLE in s and admission.TABLE not in s for s in scripts)
 
 
 def test_the_word_of_the_table_is_handed_over(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from core.contract import EngineAddress
+from core.contract.documents import EngineAddress
 from core.engines.health import Answer
 from runtime.agent.engines import NOTHING, Counters, Engine, Probe, Unreadable, total
-from runtime.agent.look import look
+from runtime.agent.idle_check import idle_check
 
 METRICS = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -95,7 +95,7 @@ def test_a_gauge_that_is_no_count_says_nothing(served: tuple[Answers, Engine], l
     answers.by_path["/metrics"] = (200, METRICS.replace(line, f" {value}\n"))
     with pytest.raises(Unreadable, match="/metrics"):
         engine.counters()
-    seen = look([engine], lambda ports: "")
+    seen = idle_check([engine], lambda ports: "")
     assert (bool(seen.busy), seen.certain) == (True, False)
 
 
@@ -140,17 +140,17 @@ def test_a_completion_of_nobody_says_why(absent: Engine) -> None:
     assert "nobody listens" in absent.completes()
 
 
-def test_a_look_counts_requests_and_names_connections(served: tuple[Answers, Engine]) -> None:
+def test_a_idle_check_counts_requests_and_names_connections(served: tuple[Answers, Engine]) -> None:
     answers, engine = served
-    assert look([engine], lambda ports: "").busy == "3 requests in the engines"
+    assert idle_check([engine], lambda ports: "").busy == "3 requests in the engines"
     answers.by_path["/metrics"] = (200, METRICS.replace(" 2.0", " 0.0").replace(" 1.0\n", " 0.0\n"))
-    assert look([engine], lambda ports: "10.0.0.9:1 ESTAB").busy == "connections: 10.0.0.9:1 ESTAB"
-    assert look([engine], lambda ports: "").busy == ""
+    assert idle_check([engine], lambda ports: "10.0.0.9:1 ESTAB").busy == "connections: 10.0.0.9:1 ESTAB"
+    assert idle_check([engine], lambda ports: "").busy == ""
 
 
-def test_a_look_that_fails_is_busy_and_not_certain(served: tuple[Answers, Engine]) -> None:
+def test_a_idle_check_that_fails_is_busy_and_not_certain(served: tuple[Answers, Engine]) -> None:
     def broken(ports: object) -> str:
         raise OSError("ss: not found")
 
-    seen = look([served[1]], broken)
-    assert (seen.busy, seen.certain) == ("could not look: ss: not found", False)
+    seen = idle_check([served[1]], broken)
+    assert (seen.busy, seen.certain) == ("could not check: ss: not found", False)

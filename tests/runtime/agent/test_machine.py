@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.agent import door as door_module
+from runtime.agent import admission as admission_module
 from runtime.agent import machine as machine_module
-from runtime.agent.door import Door, DoorError
-from runtime.agent.look import connections_to
+from runtime.agent.admission import Admission, AdmissionError
+from runtime.agent.idle_check import connections_to
 from runtime.agent.machine import Machine
 
 
@@ -81,30 +81,30 @@ def test_this_machine_is_up(tmp_path: Path) -> None:
     assert Machine(str(tmp_path / "b")).up_s() > 0
 
 
-def test_the_door_refuses_syns_to_all_ports_but_for_root_on_the_loopback(commands: Commands) -> None:
-    Door([8101, 8100]).shut()
+def test_admission_refuses_syns_to_all_ports_but_for_root_on_the_loopback(commands: Commands) -> None:
+    Admission([8101, 8100]).close()
     script = commands.ran[0][1] or ""
     assert script.count("tcp dport { 8100, 8101 } tcp flags & (syn | ack) == syn reject with tcp reset") == 2
     assert "oif lo meta skuid != 0" in script
     assert "ct state" not in script
 
 
-def test_the_door_opens_where_nothing_of_it_is_in_the_kernel(commands: Commands) -> None:
+def test_admission_opens_where_nothing_of_it_is_in_the_kernel(commands: Commands) -> None:
     """A delete alone would fail in a boot that never shut it."""
-    Door([8100]).open()
+    Admission([8100]).open()
     assert (commands.ran[0][1] or "").splitlines() == [
-        "table inet pilotlight_door {}",
-        "delete table inet pilotlight_door",
+        "table inet pilotlight_admission {}",
+        "delete table inet pilotlight_admission",
     ]
 
 
-def test_a_door_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, commands: Commands) -> None:
+def test_admission_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, commands: Commands) -> None:
     commands.code, commands.err = 1, "Operation not permitted"
-    with pytest.raises(DoorError, match="not permitted"):
-        Door([8100]).shut()
-    monkeypatch.setattr(door_module.subprocess, "run", _missing)
-    with pytest.raises(DoorError, match="no such command"):
-        Door([8100]).open()
+    with pytest.raises(AdmissionError, match="not permitted"):
+        Admission([8100]).close()
+    monkeypatch.setattr(admission_module.subprocess, "run", _missing)
+    with pytest.raises(AdmissionError, match="no such command"):
+        Admission([8100]).open()
 
 
 def test_connections_are_named_by_their_peer(commands: Commands) -> None:

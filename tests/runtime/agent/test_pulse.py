@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import lease as protocol
-from core.contract import HEARTBEAT_S
+from core.contract.intervals import HEARTBEAT_S
 from core.engines.health import GIVEN_UP_S, HUNG_S, LOADING_S, SILENT_S
 from core.lease import State
 from runtime.agent.engines import Absent, Counters, Unreadable
@@ -73,10 +73,10 @@ def test_an_engine_that_hangs_is_unknown_then_dead_then_restarted(world: World) 
     assert world.host.diary == ["restart m"]
 
 
-def test_under_a_hold_nothing_is_restarted(world: World) -> None:
+def test_under_an_inhibitor_nothing_is_restarted(world: World) -> None:
     """`fab deploy` is at work on the engines."""
     until = world.table_now() + 10_000
-    world.change(protocol.hold, who="deploy", why="fab deploy", now=world.table_now(), until=until)
+    world.change(protocol.inhibit, who="deploy", why="fab deploy", now=world.table_now(), until=until)
     die(world)
     world.pass_time(3 * GIVEN_UP_S)
     assert world.lease().dead == "m"
@@ -125,9 +125,9 @@ def test_a_drain_with_such_a_gauge_is_vetoed_and_is_no_demand(world: World) -> N
     assert (world.lease().state, world.lease().demand_at) == (State.RUNNING, before)
 
 
-def test_a_wish_that_vetoes_is_no_demand(world: World) -> None:
+def test_a_wake_request_that_vetoes_is_no_demand(world: World) -> None:
     """Somebody asked; only what is seen in the engines counts, or maxLease would never come."""
-    before, wished = world.lease().demand_at, {"wish_by": "ann", "wish_until": world.table_now() + 99}
-    world.put(State.DRAINING, demand_at=before, **wished)
+    before, requested = world.lease().demand_at, {"wake_by": "ann", "wake_until": world.table_now() + 99}
+    world.put(State.DRAINING, demand_at=before, **requested)
     world.pass_time(3)
     assert (world.lease().state, world.lease().demand_at) == (State.RUNNING, before)

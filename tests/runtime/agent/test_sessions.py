@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core import lease as protocol
-from core.contract import HEARTBEAT_S
+from core.contract.intervals import HEARTBEAT_S
 from core.lease import SESSIONS, State
 from core.sessions import ACTIVE_S, Session
 from runtime.agent.sessions import Sessions, read_sessions, write_to
@@ -81,24 +81,24 @@ class Here:
         self.said += [words] if sessions else []
 
 
-def test_an_active_session_holds_the_host_and_its_end_lets_go() -> None:
+def test_an_active_session_inhibits_the_host_and_its_end_lets_go() -> None:
     world = World()
     world.put(State.RUNNING)
     here = Here(world)
     here.people = [Session("ann", "pts/0", 3.0)]
     world.pass_time(HEARTBEAT_S + 1)
-    assert [(h.who, h.why) for h in world.lease().holds] == [(SESSIONS, "ann on pts/0")]
+    assert [(h.who, h.why) for h in world.lease().inhibitors] == [(SESSIONS, "ann on pts/0")]
     here.people = []
     world.pass_time(2 * HEARTBEAT_S)
-    assert world.lease().holds == ()
+    assert world.lease().inhibitors == ()
 
 
-def test_a_forgotten_terminal_holds_nothing() -> None:
+def test_a_forgotten_terminal_inhibits_nothing() -> None:
     world = World()
     world.put(State.RUNNING)
     Here(world).people = [Session("ann", "pts/0", ACTIVE_S)]
     world.pass_time(2 * HEARTBEAT_S)
-    assert world.lease().holds == ()
+    assert world.lease().inhibitors == ()
 
 
 def test_who_comes_while_it_drains_keeps_it_on() -> None:
@@ -118,7 +118,7 @@ def test_who_comes_while_it_drains_keeps_it_on() -> None:
 
 def test_an_idle_session_is_told_and_does_not_prevent_the_stop() -> None:
     world = World()
-    world.put(State.DRAINING, reason="no demand for 30m", fence_epoch=3)
+    world.put(State.DRAINING, reason="no demand for 30m", cordon_epoch=3)
     here = Here(world)
     here.people = [Session("ann", "pts/0", ACTIVE_S)]
     world.pass_time(5)

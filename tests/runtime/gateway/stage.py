@@ -12,31 +12,31 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from core import contract
 from core import lease as protocol
-from core.contract import EngineAddress, RelayConfig, ServiceRoute
+from core.contract import documents
+from core.contract.documents import EngineAddress, RelayConfig, ServiceRoute
 from core.lease import Lease, State, Write
+from runtime.backends.leases import StoreUnavailable
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
-from runtime.gateway.hold import Hall
+from runtime.gateway.queue import Queue
 from runtime.gateway.routes import RoutesUnavailable
 from runtime.gateway.serving import listening
 from runtime.gateway.view import View
 from runtime.gateway.wake import Waker
 from runtime.gateway.watch import Watch
-from runtime.lease_store import StoreUnavailable
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine, PowerRefused, PowerUnanswered, refusal
 
 UNIT, MACHINE = "lab/host", "i-1"
 
 
 def config(**changes: Any) -> RelayConfig:
     settings: dict[str, Any] = {
-        "schema_version": contract.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "region": "us-east-1", "table": "t",
+        "schema_version": documents.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "region": "us-east-1", "table": "t",
         "instance_id": MACHINE, "reaper_function": "reaper", "engines": (EngineAddress("tiny", "10.0.0.1", 8100),),
         "services": (ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny")),
-        "hold_for_s": 540.0, "queue_max": 2, "start_timeout_s": 300.0,
+        "queue_timeout_s": 540.0, "queue_max": 2, "start_timeout_s": 300.0,
     }  # fmt: skip
     return RelayConfig(**settings | changes)
 
@@ -122,7 +122,7 @@ class Stage:
         self.power = FakePower()
         self.routes = FakeRoutes()
         self.view = View(UNIT, monotonic=self.clock)
-        self.hall = Hall(self.config.queue_max)
+        self.queue = Queue(self.config.queue_max)
         self.invoked = 0
         self.waker = Waker(
             self.config,
@@ -130,10 +130,10 @@ class Stage:
             power=self.power,
             routes=self.routes,  # type: ignore[arg-type]
             view=self.view,
-            hall=self.hall,
+            queue=self.queue,
             invoke_reaper=self._invoked,
         )
-        self.watch = Watch(store=self.store, view=self.view, hall=self.hall, waker=self.waker)
+        self.watch = Watch(store=self.store, view=self.view, queue=self.queue, waker=self.waker)
 
     def _invoked(self) -> None:
         self.invoked += 1
@@ -173,7 +173,7 @@ class Stage:
             case State.STOPPED:
                 self.act(protocol.stopped, by="reaper")
             case State.STARTING:
-                self.act(protocol.wish, by="test", until=self.clock() + 30)
+                self.act(protocol.request_wake, by="test", until=self.clock() + 30)
                 self.act(protocol.start, by="reaper")
                 self.clock.now += 31
             case State.FAILED:
@@ -199,7 +199,7 @@ class Stage:
         if inner:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
-        self.relay = Relay(self.config, view=self.view, hall=self.hall, engines=engines)
+        self.relay = Relay(self.config, view=self.view, queue=self.queue, engines=engines)
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1) as port:
@@ -210,7 +210,7 @@ class Stage:
                 await inner.close()
 
     async def waiting(self, count: int = 1) -> None:
-        await until(lambda: self.hall.waiting == count)
+        await until(lambda: self.queue.waiting == count)
 
 
 async def until(true: Callable[[], Any]) -> None:

@@ -29,7 +29,10 @@ def play(scene: Scene, state: State, *, later_s: float = 0.0, failure: str = "st
         stage, engine = Stage(**changes).bring_to(state, failure=failure), FakeEngine()
         stage.clock.now += later_s
         await stage.watch.look()
-        async with asyncio.timeout(20), stage.serving(engine) as url:  # a caller held by mistake is a failure, no hang
+        async with (
+            asyncio.timeout(20),
+            stage.serving(engine) as url,
+        ):  # a caller queued by mistake is a failure, no hang
             await scene(stage, engine, url)
 
     asyncio.run(whole())
@@ -125,13 +128,13 @@ def test_engines_refusal_is_passed_on() -> None:
     play(scene, State.RUNNING)
 
 
-# ---------------------------------------------------------------- off: held and woken
+# ---------------------------------------------------------------- off: queued and woken
 @pytest.mark.parametrize("state", [State.STOPPED, State.DRAINING, State.STARTING])
-def test_plain_request_is_held_until_awake(state: State) -> None:
+def test_plain_request_is_queued_until_awake(state: State) -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(ask(url))
         await stage.waiting()
-        assert stage.hall.arrived.is_set()
+        assert stage.queue.arrived.is_set()
         if state is State.STARTING:
             stage.agent_ready("boot-2")
             await stage.watch.look()
@@ -140,7 +143,7 @@ def test_plain_request_is_held_until_awake(state: State) -> None:
         else:
             await stage.watch.look()
         assert (await task).choices[0].message.content == "Paris"
-        assert stage.hall.waiting == 0
+        assert stage.queue.waiting == 0
 
     play(scene, state)
 
@@ -162,7 +165,7 @@ def test_stream_gets_200_and_comments_at_once_then_the_engines_bytes() -> None:
     play(scene, State.STOPPED)
 
 
-def test_openai_client_reads_a_held_stream() -> None:
+def test_openai_client_reads_a_queued_stream() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(ask_stream(url))
         await stage.waiting()
@@ -186,7 +189,7 @@ def test_comments_tell_what_is_left() -> None:
 
 def test_comments_make_no_empty_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """openai-go up to v3.41 reads an empty line after a comment as an event, and fails on its data."""
-    monkeypatch.setattr("runtime.gateway.hold.SSE_COMMENT_S", 0.0)
+    monkeypatch.setattr("runtime.gateway.queue.SSE_COMMENT_S", 0.0)
 
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(raw(url, BODY | {"stream": True}))
@@ -218,7 +221,7 @@ def test_a_caller_who_hangs_up_is_gone_and_the_demand_stays() -> None:
     play(scene, State.STOPPED)
 
 
-def test_store_down_while_off_holds_and_goes_on_when_it_is_back() -> None:
+def test_store_down_while_off_queues_and_goes_on_when_it_is_back() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         stage.store.down = True
         task = asyncio.create_task(ask(url))
@@ -243,7 +246,7 @@ def test_refused_port_is_tried_again_and_the_body_arrives_once(stream: bool, mon
         assert status == 200
         assert b"Pa" in text
         assert len(engine.seen) == 1
-        assert stage.hall.arrived.is_set(), "the watch was told to look"
+        assert stage.queue.arrived.is_set(), "the watch was told to look"
 
     play(scene, State.RUNNING)
 
@@ -322,7 +325,7 @@ def test_unknown_model_names_the_valid_ones_and_does_not_wake() -> None:
         with pytest.raises(openai.NotFoundError, match=r"chat, support") as caught:
             await ask(url, model="other")
         assert caught.value.code == "model_not_found"
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(scene, State.STOPPED)
 
@@ -333,7 +336,7 @@ def test_quiet_call_while_off_does_not_wake() -> None:
     async def whole(stage: Stage, engine: FakeEngine, url: str) -> None:
         await scene(stage, engine, url)
         assert scene.headers["x-should-retry"] == "false"  # type: ignore[attr-defined]
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(whole, State.STOPPED)
 
@@ -349,13 +352,13 @@ def test_an_empty_task_header_is_a_persons_chat() -> None:
 
 def test_full_queue_is_429_with_retry_after() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        held = [asyncio.create_task(ask(url)) for _ in range(2)]
+        queued = [asyncio.create_task(ask(url)) for _ in range(2)]
         await stage.waiting(2)
         with pytest.raises(openai.RateLimitError) as caught:
             await ask(url)
         assert (caught.value.code, caught.value.response.headers["Retry-After"]) == ("queue_full", "60")
         await wake(stage)
-        assert [a.choices[0].message.content for a in await asyncio.gather(*held)] == ["Paris", "Paris"]
+        assert [a.choices[0].message.content for a in await asyncio.gather(*queued)] == ["Paris", "Paris"]
 
     play(scene, State.STOPPED)
 
@@ -368,16 +371,16 @@ def test_full_queue_refuses_a_stream_before_its_200() -> None:
     play(scene, State.STOPPED, queue_max=0)
 
 
-def test_held_too_long_is_503_with_retry_after() -> None:
+def test_queued_too_long_is_503_with_retry_after() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         stage.view.usual_wake_s = 20.0
         with pytest.raises(openai.InternalServerError) as caught:
             await ask(url)
         assert (caught.value.status_code, caught.value.code) == (503, "waking")
         assert 1 <= int(caught.value.response.headers["Retry-After"]) <= 60
-        assert stage.hall.demand, "the demand outlives the caller"
+        assert stage.queue.demand, "the demand outlives the caller"
 
-    play(scene, State.STOPPED, hold_for_s=0.0)
+    play(scene, State.STOPPED, queue_timeout_s=0.0)
 
 
 def test_no_capacity_has_no_retry_after_and_is_decided_before_the_200() -> None:
@@ -387,7 +390,7 @@ def test_no_capacity_has_no_retry_after_and_is_decided_before_the_200() -> None:
         assert (status, json.loads(text)["error"]["code"]) == (503, "no_capacity")
         assert headers["x-should-retry"] == "false"
         assert "Retry-After" not in headers
-        assert stage.hall.demand
+        assert stage.queue.demand
 
     play(scene, State.FAILED, failure="capacity")
 
@@ -413,8 +416,8 @@ def test_a_spent_budget_is_429_at_once_and_wakes_nothing(state: State, stream: b
         assert "2100-01-01 00:00 UTC" in error["message"]
         assert headers["x-should-retry"] == "false"
         await stage.watch.look()
-        assert (stage.hall.demand, stage.power.starts) == (False, 0)
-        assert (stage.lease.epoch, stage.lease.wish_until) == (before.epoch, before.wish_until)
+        assert (stage.queue.demand, stage.power.starts) == (False, 0)
+        assert (stage.lease.epoch, stage.lease.wake_until) == (before.epoch, before.wake_until)
 
     play(scene, state)
 
@@ -426,7 +429,7 @@ def test_who_waits_when_the_budget_ends_is_told() -> None:
         await spend(stage)
         assert (await task)[0] == 429
         await stage.watch.look()
-        assert (stage.hall.wanted, stage.power.starts) == (False, 0)
+        assert (stage.queue.wanted, stage.power.starts) == (False, 0)
 
     play(scene, State.STOPPING)
 
@@ -480,7 +483,7 @@ def test_bad_bodies_are_400_and_do_not_wake(body: bytes, code: str) -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         status, _, text = await raw(url, body)
         assert (status, json.loads(text)["error"]["code"]) == (400, code)
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(scene, State.STOPPED)
 
@@ -507,7 +510,7 @@ def test_models_are_listed_whatever_the_host_does(state: State, said: str) -> No
             assert (await found.models.retrieve("support")).id == "support"
             with pytest.raises(openai.NotFoundError, match="chat, support"):
                 await found.models.retrieve("tiny")
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(scene, state)
 

@@ -60,11 +60,11 @@ def test_a_budget_is_shared_and_a_key_has_half() -> None:
         assert (caught.value.status, caught.value.code, caught.value.retry_after_s) == (429, "bodies_full", 5)
         bob.reach(20)
         bob.reach(10)
-        assert budget.held == 70
+        assert budget.reserved == 70
         ann.release()
         ann.release()
-        assert budget.held == 20
-    assert budget.held == 0
+        assert budget.reserved == 20
+    assert budget.reserved == 0
 
 
 def test_bytes_are_reserved_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_bytes_are_reserved_before_they_are_read(monkeypatch: pytest.MonkeyPatch
     play(scene, State.RUNNING)
 
 
-def test_held_bodies_count_and_answered_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_bodies_count_and_answered_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         engine.endless = True
         task = asyncio.create_task(raw(url, BODY | {"stream": True}))
@@ -189,7 +189,7 @@ def test_what_cannot_be_unpacked(encoding: str, body: bytes, status: int, code: 
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         answered, _, text = await raw(url, body, {"Content-Encoding": encoding})
         assert (answered, error_of(text)) == (status, code)
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(scene, State.STOPPED)
 

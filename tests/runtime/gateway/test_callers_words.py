@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from core import lease as protocol
 from core.lease import State
 from core.power_errors import Kind
+from runtime.backends.leases import StoreUnavailable
+from runtime.backends.power import PowerUnanswered, refusal
 from runtime.gateway import errors
 from runtime.gateway.errors import Refusal
-from runtime.lease_store import StoreUnavailable
-from runtime.power import PowerUnanswered, refusal
 from tests.ec2_answers import ANSWERS
 from tests.runtime.gateway.stage import FakeEngine, Stage
 
@@ -83,7 +83,7 @@ def read(stage: Stage, engine: FakeEngine | None = None) -> bytes:
 @QUICK
 @given(words=told(), failure=FAILURES, later_s=st.sampled_from([0.0, 30.0, 95.0, 299.0]))
 def test_a_host_that_failed(words: str, failure: str, later_s: float) -> None:
-    stage = Stage(hold_for_s=0.0, start_timeout_s=0.0).bring_to(State.STARTING)
+    stage = Stage(queue_timeout_s=0.0, start_timeout_s=0.0).bring_to(State.STARTING)
     stage.act(protocol.fail, by="reaper", reason=words, failure=failure, order=False)
     stage.power.refusals = [refusal("UnauthorizedOperation", words)] * 9
     stage.look()
@@ -96,9 +96,9 @@ def test_a_host_that_failed(words: str, failure: str, later_s: float) -> None:
 @given(words=told(), answer=st.sampled_from(ANSWERS))
 def test_a_start_that_is_refused_now(words: str, answer: tuple[str, int, Kind]) -> None:
     code, status, _ = answer
-    stage = Stage(hold_for_s=0.0, start_timeout_s=0.0).bring_to(State.STOPPED)
+    stage = Stage(queue_timeout_s=0.0, start_timeout_s=0.0).bring_to(State.STOPPED)
     stage.power.refusals = [refusal(code, words, status)] * 9
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert not SECRETS.search(read(stage))
 
@@ -125,7 +125,7 @@ def test_a_failure_in_a_stream_that_has_begun(words: str) -> None:
 @QUICK
 @given(words=told(), where=st.sampled_from(["store", "power"]))
 def test_a_table_or_a_cloud_that_refuses_us(words: str, where: str) -> None:
-    stage = Stage(hold_for_s=0.0, start_timeout_s=0.0).bring_to(State.STOPPED)
+    stage = Stage(queue_timeout_s=0.0, start_timeout_s=0.0).bring_to(State.STOPPED)
     stage.look()
 
     def down(*_: object) -> None:
@@ -135,7 +135,7 @@ def test_a_table_or_a_cloud_that_refuses_us(words: str, where: str) -> None:
         stage.store.read = down  # type: ignore[method-assign,assignment]
     else:
         stage.power.start = stage.power.describe = down  # type: ignore[method-assign,assignment]
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look(later_s=1)
     assert not SECRETS.search(read(stage))
 

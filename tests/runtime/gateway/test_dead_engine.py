@@ -8,11 +8,11 @@ import json
 import pytest
 
 from core import lease as protocol
-from core.contract import HEARTBEAT_S
+from core.contract.intervals import HEARTBEAT_S
 from core.engines.health import GRACE_S
 from core.lease import State
 from runtime.gateway.errors import Refusal
-from runtime.gateway.hold import Wait
+from runtime.gateway.queue import Wait
 from tests.runtime.gateway.stage import FakeEngine, Stage
 from tests.runtime.gateway.test_app import BODY, play, raw
 
@@ -125,13 +125,13 @@ def test_callers_of_a_dead_engine_do_not_resume_a_drain_and_start_the_host_after
     stage = Stage().bring_to(State.RUNNING)
     beat(stage, "tiny", for_s=300)
     stage.look()
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
-    assert stage.hall.wanted, "who was refused is remembered for the next start"
+    assert stage.queue.wanted, "who was refused is remembered for the next start"
     stage.act(protocol.drain, reason="idle")
     for _ in range(3):
         stage.look(later_s=1)
-    assert (stage.lease.state, stage.lease.fence_epoch) == (State.DRAINING, stage.lease.epoch)
+    assert (stage.lease.state, stage.lease.cordon_epoch) == (State.DRAINING, stage.lease.epoch)
     stage.act(protocol.stop, boot_id="boot-1")
     stage.power.state = "stopping"
     stage.look(later_s=1)
@@ -147,7 +147,7 @@ def test_callers_of_another_engine_resume_a_drain() -> None:
     beat(stage, "other", for_s=300)
     stage.act(protocol.drain, reason="idle")
     stage.look()
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert stage.lease.state is State.RUNNING
     assert stage.lease.dead == "other"
@@ -160,6 +160,6 @@ def test_a_resumption_by_callers_is_no_demand() -> None:
     stage.clock.now += 100
     stage.act(protocol.drain, reason="idle")
     stage.look()
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert (stage.lease.state, stage.lease.demand_at) == (State.RUNNING, before)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.contract import ServiceRoute
+from core.contract.documents import ServiceRoute
 from runtime.gateway import call, outline
 from runtime.gateway.bodies import Body
 from runtime.gateway.errors import Refusal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.contract import ServiceRoute
+from core.contract.documents import ServiceRoute
 from runtime.gateway.routes import Routes, RoutesUnavailable
 
 MAP = "/etc/pilotlight/routes.map"

@@ -105,7 +105,7 @@ def test_a_background_call_is_shown_nothing_and_wakes_nothing() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         status, _, text = await raw(url, BODY | {"stream": True}, PERSON | {"X-OWUI-Task": "title_generation"})
         assert (status, json.loads(text)["error"]["code"]) == (503, "asleep")
-        assert not stage.hall.wanted
+        assert not stage.queue.wanted
 
     play(scene, State.STOPPED)
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from core import contract
 from core import lease as protocol
+from core.contract import intervals
 from core.lease import State
+from runtime.backends.power import PowerUnanswered
 from runtime.gateway.errors import Refusal
-from runtime.gateway.steps import ORDER_FRESH_S
+from runtime.gateway.steps import ORDER_FRESH_S, WAKE_REQUEST_RENEW_S
 from runtime.gateway.wake import ORDER_PAUSE_MAX_S
-from runtime.gateway.watch import EVENTS_READ
-from runtime.power import PowerUnanswered
+from runtime.gateway.watch import EVENTS_READ, LEASE_READ_WAITING_S
 from tests.runtime.gateway.stage import Stage, refused
 
 
@@ -30,7 +30,7 @@ def test_beats_only_now_and_then() -> None:
     stage = Stage().bring_to(State.RUNNING)
     stage.look()
     first = stage.lease.relay_at
-    stage.look(later_s=contract.HEARTBEAT_S - 1)
+    stage.look(later_s=intervals.HEARTBEAT_S - 1)
     assert stage.lease.relay_at == first
     stage.look(later_s=1)
     assert stage.lease.relay_at == stage.clock()
@@ -44,52 +44,52 @@ def test_every_other_state_closes_them(state: State) -> None:
     assert not stage.view.awake
 
 
-def test_draining_is_fenced_after_the_routes_are_closed() -> None:
+def test_draining_is_cordoned_after_the_routes_are_closed() -> None:
     stage = Stage().bring_to(State.DRAINING)
     stage.look()
     assert stage.routes.open is False
-    assert stage.lease.fence_epoch == stage.lease.epoch
+    assert stage.lease.cordon_epoch == stage.lease.epoch
 
 
-def test_no_fence_where_haproxy_does_not_answer() -> None:
+def test_no_cordon_where_haproxy_does_not_answer() -> None:
     stage = Stage().bring_to(State.DRAINING)
     stage.routes.unavailable = True
     stage.look()
-    assert stage.lease.fence_epoch is None
+    assert stage.lease.cordon_epoch is None
 
 
-def test_demand_while_draining_resumes_and_leaves_no_wish() -> None:
+def test_demand_while_draining_resumes_and_leaves_no_wake_request() -> None:
     stage = Stage().bring_to(State.DRAINING)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
-    assert (stage.lease.state, stage.lease.by, stage.lease.wish_until) == (State.RUNNING, "relay", None)
+    assert (stage.lease.state, stage.lease.by, stage.lease.wake_until) == (State.RUNNING, "relay", None)
     assert stage.routes.open is True
-    assert not stage.hall.wanted
+    assert not stage.queue.wanted
 
 
-def test_demand_while_stopped_wishes_starts_and_orders_in_one_round() -> None:
+def test_demand_while_stopped_requests_starts_and_orders_in_one_round() -> None:
     stage = Stage().bring_to(State.STOPPED)
     stage.look()
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     before = stage.store.writes
     stage.look()
     assert stage.store.writes - before == 1, "a wake is one write, then the order"
     assert stage.lease.state is State.STARTING
     assert stage.power.starts == 1
-    assert stage.lease.wish_until == stage.clock() + stage.config.hold_for_s + contract.WISH_EXTRA_S
-    assert not stage.hall.wanted, "the wish is in the lease; the caller may go"
+    assert stage.lease.wake_until == stage.clock() + stage.config.queue_timeout_s + intervals.WAKE_REQUEST_EXTRA_S
+    assert not stage.queue.wanted, "the wake request is in the lease; the caller may go"
     stage.look(later_s=1)
     assert stage.power.starts == 1
 
 
 def test_demand_while_stopping_starts_at_stopped() -> None:
     stage = Stage().bring_to(State.STOPPING)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert stage.lease.state is State.STOPPING
     assert stage.lease.wanted(stage.clock())
     stage.power.state = "stopped"
-    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=intervals.DESCRIBE_S)
     assert stage.lease.state is State.STARTING
     assert stage.history()[-2:] == ["STOPPING→STOPPED relay", "STOPPED→STARTING relay"]
     stage.agent_ready("boot-2")
@@ -100,10 +100,10 @@ def test_demand_while_stopping_starts_at_stopped() -> None:
 def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() -> None:
     stage = Stage().bring_to(State.STOPPING)
     for _ in range(4):
-        stage.look(later_s=contract.DESCRIBE_S / 2)
+        stage.look(later_s=intervals.DESCRIBE_S / 2)
     assert stage.power.described == 2
     stage.power.state = "stopped"
-    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=intervals.DESCRIBE_S)
     stage.look(later_s=10)
     assert stage.lease.state is State.STOPPED
     assert stage.power.starts == 0
@@ -111,19 +111,19 @@ def test_stopping_without_demand_ends_at_stopped_and_asks_ec2_once_a_second() ->
 
 def test_a_wake_that_another_was_faster_with_keeps_its_demand() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
-    stage.hall.ask("tiny")
+    stage.act(protocol.request_wake, by="fab wake", until=stage.clock() + 60)
+    stage.queue.ask("tiny")
     stage.store.intrude = lambda: stage.act(protocol.start, by="reaper")
     assert stage.look() is True
-    assert stage.hall.wanted, "our wish was not written"
+    assert stage.queue.wanted, "our wake request was not written"
     stage.look()
-    assert stage.lease.wish_until == stage.clock() + stage.config.hold_for_s + contract.WISH_EXTRA_S
-    assert (stage.lease.wish_by, stage.power.starts, stage.hall.wanted) == ("relay", 0, False)
+    assert stage.lease.wake_until == stage.clock() + stage.config.queue_timeout_s + intervals.WAKE_REQUEST_EXTRA_S
+    assert (stage.lease.wake_by, stage.power.starts, stage.queue.wanted) == ("relay", 0, False)
 
 
 def test_a_wake_whose_answer_is_lost_has_wished_and_gives_its_order() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.store.lose = 1
     stage.look()
     assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.STARTING, True, 0)
@@ -131,33 +131,33 @@ def test_a_wake_whose_answer_is_lost_has_wished_and_gives_its_order() -> None:
     assert stage.power.starts == 1
 
 
-def test_another_s_wish_that_the_budget_refuses_meanwhile_starts_nothing() -> None:
+def test_another_s_wake_request_that_the_budget_refuses_meanwhile_starts_nothing() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
-    stage.store.intrude = lambda: drop_wish(stage)
+    stage.act(protocol.request_wake, by="fab wake", until=stage.clock() + 60)
+    stage.store.intrude = lambda: drop_wake_request(stage)
     assert stage.look() is True
     stage.look()
     assert (stage.lease.state, stage.power.starts) == (State.STOPPED, 0)
 
 
-def drop_wish(stage: Stage) -> None:
-    stage.act(lambda lease, now, nonce: protocol.drop_wish(lease, nonce=nonce))
+def drop_wake_request(stage: Stage) -> None:
+    stage.act(lambda lease, now, nonce: protocol.drop_wake_request(lease, nonce=nonce))
 
 
-def test_demand_under_a_live_stop_order_is_a_wish_until_it_is_over() -> None:
+def test_demand_under_a_live_stop_order_is_a_wake_request_until_it_is_over() -> None:
     stage = Stage().bring_to(State.FAILED)
     stage.clock.now += 600
     stage.act(protocol.stop_order)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert (stage.lease.state, stage.lease.wanted(stage.clock()), stage.power.starts) == (State.FAILED, True, 0)
-    stage.look(later_s=contract.STOP_ORDER_LIFE_S + contract.ORDER_MARGIN_S)
+    stage.look(later_s=intervals.STOP_ORDER_LIFE_S + intervals.ORDER_MARGIN_S)
     assert (stage.lease.state, stage.power.starts) == (State.STARTING, 1)
 
 
-def test_somebody_elses_wish_starts_too() -> None:
+def test_somebody_elses_wake_request_starts_too() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.act(protocol.request_wake, by="fab wake", until=stage.clock() + 60)
     stage.look()
     assert stage.power.starts == 1
 
@@ -165,7 +165,7 @@ def test_somebody_elses_wish_starts_too() -> None:
 def test_the_reaper_was_faster() -> None:
     """Between our reading and our write the reaper has started the host: no second order from us."""
     stage = Stage().bring_to(State.STOPPED)
-    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.act(protocol.request_wake, by="fab wake", until=stage.clock() + 60)
     stage.store.intrude = lambda: stage.act(protocol.start, by="reaper")
     assert stage.look() is True, "read again at once"
     stage.look()
@@ -174,7 +174,7 @@ def test_the_reaper_was_faster() -> None:
 
 def test_lost_answer_of_the_start_still_gives_the_order() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.act(protocol.wish, by="fab wake", until=stage.clock() + 60)
+    stage.act(protocol.request_wake, by="fab wake", until=stage.clock() + 60)
     stage.store.lose = 1
     stage.look()
     assert (stage.lease.state, stage.power.starts) == (State.STARTING, 0)
@@ -184,29 +184,29 @@ def test_lost_answer_of_the_start_still_gives_the_order() -> None:
 
 def test_order_without_an_answer_is_repeated() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
-    stage.look(later_s=contract.DESCRIBE_S / 2)
-    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=intervals.DESCRIBE_S / 2)
+    stage.look(later_s=intervals.DESCRIBE_S)
     assert stage.power.starts == 2
 
 
 def test_order_that_came_too_early_is_repeated_a_little_later() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [refused("IncorrectInstanceState")]
     stage.look()
-    stage.look(later_s=contract.DESCRIBE_S / 2)
+    stage.look(later_s=intervals.DESCRIBE_S / 2)
     assert stage.power.starts == 1
-    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=intervals.DESCRIBE_S)
     assert (stage.lease.state, stage.power.starts) == (State.STARTING, 2)
 
 
 def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> None:
     """A reaper that reads the old `order_at` may count our order as dead, and order a stop."""
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
     sent: list[float] = []
@@ -217,7 +217,7 @@ def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> No
         start(instance_id)
 
     stage.power.start = watched  # type: ignore[method-assign]
-    stage.look(later_s=contract.START_ORDER_LIFE_S + contract.ORDER_MARGIN_S)
+    stage.look(later_s=intervals.START_ORDER_LIFE_S + intervals.ORDER_MARGIN_S)
     assert (sent, stage.lease.attempts, stage.lease.state) == ([0.0], 1, State.STARTING)
     stage.look(later_s=1)
     assert sent == [0.0], "confirmed: nothing is owed"
@@ -225,25 +225,25 @@ def test_an_order_that_waited_too_long_is_claimed_anew_before_it_is_sent() -> No
 
 def test_an_order_is_not_sent_where_the_claim_is_lost_to_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [PowerUnanswered("start_instances: timed out")]
     stage.look()
     stage.store.intrude = lambda: stage.act(protocol.fail, by="reaper", reason="r", failure="f", order=True)
-    assert stage.look(later_s=contract.START_ORDER_LIFE_S + contract.ORDER_MARGIN_S) is True, "read again at once"
+    assert stage.look(later_s=intervals.START_ORDER_LIFE_S + intervals.ORDER_MARGIN_S) is True, "read again at once"
     stage.look()
     assert (stage.lease.state, stage.power.starts) == (State.FAILED, 1)
 
 
 def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_never_a_failure() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [refused("IncorrectInstanceState")] * 1000
     stage.look()
     ages: list[float] = []
     began = stage.clock()
     for _ in range(1000):
         before = stage.power.starts
-        stage.look(later_s=contract.DESCRIBE_S / 2)
+        stage.look(later_s=intervals.DESCRIBE_S / 2)
         if stage.power.starts > before:
             ages.append(stage.clock() - (stage.lease.order_at or 0.0))
     assert max(ages) < ORDER_FRESH_S
@@ -253,13 +253,13 @@ def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_neve
 
 def test_no_capacity_fails_with_ec2s_words_and_calls_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [refused("InsufficientInstanceCapacity")]
     stage.look()
     assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "capacity", 1)
     assert "EC2's words" in stage.lease.reason
     stage.view.refuse_if_hopeless("tiny", wakes=True)  # the reaper has its grace: callers wait
-    stage.look(later_s=contract.CAPACITY_GRACE_S / 2)
+    stage.look(later_s=intervals.CAPACITY_GRACE_S / 2)
     assert stage.power.starts == 1, "the ladder is the reaper's"
 
 
@@ -267,11 +267,11 @@ def test_no_capacity_is_said_after_the_grace_whatever_retries_came_between() -> 
     stage = Stage().bring_to(State.FAILED, failure="capacity")
     stage.look()
     for _ in range(4):
-        stage.act(protocol.wish, by="relay", until=stage.clock() + 600)
+        stage.act(protocol.request_wake, by="relay", until=stage.clock() + 600)
         stage.act(protocol.start, by="reaper")
         stage.look(later_s=1)
         stage.act(protocol.fail, by="reaper", reason="EC2's words", failure="capacity", order=False)
-        stage.look(later_s=contract.CAPACITY_GRACE_S / 3)
+        stage.look(later_s=intervals.CAPACITY_GRACE_S / 3)
     with pytest.raises(Refusal) as caught:
         stage.view.refuse_if_hopeless("tiny", wakes=True)
     assert (caught.value.status, caught.value.code) == (503, "no_capacity")
@@ -280,7 +280,7 @@ def test_no_capacity_is_said_after_the_grace_whatever_retries_came_between() -> 
 
 def test_other_refusals_fail_at_once_with_the_code_and_without_the_reaper() -> None:
     stage = Stage().bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.power.refusals = [refused("VcpuLimitExceeded")]
     stage.look()
     assert (stage.lease.state, stage.lease.failure, stage.invoked) == (State.FAILED, "quota", 0)
@@ -324,15 +324,15 @@ def test_running_by_the_lease_but_stopped_by_ec2_is_off_and_the_reaper_is_called
     stage.look()
     stage.power.state = "stopped"
     stage.view.doubted = True
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
     assert stage.view.off
     assert stage.routes.open is False
-    assert stage.hall.wanted, "no wish can be written while RUNNING: demand is kept"
+    assert stage.queue.wanted, "no wake request can be written while RUNNING: demand is kept"
     assert stage.invoked == 1
     stage.look(later_s=10)
     assert stage.invoked == 1
-    stage.look(later_s=contract.STOPPED_TWICE_S)
+    stage.look(later_s=intervals.STOPPED_TWICE_S)
     assert stage.invoked == 2
 
 
@@ -344,47 +344,47 @@ def test_running_again_by_ec2_is_awake_again() -> None:
     stage.look()
     assert stage.view.off
     stage.power.state = "running"
-    stage.look(later_s=contract.DESCRIBE_S)
+    stage.look(later_s=intervals.DESCRIBE_S)
     assert stage.view.awake
     assert stage.routes.open is True
 
 
-def test_relay_that_may_not_wake_neither_wishes_nor_starts() -> None:
+def test_relay_that_may_not_wake_neither_requests_nor_starts() -> None:
     stage = Stage(wakes=False).bring_to(State.STOPPED)
-    stage.hall.ask("tiny")
+    stage.queue.ask("tiny")
     stage.look()
-    assert (stage.lease.wish_until, stage.power.starts) == (None, 0)
+    assert (stage.lease.wake_until, stage.power.starts) == (None, 0)
     with pytest.raises(Refusal, match="may not wake"):
         stage.view.refuse_if_hopeless("tiny", wakes=False)
 
 
-def test_wish_is_renewed_while_callers_wait_and_not_after() -> None:
+def test_wake_request_is_renewed_while_callers_wait_and_not_after() -> None:
     stage = Stage().bring_to(State.STARTING)
-    with stage.hall.seat("tiny"):
+    with stage.queue.place("tiny"):
         stage.look()
-        first = stage.lease.wish_until
-        stage.look(later_s=contract.WISH_RENEW_S - 1)
-        assert stage.lease.wish_until == first
+        first = stage.lease.wake_until
+        stage.look(later_s=WAKE_REQUEST_RENEW_S - 1)
+        assert stage.lease.wake_until == first
         stage.look(later_s=2)
-        assert stage.lease.wish_until == stage.clock() + 540 + contract.WISH_EXTRA_S
-    last = stage.lease.wish_until
-    stage.look(later_s=contract.WISH_RENEW_S * 2)
-    assert stage.lease.wish_until == last
+        assert stage.lease.wake_until == stage.clock() + 540 + intervals.WAKE_REQUEST_EXTRA_S
+    last = stage.lease.wake_until
+    stage.look(later_s=WAKE_REQUEST_RENEW_S * 2)
+    assert stage.lease.wake_until == last
 
 
 def test_intervals() -> None:
     stage = Stage().bring_to(State.RUNNING)
-    assert stage.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S, "nothing is known yet"
+    assert stage.watch.interval_s() == intervals.LEASE_READ_OTHERWISE_S, "nothing is known yet"
     stage.look()
-    assert stage.watch.interval_s() == contract.LEASE_READ_RUNNING_S
+    assert stage.watch.interval_s() == intervals.LEASE_READ_RUNNING_S
     stage.act(protocol.drain, reason="idle")
     stage.look()
-    assert stage.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
+    assert stage.watch.interval_s() == intervals.LEASE_READ_OTHERWISE_S
     starting = Stage().bring_to(State.STARTING)
     starting.look()
-    assert starting.watch.interval_s() == contract.LEASE_READ_OTHERWISE_S
-    with starting.hall.seat("tiny"):
-        assert starting.watch.interval_s() == contract.LEASE_READ_WAITING_S
+    assert starting.watch.interval_s() == intervals.LEASE_READ_OTHERWISE_S
+    with starting.queue.place("tiny"):
+        assert starting.watch.interval_s() == LEASE_READ_WAITING_S
 
 
 def test_the_history_is_read_by_its_last_events_and_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from core.contract import NOTIFIER_ENV_WEBHOOKS, NOTIFIER_HANDLER
+from core.contract.documents import NOTIFIER_ENV_WEBHOOKS, NOTIFIER_HANDLER
 from core.errors import ContractError
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from runtime import aws, notifier
 from runtime.notifier import delivery, webhooks
-from tests.core.notices.examples import EXAMPLES
+from tests.core.notifications.examples import EXAMPLES
 from tests.notifications_page import verified
 from tests.runtime.notifier.receiver import Receiver, running
 
@@ -108,16 +108,16 @@ def names(event: dict[str, Any]) -> list[str]:
 
 
 # ---------------------------------------------------------------- delivered
-@pytest.mark.parametrize("notice", EXAMPLES.values(), ids=lambda n: n.kind.value)
-def test_every_example_arrives_signed_and_readable(queue: Queue, notice: Notice) -> None:
-    assert run(queue.batch(notice.to_json())) == []
+@pytest.mark.parametrize("notification", EXAMPLES.values(), ids=lambda n: n.kind.value)
+def test_every_example_arrives_signed_and_readable(queue: Queue, notification: Notification) -> None:
+    assert run(queue.batch(notification.to_json())) == []
     (request,) = queue.receiver.requests
     assert verified()(KEY, request.headers, request.body)
-    assert Notice.from_json(request.body.decode()) == notice
+    assert Notification.from_json(request.body.decode()) == notification
     assert request.headers["content-type"] == "application/json"
     assert request.headers["user-agent"].startswith("pilotlight-notifier/")
-    assert request.headers["x-pilotlight-event"] == notice.kind
-    assert request.headers["x-pilotlight-delivery"] == notice.id
+    assert request.headers["x-pilotlight-event"] == notification.kind
+    assert request.headers["x-pilotlight-delivery"] == notification.id
     assert abs(int(request.headers["x-pilotlight-timestamp"]) - time.time()) < 60
     assert queue.put_off == []
 
@@ -146,11 +146,11 @@ ALARM = {
 @pytest.mark.parametrize(("state", "cleared"), [("ALARM", False), ("OK", True), ("INSUFFICIENT_DATA", False)])
 def test_an_alarm_becomes_an_alert(queue: Queue, state: str, cleared: bool) -> None:
     assert run(queue.batch(json.dumps(ALARM | {"NewStateValue": state}))) == []
-    notice = Notice.from_json(queue.receiver.requests[0].body.decode())
-    assert (notice.kind, notice.stack, notice.at) == (Kind.ALERT, "", "2026-11-24T09:00:00Z")
-    assert notice.facts == {"alert": "demo control silent", "cleared": cleared, "alarm_state": state}
-    assert "the reaper has not succeeded" in notice.summary
-    assert notice.reason == "Threshold Crossed"
+    notification = Notification.from_json(queue.receiver.requests[0].body.decode())
+    assert (notification.kind, notification.stack, notification.at) == (Kind.ALERT, "", "2026-11-24T09:00:00Z")
+    assert notification.facts == {"alert": "demo control silent", "cleared": cleared, "alarm_state": state}
+    assert "the reaper has not succeeded" in notification.summary
+    assert notification.reason == "Threshold Crossed"
 
 
 @pytest.mark.parametrize(
@@ -160,11 +160,11 @@ def test_an_alarm_becomes_an_alert(queue: Queue, state: str, cleared: bool) -> N
 )
 def test_what_cannot_be_read_is_passed_on(queue: Queue, body: str) -> None:
     assert run(queue.batch(body)) == []
-    notice = Notice.from_json(queue.receiver.requests[0].body.decode())
-    assert notice.kind is Kind.ALERT
-    if notice.facts["alert"] == "unreadable":
-        assert body[:900] in notice.reason
-        assert notice.facts["truncated"] is (len(body) > 1000)
+    notification = Notification.from_json(queue.receiver.requests[0].body.decode())
+    assert notification.kind is Kind.ALERT
+    if notification.facts["alert"] == "unreadable":
+        assert body[:900] in notification.reason
+        assert notification.facts["truncated"] is (len(body) > 1000)
 
 
 # ---------------------------------------------------------------- not delivered
@@ -214,9 +214,9 @@ def test_only_what_failed_is_reported(queue: Queue) -> None:
     event = queue.batch(*(n.to_json() for n in EXAMPLES.values()))
     original = delivery.deliver
 
-    def first_works(notice: Notice, webhook: Any, key: bytes) -> int:
-        queue.receiver.status = 200 if notice.kind is Kind.BUDGET else 500
-        return original(notice, webhook, key)
+    def first_works(notification: Notification, webhook: Any, key: bytes) -> int:
+        queue.receiver.status = 200 if notification.kind is Kind.BUDGET else 500
+        return original(notification, webhook, key)
 
     with mock.patch.object(notifier, "deliver", first_works):
         failed = run(event)

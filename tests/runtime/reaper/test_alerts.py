@@ -1,4 +1,4 @@
-"""Notices on SNS: what a queue and a mail address get, and a topic that does not take them."""
+"""Notifications on SNS: what a queue and a mail address get, and a topic that does not take them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from runtime import aws
 from runtime.reaper.alerts import ATTEMPTS, READ_TIMEOUT_S, SnsAlerts
-from tests.core.notices.examples import EXAMPLES
+from tests.core.notifications.examples import EXAMPLES
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}
@@ -31,8 +31,8 @@ def topic() -> Iterator[str]:
     aws.forget()
 
 
-@pytest.mark.parametrize("notice", EXAMPLES.values(), ids=lambda n: n.kind.value)
-def test_a_queue_gets_the_notice_itself(topic: str, notice: Notice) -> None:
+@pytest.mark.parametrize("notification", EXAMPLES.values(), ids=lambda n: n.kind.value)
+def test_a_queue_gets_the_notification_itself(topic: str, notification: Notification) -> None:
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
     boto3.client("sns", region_name=REGION).subscribe(
@@ -41,8 +41,8 @@ def test_a_queue_gets_the_notice_itself(topic: str, notice: Notice) -> None:
         Endpoint=f"arn:aws:sqs:{REGION}:123456789012:q",
         Attributes={"RawMessageDelivery": "true"},
     )
-    assert SnsAlerts(REGION).send(topic, notice)
-    assert Notice.from_json(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]) == notice
+    assert SnsAlerts(REGION).send(topic, notification)
+    assert Notification.from_json(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]) == notification
 
 
 def test_a_mail_has_a_subject_and_text(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:

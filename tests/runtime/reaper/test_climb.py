@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import TAG_UNIT
+from core.contract.tags import TAG_UNIT
 from core.lease import Lease, State, to_item
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from core.policy import Facts, decide
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine, PowerRefused, PowerUnanswered
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine, PowerRefused, PowerUnanswered
 from runtime.reaper.climb import CLIMB_FOR_S
 from runtime.reaper.sweep import Report, Sweep
 from tests.samples import unit_settings
@@ -58,9 +58,9 @@ class Zone:
             raise self.refuses[what]
 
 
-class Told(list[Notice]):
-    def send(self, topic: str, notice: Notice) -> bool:
-        self.append(notice)
+class Told(list[Notification]):
+    def send(self, topic: str, notification: Notification) -> bool:
+        self.append(notification)
         return True
 
 
@@ -72,8 +72,10 @@ class World:
         self.store.put_settings(SETTINGS)
 
     def given(self, state: State, **fields: Any) -> None:
-        wish = {"wish_by": "relay", "wish_at": self.now, "wish_until": self.now + 600}
-        lease = dataclasses.replace(Lease(UNIT, state, 3, self.now, "because", "agent", instance_id=HOST), **wish)
+        wake_request = {"wake_by": "relay", "wake_at": self.now, "wake_until": self.now + 600}
+        lease = dataclasses.replace(
+            Lease(UNIT, state, 3, self.now, "because", "agent", instance_id=HOST), **wake_request
+        )
         self.store.write(protocol.Write(UNIT, "n", (), to_item(dataclasses.replace(lease, **fields))))
 
     def refused_the_relay(self) -> None:
@@ -143,8 +145,8 @@ def test_all_refused_is_failed_on_the_type_it_had_with_one_alert_and_every_five_
     assert [n.facts["failure"] for n in world.told if n.kind is Kind.FAILED] == ["capacity"]
 
 
-def test_nobody_wishes_nobody_climbs(world: World) -> None:
-    world.given(State.FAILED, failure="capacity", by="relay", stopped_seen=world.now, wish_until=world.now)
+def test_nobody_asks_nobody_climbs(world: World) -> None:
+    world.given(State.FAILED, failure="capacity", by="relay", stopped_seen=world.now, wake_until=world.now)
     world.run()
     assert world.zone.calls == []
 
@@ -269,7 +271,7 @@ class _Stale:
 class TestTheWayBack:
     def off(self, world: World, state: State = State.STOPPED, **fields: Any) -> None:
         world.zone.type = "g5.xlarge"
-        world.given(state, **{"rung": "g5.xlarge", "tried": "g6.xlarge (A)", "wish_until": None, **fields})
+        world.given(state, **{"rung": "g5.xlarge", "tried": "g6.xlarge (A)", "wake_until": None, **fields})
 
     def test_in_the_next_stopped_period_the_type_goes_back(self, world: World) -> None:
         self.off(world)
@@ -279,13 +281,13 @@ class TestTheWayBack:
         assert world.zone.calls == ["=g6.xlarge"]
 
     def test_before_the_start_in_one_run_from_stopping_on(self, world: World) -> None:
-        wished = {"wish_until": world.now + 600}
-        self.off(world, state=State.STOPPING, **wished)
+        requested = {"wake_until": world.now + 600}
+        self.off(world, state=State.STOPPING, **requested)
         world.run()
         assert (world.zone.calls, world.lease.state) == (["=g6.xlarge", "g6.xlarge"], State.STARTING)
 
     def test_a_refusal_does_not_keep_it_from_starting(self, world: World) -> None:
-        self.off(world, wish_until=world.now + 600)
+        self.off(world, wake_until=world.now + 600)
         world.zone.refuses = {"=g6.xlarge": PowerRefused("UnauthorizedOperation", "no")}
         world.run()
         assert world.zone.calls == ["=g6.xlarge", "g5.xlarge"]
@@ -322,8 +324,8 @@ def test_a_rung_with_less_gpu_memory_is_never_tried_and_is_named(world: World) -
     world.run()
     assert [call for call in world.zone.calls if "g4dn" in call] == []
     assert world.lease.state is State.FAILED
-    assert f"(InsufficientInstanceCapacity); {SKIPPED}; EC2's last words" in world.lease.reason
-    assert any(SKIPPED in notice.reason for notice in world.told)
+    assert f"(InsufficientInstanceCapacity); {SKIPPED}; EC2 said last" in world.lease.reason
+    assert any(SKIPPED in notification.reason for notification in world.told)
 
 
 def test_a_start_on_a_rung_names_what_was_skipped(world: World) -> None:

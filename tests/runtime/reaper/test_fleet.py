@@ -1,4 +1,4 @@
-"""What a pass sees beyond single leases: no lease yet, twins, a type that nobody chose."""
+"""What a pass sees beyond single leases: no lease yet, duplicates, a type that nobody chose."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import NEW_ALERT_S, SK_LEASE, TAG_UNIT
+from core.contract.intervals import NEW_ALERT_S
+from core.contract.table import SK_LEASE
+from core.contract.tags import TAG_UNIT
 from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, from_item, to_item
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from core.policy import Action
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine
 from runtime.reaper.sweep import Sweep
 from tests.samples import unit_settings
 
@@ -59,9 +61,9 @@ class World:
         self.topics: list[str] = []
         self.sweep = Sweep(self.store, self.cloud, self, "arn:control")
 
-    def send(self, topic: str, notice: Notice) -> bool:
-        if notice.kind is Kind.ALERT and not notice.facts["cleared"]:
-            self.alerts.append((str(notice.facts["alert"]), notice.reason))
+    def send(self, topic: str, notification: Notification) -> bool:
+        if notification.kind is Kind.ALERT and not notification.facts["cleared"]:
+            self.alerts.append((str(notification.facts["alert"]), notification.reason))
             self.topics.append(topic)
         return True
 
@@ -158,12 +160,12 @@ def test_another_machine_with_the_units_tag_is_told_once_and_left_alone(world: W
         assert "last demand 0s ago" in reason
         assert "i-2 (running) carries this unit's tag too" in reason
         assert "the lease's machine is i-1" in reason
-    assert [alert for alert, _ in world.alerts] == ["twin"]
+    assert [alert for alert, _ in world.alerts] == ["duplicate"]
     assert world.cloud.stopped == []
 
 
 @pytest.mark.parametrize("state", ["terminated", "shutting-down"])
-def test_a_machine_that_goes_is_no_twin_any_more(world: World, state: str) -> None:
+def test_a_machine_that_goes_is_no_duplicate_any_more(world: World, state: str) -> None:
     world.running()
     world.cloud.add("i-1", "running")
     world.cloud.add("i-2", "stopped")
@@ -172,10 +174,10 @@ def test_a_machine_that_goes_is_no_twin_any_more(world: World, state: str) -> No
     assert "i-2" not in world.run()[1]
     world.cloud.add("i-2", "stopped")
     world.run()
-    assert [alert for alert, _ in world.alerts] == ["twin", "twin"]
+    assert [alert for alert, _ in world.alerts] == ["duplicate", "duplicate"]
 
 
-def test_another_units_machine_and_an_untagged_one_are_no_twins(world: World) -> None:
+def test_another_units_machine_and_an_untagged_one_are_no_duplicates(world: World) -> None:
     world.running()
     world.cloud.add("i-1", "running")
     world.cloud.add("i-2", "running", unit="other/host")

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import TAG_UNIT, UnitSettings
-from core.forecast import START_GUESS_S, Span, forecast
-from core.lease import Hold, Lease, Outcome, Refused, State, to_item
+from core.contract.documents import UnitSettings
+from core.contract.tags import TAG_UNIT
+from core.lease import Inhibitor, Lease, Outcome, Refused, State, to_item
 from core.policy import Action, Facts
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine
+from core.policy.forecast import START_GUESS_S, Span, forecast
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine
 from runtime.reaper.sweep import Sweep
-from tests.core.test_forecast import DAY, NOON, OFFICE, PLAIN, at, running
+from tests.core.test_policy_forecast import DAY, NOON, OFFICE, PLAIN, at, running
 from tests.runtime.reaper.test_sweep import Told
 
 UNIT = "s/host"
@@ -94,7 +95,7 @@ class World:
 
 
 def off(**fields: Any) -> Lease:
-    base = dataclasses.replace(running(), state=State.STOPPED, boot_id="", since=NOON - 7200, noticed=7)
+    base = dataclasses.replace(running(), state=State.STOPPED, boot_id="", since=NOON - 7200, notified=7)
     return dataclasses.replace(base, **fields)
 
 
@@ -111,11 +112,15 @@ CASES: dict[str, tuple[Lease, str, UnitSettings]] = {
     "off, office hours": (off(), "stopped", OFFICE),
     "off, another type, after hours": (off(rung="g5.xlarge"), "stopped", EVENING),
     "off, pinned": (off(**PIN), "stopped", PLAIN),
-    "off, wanted": (off(wish_by="ann", wish_until=NOON + 60), "stopped", PLAIN),
+    "off, wanted": (off(wake_by="ann", wake_until=NOON + 60), "stopped", PLAIN),
     "off, a stop order may land": (off(order_until=NOON + 5, **PIN), "stopped", PLAIN),
     "started by hand": (off(), "running", PLAIN),
     "running": (running(), "running", PLAIN),
-    "running, held": (running(holds=(Hold("deploy", "x", NOON + 3600),), hold_until=NOON + 3600), "running", PLAIN),
+    "running, held": (
+        running(inhibitors=(Inhibitor("deploy", "x", NOON + 3600),), inhibited_until=NOON + 3600),
+        "running",
+        PLAIN,
+    ),
     "running, pinned for longer than maxLease": (
         running(pin_until=NOON + DAY, pin_who="ann"),
         "running",

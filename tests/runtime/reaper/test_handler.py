@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.contract import EVENT_SCHEDULED_AT, EVENT_UNIT, LATE_EVENT_S
+from core.contract.documents import EVENT_SCHEDULED_AT, EVENT_UNIT
 from core.errors import ContractError
 from core.policy import Action
 from runtime import reaper
-from runtime.lease_store import StoreUnavailable
+from runtime.backends.leases import StoreUnavailable
+from runtime.reaper import LATE_EVENT_S
 from runtime.reaper.sweep import Outcome, Report
 
 NOW = 1_800_000_000.0

@@ -12,11 +12,11 @@ import pytest
 from core.lease import Event, Lease, State
 from core.past import WAKES_KEPT, Past, begin
 from core.wakes import wakes
-from runtime.lease_store import StoreUnavailable
-from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.backends.leases import StoreUnavailable
+from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.past import CHUNK, KEPT_EVERY, LOOK_BACK, READS_A_PASS, READS_A_UNIT, Pasts
 from tests.core.test_past import history
-from tests.runtime.reaper.test_sweep import World, wished
+from tests.runtime.reaper.test_sweep import World, wake_requested
 
 UNIT = "demo/host"
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
@@ -121,7 +121,7 @@ def test_a_pass_reads_its_share_and_for_those_that_somebody_waits_for() -> None:
         assert pasts.of(dataclasses.replace(lease(20), unit=f"{n}/host"), NOW) is not None
     assert pasts.of(lease(20), NOW) is None
     assert pasts.of(dataclasses.replace(lease(20), unit="0/host"), NOW) is not None  # known already
-    assert pasts.of(lease(20, wish_until=NOW + 1), NOW) is not None
+    assert pasts.of(lease(20, wake_until=NOW + 1), NOW) is not None
     pasts.next_pass(float("inf"))
     assert pasts.of(dataclasses.replace(lease(20), unit="last/host"), NOW) is not None
 
@@ -130,7 +130,7 @@ def test_after_its_time_a_pass_reads_nothing() -> None:
     store = Counting(history(3))
     pasts = Pasts(store, monotonic=lambda: 50.0)
     pasts.next_pass(49.0)
-    assert pasts.of(lease(20, wish_until=NOW + 1), NOW) is None
+    assert pasts.of(lease(20, wake_until=NOW + 1), NOW) is None
     assert store.reads == 0
 
 
@@ -148,7 +148,7 @@ def test_what_a_pass_has_no_time_for_comes_first_in_the_next(monkeypatch: pytest
     monkeypatch.setattr("time.time", lambda: 0.0)
     names = [f"{n}/host" for n in range(9)]
     for name in names:
-        world.add(State.STOPPED, "stopped", name, **wished(world))
+        world.add(State.STOPPED, "stopped", name, **wake_requested(world))
     start = world.power.start
 
     def slow(instance_id: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from core.contract import EVENT_UNIT, TAG_AUTO_STOP
-from core.notices import Notice
+from core.contract.documents import EVENT_UNIT
+from core.contract.tags import TAG_AUTO_STOP
+from core.notifications import Notification
 from core.plain import PERIOD_S, PlainMachine, Usage
 from runtime import reaper
-from runtime.power import PowerRefused, PowerUnanswered
+from runtime.backends.power import PowerRefused, PowerUnanswered
 from runtime.reaper.plain import FLEET, PlainInstances
 from runtime.reaper.sweep import Report
 
@@ -53,9 +54,9 @@ class Cloud:
             raise self.fails
         del self.there[instance_id]
 
-    def send(self, topic: str, notice: Notice) -> bool:
+    def send(self, topic: str, notification: Notification) -> bool:
         if not self.deaf:
-            self.told.append((topic, notice.unit, str(notice.facts["alert"]), notice.reason))
+            self.told.append((topic, notification.unit, str(notification.facts["alert"]), notification.reason))
         return not self.deaf
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from core import lease as protocol
 from core.lease import Event, Lease, State, to_item
 from core.policy import Action
-from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.sweep import Sweep
 from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
 
@@ -39,15 +39,15 @@ def store(now: float, **fields: Any) -> MemoryLeaseStore:
     return made
 
 
-def test_a_pass_refuses_a_wish_beyond_the_budget() -> None:
+def test_a_pass_refuses_a_wake_request_beyond_the_budget() -> None:
     now = NOVEMBER + 20 * HOUR
-    leases = store(now, wish_by="relay", wish_at=now, wish_until=now + 600)
+    leases = store(now, wake_by="relay", wake_at=now, wake_until=now + 600)
     leases.put_settings(dataclasses.replace(SETTINGS, monthly_budget_usd=8.0))
     power, told = FakePower(), Told()
     power.states["i-1"] = "stopped"
     outcome = Sweep(leases, power, told).run().outcomes["demo/host"]
     assert (outcome.action, power.orders, told.alerts) == (Action.REFUSE, [], [])
-    assert [n.facts["percent"] for n in told.notices] == [100]
+    assert [n.facts["percent"] for n in told.notifications] == [100]
     lease = leases.read("demo/host").lease
     assert lease is not None
     assert not lease.wanted(now)

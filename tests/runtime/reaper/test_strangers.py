@@ -11,23 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import lease as protocol
-from core.contract import (
-    SETTINGS_BODY,
-    SK_LEASE,
-    SK_SETTINGS,
-    STOP_BACKSTOP_AFTER_S,
-    TAG_CONTROL,
-    TAG_UNIT,
-    UnitSettings,
-    sk_event,
-)
+from core.contract.documents import UnitSettings
+from core.contract.intervals import STOP_BACKSTOP_AFTER_S
+from core.contract.table import SETTINGS_BODY, SK_LEASE, SK_SETTINGS, sk_event
+from core.contract.tags import TAG_CONTROL, TAG_UNIT
 from core.errors import ContractError
 from core.lease import Lease, State, to_item
 from core.policy import Action
-from runtime.lease_store.memory import MemoryLeaseStore
+from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.act import Actor
 from runtime.reaper.sweep import Sweep
-from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told, World, wished
+from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told, World, wake_requested
 
 VICTIM, THIEF = "a-victim/host", "thief/host"
 MONTH_S = 30 * 86400.0
@@ -74,7 +68,7 @@ def test_a_lease_that_names_anothers_machine_is_an_alert_and_nothing_is_done(
 
 @pytest.mark.parametrize("fields", [{}, {"rung": "g5.xlarge"}])
 def test_nor_is_anothers_machine_started_or_given_a_type(world: World, fields: dict[str, Any]) -> None:
-    world.add(State.STOPPED, "stopped", THIEF, instance_id=f"i-{VICTIM}", **wished(world), **fields)
+    world.add(State.STOPPED, "stopped", THIEF, instance_id=f"i-{VICTIM}", **wake_requested(world), **fields)
     world.power.states[f"i-{VICTIM}"] = "stopped"
     assert world.run()[THIEF] == Action.KEEP
     assert world.power.orders == []
@@ -83,7 +77,7 @@ def test_nor_is_anothers_machine_started_or_given_a_type(world: World, fields: d
 @pytest.mark.parametrize("tags", [{}, {TAG_UNIT: VICTIM}, {TAG_CONTROL: "c"}, {TAG_UNIT: VICTIM, TAG_CONTROL: "other"}])
 def test_both_the_unit_and_the_control_must_be_in_the_machines_own_tags(tags: dict[str, str]) -> None:
     world = World()
-    world.add(State.STOPPED, "stopped", VICTIM, **wished(world))
+    world.add(State.STOPPED, "stopped", VICTIM, **wake_requested(world))
     world.power.tags[f"i-{VICTIM}"] = tags
     sweep = Sweep(world.store, world.power, world.told, control="c")
     sweep.run()
@@ -111,7 +105,7 @@ def test_a_lease_is_not_made_for_anothers_machine(world: World) -> None:
 def test_a_lease_that_changes_its_machine_between_claim_and_order_gets_no_order(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.add(State.STOPPED, "stopped", THIEF, **wished(world))
+    world.add(State.STOPPED, "stopped", THIEF, **wake_requested(world))
     write = world.store.write
 
     def swaps(what: protocol.Write) -> Lease | None:
@@ -126,7 +120,7 @@ def test_a_lease_that_changes_its_machine_between_claim_and_order_gets_no_order(
 # ---------------------------------------------------------------- whose items
 def test_a_lease_cannot_make_the_reaper_write_to_anothers(world: World) -> None:
     world.add(State.STOPPED, "stopped", THIEF)
-    item = to_item(world.lease(THIEF)) | wished(world) | {"unit": VICTIM}
+    item = to_item(world.lease(THIEF)) | wake_requested(world) | {"unit": VICTIM}
     world.store._rows.put(THIEF, SK_LEASE, item)
     before = world.lease(VICTIM)
     report = world.sweep.run()
@@ -185,7 +179,7 @@ def partitions(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     """A unit's items as a stranger may leave them: right ones with some fields replaced or missing, or no sense."""
     now = 1_000_000.0
     state = draw(st.sampled_from(list(State)))
-    lease = Lease(THIEF, state, 3, now - 600, "because", "agent", instance_id=f"i-{THIEF}", boot_id="b", noticed=1)
+    lease = Lease(THIEF, state, 3, now - 600, "because", "agent", instance_id=f"i-{THIEF}", boot_id="b", notified=1)
     item = to_item(lease) | draw(st.dictionaries(LEASE_FIELDS, JUNK, max_size=3))
     item = {k: v for k, v in item.items() if k != draw(st.one_of(st.none(), LEASE_FIELDS))}
     found: dict[str, dict[str, Any]] = {SK_LEASE: item}
@@ -204,8 +198,8 @@ def partitions(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
 def test_whatever_stands_in_one_units_items_the_others_are_handled(items: dict[str, Any], machine: str) -> None:
     """Twice: what is told of the first pass, and what is kept of it, are read by the second."""
     world = World()
-    world.add(State.STOPPED, "stopped", "after/host", **wished(world))
-    world.add(State.RUNNING, "stopped", "before/host", stopped_seen=world.now - 60, noticed=3)
+    world.add(State.STOPPED, "stopped", "after/host", **wake_requested(world))
+    world.add(State.RUNNING, "stopped", "before/host", stopped_seen=world.now - 60, notified=3)
     world.add(State.STOPPED, machine, THIEF)
     for sk, item in items.items():
         world.store._rows.put(THIEF, sk, item)
@@ -214,7 +208,7 @@ def test_whatever_stands_in_one_units_items_the_others_are_handled(items: dict[s
         reports.append(world.sweep.run())
         world.now += 60
     assert world.lease("after/host").state is State.STARTING
-    assert "before/host" in {n.unit for n in world.told.notices if n.kind == "stopped"}
+    assert "before/host" in {n.unit for n in world.told.notifications if n.kind == "stopped"}
     for report in reports:
         assert set(report.broken) <= {THIEF}
         assert THIEF in report.outcomes.keys() | report.broken.keys()
@@ -226,18 +220,18 @@ def test_whatever_stands_in_one_units_items_the_others_are_handled(items: dict[s
 def test_an_event_of_the_year_33658_is_one_units_trouble(world: World) -> None:
     """It is told of at the end of a pass, where it used to end the pass."""
     event = {"epoch": 3, "at": 1e12, "before": "STOPPING", "after": "STOPPED", "by": "x", "reason": "y", "facts": {}}
-    world.add(State.STOPPED, "stopped", THIEF, noticed=2)
+    world.add(State.STOPPED, "stopped", THIEF, notified=2)
     world.store._rows.put(THIEF, sk_event(3), event)
-    world.add(State.RUNNING, "stopped", "z/host", stopped_seen=world.now - 60, noticed=3)
+    world.add(State.RUNNING, "stopped", "z/host", stopped_seen=world.now - 60, notified=3)
     report = world.sweep.run()
     assert "year 10000" in report.broken[THIEF]
     assert (THIEF, "broken") in world.told.alerts
-    assert [n.unit for n in world.told.notices if n.kind == "stopped"] == ["z/host"]
+    assert [n.unit for n in world.told.notifications if n.kind == "stopped"] == ["z/host"]
 
 
 def test_what_nobody_thought_of_is_one_units_trouble_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.add(State.STOPPED, "stopped", THIEF)
-    world.add(State.STOPPED, "stopped", "z/host", **wished(world))
+    world.add(State.STOPPED, "stopped", "z/host", **wake_requested(world))
     decide = Actor.do
 
     def breaks(self: Actor, lease: Lease, *rest: Any) -> Any:
@@ -251,17 +245,17 @@ def test_what_nobody_thought_of_is_one_units_trouble_too(world: World, monkeypat
     assert world.lease("z/host").state is State.STARTING
 
 
-def test_a_huge_fact_does_not_keep_a_notice_from_leaving() -> None:
+def test_a_huge_fact_does_not_keep_a_notification_from_leaving() -> None:
     store, told, power = MemoryLeaseStore(lambda: 1_000_000.0), Told(), FakePower()
     world = World()
     world.store, world.told, world.power = store, told, power
     facts = {f"f{n}": "x" * 50_000 for n in range(60)}
-    lease = Lease(THIEF, State.RUNNING, 2, 999_000.0, "x", "agent", instance_id="i-1", boot_id="b", noticed=1)
+    lease = Lease(THIEF, State.RUNNING, 2, 999_000.0, "x", "agent", instance_id="i-1", boot_id="b", notified=1)
     beat = {"agent_at": 1_000_000.0, "demand_at": 1_000_000.0}
     store.put_settings(dataclasses.replace(SETTINGS, unit=THIEF, instance_id="i-1"))
     ready = protocol.Event(2, 999_000.0, "STARTING", "RUNNING", "agent", "y", facts)
     store.write(protocol.Write(THIEF, "n", (), to_item(lease) | beat, ready))
     power.states["i-1"], power.units["i-1"] = "running", THIEF
     Sweep(store, power, told).run()
-    assert [n.kind for n in told.notices] == ["ready"]
-    assert len(told.notices[0].to_json()) < 64_000  # SNS takes 256 KiB for all its spellings
+    assert [n.kind for n in told.notifications] == ["ready"]
+    assert len(told.notifications[0].to_json()) < 64_000  # SNS takes 256 KiB for all its spellings

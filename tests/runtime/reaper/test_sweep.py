@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S, TAG_UNIT
+from core.contract.intervals import DRAIN_TIMEOUT_S, START_ATTEMPTS, STOP_BACKSTOP_AFTER_S, STOP_ORDER_LIFE_S
+from core.contract.tags import TAG_UNIT
 from core.errors import ContractError, LeaseError
 from core.lease import Lease, State, to_item
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from core.policy import Action
-from runtime.lease_store.memory import MemoryLeaseStore
-from runtime.power import Machine, PowerRefused, PowerUnanswered, refusal
+from runtime.backends.leases.memory import MemoryLeaseStore
+from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.reaper.sweep import SAY_KEPT, Sweep
 from tests.samples import unit_settings
 
@@ -63,20 +64,20 @@ class Told:
     """What was sent, in order; `alerts` of it, by unit and key ("-key" where it is over); `kinds` of all else."""
 
     def __init__(self) -> None:
-        self.notices: list[Notice] = []
+        self.notifications: list[Notification] = []
 
-    def send(self, topic: str, notice: Notice) -> bool:
-        self.notices.append(notice)
+    def send(self, topic: str, notification: Notification) -> bool:
+        self.notifications.append(notification)
         return True
 
     @property
     def alerts(self) -> list[tuple[str, str]]:
-        found = [n for n in self.notices if n.kind is Kind.ALERT]
+        found = [n for n in self.notifications if n.kind is Kind.ALERT]
         return [(n.unit, f"{'-' if n.facts['cleared'] else ''}{n.facts['alert']}") for n in found]
 
     @property
     def kinds(self) -> list[str]:
-        return [n.kind.value for n in self.notices if n.kind is not Kind.ALERT]
+        return [n.kind.value for n in self.notifications if n.kind is not Kind.ALERT]
 
 
 class World:
@@ -114,8 +115,8 @@ def world() -> World:
     return World()
 
 
-def wished(world: World) -> dict[str, Any]:
-    return {"wish_by": "relay", "wish_at": world.now, "wish_until": world.now + 600}
+def wake_requested(world: World) -> dict[str, Any]:
+    return {"wake_by": "relay", "wake_at": world.now, "wake_until": world.now + 600}
 
 
 def test_idle_is_asked_to_stop_and_nothing_is_ordered(world: World) -> None:
@@ -134,7 +135,7 @@ def test_a_drain_that_takes_too_long_is_given_up_and_is_no_demand(world: World) 
 
 
 def test_stopped_and_wished_is_started_in_the_same_pass(world: World) -> None:
-    world.add(State.STOPPING, "stopped", **wished(world))
+    world.add(State.STOPPING, "stopped", **wake_requested(world))
     world.run()
     assert (world.lease().state, world.power.orders) == (State.STARTING, [("start", "i-demo/host")])
     assert world.lease().boot_id == ""
@@ -165,7 +166,7 @@ def test_a_stop_order_is_not_sent_when_its_claim_took_too_long(world: World, mon
 
 def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.reaper.climb.time.sleep", lambda _: None)
-    world.add(State.STOPPED, "stopped", **wished(world) | {"wish_until": world.now + 999})
+    world.add(State.STOPPED, "stopped", **wake_requested(world) | {"wake_until": world.now + 999})
     world.power.refuse = [PowerRefused("InsufficientInstanceCapacity", "none left")] * 2
     report = world.sweep.run()
     assert (world.lease().state, world.lease().failure) == (State.FAILED, "capacity")
@@ -181,7 +182,7 @@ def test_capacity_fails_with_ec2s_words_then_is_tried_again(world: World, monkey
 
 
 def test_a_start_while_still_stopping_is_repeated_not_failed(world: World) -> None:
-    world.add(State.STOPPED, "stopped", **wished(world))
+    world.add(State.STOPPED, "stopped", **wake_requested(world))
     world.power.refuse = [refusal("IncorrectInstanceState", "stopping")]
     world.run()
     assert world.lease().state is State.STARTING
@@ -191,7 +192,7 @@ def test_a_start_while_still_stopping_is_repeated_not_failed(world: World) -> No
 
 
 def test_a_start_without_an_answer_is_repeated_until_the_start_is_over(world: World) -> None:
-    world.add(State.STOPPED, "stopped", **wished(world))
+    world.add(State.STOPPED, "stopped", **wake_requested(world))
     world.power.refuse = [PowerUnanswered("time-out")] * 100
     passes = int(SETTINGS.start_timeout_s // 61) + 1
     for _ in range(passes):
@@ -204,7 +205,7 @@ def test_a_start_without_an_answer_is_repeated_until_the_start_is_over(world: Wo
 
 
 def test_a_start_that_ec2_takes_and_lets_fall_is_repeated_a_few_times(world: World) -> None:
-    world.add(State.STOPPED, "stopped", **wished(world))
+    world.add(State.STOPPED, "stopped", **wake_requested(world))
     for _ in range(START_ATTEMPTS):
         world.run()
         world.power.states["i-demo/host"] = "stopped"
@@ -257,12 +258,12 @@ def test_max_lease_is_a_forced_stop(world: World) -> None:
     assert world.store.events("demo/host")[-1].facts["forced"] is True
 
 
-def test_the_schedule_wishes_and_starts(world: World) -> None:
+def test_the_schedule_requests_and_starts(world: World) -> None:
     world.add(State.STOPPED, "stopped")
     always = dataclasses.replace(SETTINGS, instance_id="i-demo/host", schedule_on="* * * * *", schedule_off="0 0 1 1 *")
     world.store.put_settings(always)
     world.run()
-    assert (world.lease().state, world.lease().wish_by) == (State.STARTING, "schedule")
+    assert (world.lease().state, world.lease().wake_by) == (State.STARTING, "schedule")
 
 
 def test_an_alert_is_sent_once_until_its_reason_changes(world: World) -> None:
@@ -289,7 +290,7 @@ def test_an_alert_that_could_not_be_sent_is_sent_later(world: World, monkeypatch
 
 def test_one_broken_unit_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.add(State.STOPPED, "stopped", unit="a/host", lease_version=99)
-    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    world.add(State.STOPPED, "stopped", unit="b/host", **wake_requested(world))
     for _ in range(2):
         report = world.sweep.run()
         assert list(report.broken) == ["a/host"]
@@ -301,8 +302,8 @@ def test_one_broken_unit_does_not_stop_the_others(world: World, monkeypatch: pyt
 def test_a_unit_that_breaks_in_the_doing_does_not_stop_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.add(State.STOPPED, "stopped", unit="a/host", **wished(world))
-    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    world.add(State.STOPPED, "stopped", unit="a/host", **wake_requested(world))
+    world.add(State.STOPPED, "stopped", unit="b/host", **wake_requested(world))
     write: Callable[..., Any] = world.store.write
 
     def breaks(what: protocol.Write) -> Any:
@@ -325,7 +326,7 @@ def test_ec2_is_asked_once_for_all(world: World) -> None:
 
 def test_two_reapers_start_a_machine_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second decides on what it read before the first wrote."""
-    world.add(State.STOPPED, "stopped", **wished(world))
+    world.add(State.STOPPED, "stopped", **wake_requested(world))
     read_many = world.store.read_many
     old = read_many(["demo/host"])
     world.run()
@@ -351,7 +352,7 @@ def test_a_unit_that_joins_is_seen_in_the_next_pass(world: World) -> None:
 
 
 def test_unreadable_settings_are_one_units_trouble(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.STOPPED, "stopped", unit="b/host", **wished(world))
+    world.add(State.STOPPED, "stopped", unit="b/host", **wake_requested(world))
     settings: dict[str, Any] = {"a/host": ContractError("no JSON"), **world.store.all_settings()}
     monkeypatch.setattr(world.store, "all_settings", lambda: settings)
     report = world.sweep.run()
@@ -376,10 +377,10 @@ def test_a_fleets_log_says_only_what_was_done(world: World, caplog: pytest.LogCa
     with caplog.at_level("INFO", logger="pilotlight.reaper"):
         world.run()
         assert len(caplog.records) == SAY_KEPT
-        world.add(State.STOPPED, "stopped", unit="wished/host", **wished(world))
+        world.add(State.STOPPED, "stopped", unit="requested/host", **wake_requested(world))
         caplog.clear()
         world.run()
-    assert [r.getMessage().split()[:2] for r in caplog.records] == [["wished/host", "start:"]]
+    assert [r.getMessage().split()[:2] for r in caplog.records] == [["requested/host", "start:"]]
 
 
 def test_a_flapping_host_is_not_asked_to_stop_and_its_history_is_read_once(
@@ -419,7 +420,7 @@ def test_a_pin_starts_a_host_that_is_off(world: World) -> None:
     world.add(State.STOPPED, "stopped", **pin)
     assert world.run() == {"demo/host": Action.PRE_WARM}
     lease = world.lease()
-    assert (lease.state, lease.wish_by) == (State.STARTING, "pin of ann")
+    assert (lease.state, lease.wake_by) == (State.STARTING, "pin of ann")
     assert world.power.orders == [("start", "i-demo/host")]
 
 

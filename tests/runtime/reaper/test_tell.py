@@ -11,9 +11,9 @@ import pytest
 from core import lease as protocol
 from core.errors import LeaseError
 from core.lease import Event, Lease, Outcome, State, Write, to_item
-from core.notices import Kind, Notice
+from core.notifications import Kind, Notification
 from core.policy import Action, Decision
-from runtime.lease_store import StoreUnavailable
+from runtime.backends.leases import StoreUnavailable
 from runtime.reaper import tell
 from tests.runtime.reaper.test_sweep import World
 
@@ -27,7 +27,7 @@ def world() -> World:
 
 def kinds(world: World) -> list[str]:
     """What was told since the last call."""
-    found, world.told.notices = [n.kind.value for n in world.told.notices], []
+    found, world.told.notifications = [n.kind.value for n in world.told.notifications], []
     return found
 
 
@@ -42,7 +42,7 @@ def beat(world: World, **fields: Any) -> None:
 
 
 def test_a_whole_life_is_told_once_each(world: World) -> None:
-    world.add(State.STOPPED, "stopped", noticed=3, wish_by="ann", wish_at=world.now, wish_until=world.now + 600)
+    world.add(State.STOPPED, "stopped", notified=3, wake_by="ann", wake_at=world.now, wake_until=world.now + 600)
     world.run()
     assert kinds(world) == ["waking"]
     world.power.states["i-demo/host"] = "running"
@@ -51,7 +51,7 @@ def test_a_whole_life_is_told_once_each(world: World) -> None:
     does(world, protocol.ready(world.lease(), boot_id="b", now=world.now, nonce="r"))
     world.run()
     world.run()
-    assert [n.facts["took_s"] for n in world.told.notices] == [90.0]
+    assert [n.facts["took_s"] for n in world.told.notifications] == [90.0]
     assert kinds(world) == ["ready"]
     for later in (1499, 1, 60, 239):
         world.now += later
@@ -65,56 +65,56 @@ def test_a_whole_life_is_told_once_each(world: World) -> None:
     does(world, protocol.stop(world.lease(), boot_id="b", now=world.now, nonce="s"))
     world.power.states["i-demo/host"] = "stopped"
     world.run()
-    assert [n.facts["on_s"] for n in world.told.notices] == [90.0 + 1800.0]
+    assert [n.facts["on_s"] for n in world.told.notifications] == [90.0 + 1800.0]
     assert kinds(world) == ["stopped"]
     world.run()
     assert kinds(world) == []
-    assert world.lease().noticed == world.lease().epoch
+    assert world.lease().notified == world.lease().epoch
 
 
 def test_where_nothing_happened_nothing_is_asked_or_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for unit, state in (("a/host", State.STOPPED), ("b/host", State.RUNNING)):
         machine = "stopped" if state is State.STOPPED else "running"
-        world.add(state, machine, unit=unit, noticed=3)
-    world.add(State.STOPPED, "stopped", unit="old/host")  # from before there were notices
+        world.add(state, machine, unit=unit, notified=3)
+    world.add(State.STOPPED, "stopped", unit="old/host")  # from before there were notifications
     monkeypatch.setattr(world.store, "events", lambda *_, **__: pytest.fail("a call"))
     monkeypatch.setattr(world.store, "write", lambda *_: pytest.fail("a call"))
     world.run()
-    assert world.told.notices == []
+    assert world.told.notifications == []
 
 
 def test_a_drain_that_was_vetoed_is_noted_and_not_told(world: World) -> None:
-    world.add(State.RUNNING, "running", noticed=3)
+    world.add(State.RUNNING, "running", notified=3)
     does(world, protocol.drain(world.lease(), now=world.now, nonce="d", reason="idle"))
     does(world, protocol.resume(world.lease(), by="agent", now=world.now, nonce="v", reason="veto"))
     world.run()
-    assert (kinds(world), world.lease().noticed) == ([], 5)
+    assert (kinds(world), world.lease().notified) == ([], 5)
 
 
 def test_what_could_not_be_sent_is_sent_by_a_later_pass_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.RUNNING, "running", noticed=3)
+    world.add(State.RUNNING, "running", notified=3)
     world.now += 7200
     beat(world)
     world.store.put_settings(dataclasses.replace(world.store.settings(UNIT), stop_after_s=None))  # type: ignore[type-var]
-    sent: list[Notice] = []
+    sent: list[Notification] = []
 
-    def once(_: str, notice: Notice) -> bool:
-        sent.append(notice)
+    def once(_: str, notification: Notification) -> bool:
+        sent.append(notification)
         return len(sent) > 1
 
     monkeypatch.setattr(world.told, "send", once)
     world.run()
-    assert (world.lease().state, world.lease().noticed) == (State.STOPPING, 3)
+    assert (world.lease().state, world.lease().notified) == (State.STOPPING, 3)
     world.run()
     assert [n.kind for n in sent] == [Kind.FORCED, Kind.FORCED]
     assert sent[0].id == sent[1].id
-    assert world.lease().noticed == 4
+    assert world.lease().notified == 4
 
 
 def test_a_topic_that_took_nothing_is_asked_once_a_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     for name in ("a", "b", "c"):
-        world.add(State.STOPPED, "terminated", unit=f"{name}/host", noticed=3)
+        world.add(State.STOPPED, "terminated", unit=f"{name}/host", notified=3)
     other = world.store.settings("c/host")
     assert other is not None
     world.store.put_settings(dataclasses.replace(other, alerts_topic_arn="arn:other"))
@@ -128,11 +128,11 @@ def test_a_topic_that_took_nothing_is_asked_once_a_pass(world: World, monkeypatc
 def test_a_reaper_that_ends_between_sending_and_noting_tells_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.add(State.RUNNING, "stopped", stopped_seen=world.now - 60, noticed=3)
+    world.add(State.RUNNING, "stopped", stopped_seen=world.now - 60, notified=3)
     write = world.store.write
 
     def dies(what: Write) -> Lease | None:
-        if "noticed" in what.sets and not what.event:
+        if "notified" in what.sets and not what.event:
             raise StoreUnavailable("gone")
         return write(what)
 
@@ -141,23 +141,23 @@ def test_a_reaper_that_ends_between_sending_and_noting_tells_twice(
     assert (report.broken, world.lease().state) == ({}, State.STOPPED)
     monkeypatch.undo()
     world.run()
-    assert [n.id for n in world.told.notices] == ["demo/host:4:stopped"] * 2
+    assert [n.id for n in world.told.notifications] == ["demo/host:4:stopped"] * 2
 
 
 def test_two_reapers_may_tell_twice_with_one_id_and_note_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.STOPPED, "stopped", noticed=3)
+    world.add(State.STOPPED, "stopped", notified=3)
     world.store.write(_woken(world))
     old = world.store.read_many([UNIT])
     world.run()
     after = world.lease()
     monkeypatch.setattr(world.store, "read_many", lambda _: old)
     world.run()
-    assert {n.id for n in world.told.notices} == {"demo/host:4:waking"}
-    assert world.lease().noticed == after.noticed == 4
+    assert {n.id for n in world.told.notifications} == {"demo/host:4:waking"}
+    assert world.lease().notified == after.notified == 4
 
 
 def test_who_was_not_first_leaves_the_telling(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.STOPPED, "stopped", noticed=2, wish_by="ann", wish_at=world.now, wish_until=world.now + 600)
+    world.add(State.STOPPED, "stopped", notified=2, wake_by="ann", wake_at=world.now, wake_until=world.now + 600)
     event = Event(3, world.now, State.STOPPING, State.STOPPED, "reaper", "idle")
     world.store.write(Write(UNIT, "stopped", (), {"epoch": 3}, event))
     old = world.store.read_many([UNIT])
@@ -176,7 +176,7 @@ def _woken(world: World) -> Write:
 
 
 def test_a_backlog_is_told_in_parts(world: World) -> None:
-    world.add(State.RUNNING, "running", noticed=3)
+    world.add(State.RUNNING, "running", notified=3)
     lease = world.lease()
     for epoch in range(4, 4 + 3 * tell.EVENTS_A_PASS):
         before, after = (State.STOPPED, State.STARTING) if epoch % 2 else (State.STARTING, State.RUNNING)
@@ -210,8 +210,8 @@ def test_out_of_time_the_rest_is_told_by_the_next_pass(world: World, monkeypatch
 
 
 def test_an_event_that_cannot_be_read_is_that_units_trouble(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.RUNNING, "stopped", unit="a/host", stopped_seen=world.now - 60, noticed=3)
-    world.add(State.RUNNING, "stopped", unit="b/host", stopped_seen=world.now - 60, noticed=3)
+    world.add(State.RUNNING, "stopped", unit="a/host", stopped_seen=world.now - 60, notified=3)
+    world.add(State.RUNNING, "stopped", unit="b/host", stopped_seen=world.now - 60, notified=3)
     events = world.store.events
 
     def breaks(unit: str, **asked: Any) -> Sequence[Event]:
@@ -228,7 +228,7 @@ def test_an_event_that_cannot_be_read_is_that_units_trouble(world: World, monkey
 
 def test_a_standing_alert_is_not_forgotten_over_one_that_a_kind_tells(world: World) -> None:
     """maxLease is near and a tag is wrong: the tag's alert comes once, and stays what it is."""
-    world.add(State.STOPPED, "terminated", noticed=3)
+    world.add(State.STOPPED, "terminated", notified=3)
     world.run()
     assert world.lease().alerted == "gone"
     world.store.write(Write(UNIT, "f", (), {"state": "FAILED", "failure": "gone"}))
@@ -241,7 +241,7 @@ def test_a_standing_alert_is_not_forgotten_over_one_that_a_kind_tells(world: Wor
 
 
 def test_each_part_of_the_budget_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.add(State.RUNNING, "running", noticed=3)
+    world.add(State.RUNNING, "running", notified=3)
     settings = world.store.settings(UNIT)
     assert settings is not None
     world.store.put_settings(dataclasses.replace(settings, monthly_budget_usd=100.0, stop_after_s=None))
@@ -250,12 +250,12 @@ def test_each_part_of_the_budget_once(world: World, monkeypatch: pytest.MonkeyPa
     for _ in range(7):
         beat(world, busy=1)
         world.run()
-    assert [n.facts["percent"] for n in world.told.notices] == [50, 80, 100]
-    assert {n.kind for n in world.told.notices} == {Kind.BUDGET}
+    assert [n.facts["percent"] for n in world.told.notifications] == [50, 80, 100]
+    assert {n.kind for n in world.told.notifications} == {Kind.BUDGET}
 
 
 def test_a_forced_stop_is_announced_told_and_never_an_alert_too(world: World) -> None:
-    world.add(State.RUNNING, "running", noticed=3)
+    world.add(State.RUNNING, "running", notified=3)
     settings = world.store.settings(UNIT)
     assert settings is not None
     world.store.put_settings(dataclasses.replace(settings, stop_after_s=None))
@@ -264,4 +264,4 @@ def test_a_forced_stop_is_announced_told_and_never_an_alert_too(world: World) ->
         beat(world)
         world.run()
     assert (world.told.kinds, world.told.alerts) == (["about-to-stop", "forced"], [])
-    assert world.told.notices[0].facts["bound"] == "maxLease"
+    assert world.told.notifications[0].facts["bound"] == "maxLease"

@@ -1,0 +1,228 @@
+"""The JSON that deploy time hands to run time, the stack's outputs, and the reaper's event and environment.
+
+To hand a new value to a machine: add a field to the dataclass below, raise `SCHEMA_VERSION` if old readers would
+misunderstand it, and fill it where the document is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+from core.errors import ContractError
+
+SCHEMA_VERSION: Final = 1
+# ---------------------------------------------------------------- the reaper's event (JSON object) and environment
+EVENT_SCHEDULED_AT: Final = "scheduled_at"  # ISO 8601, UTC; EventBridge Scheduler fills it in
+EVENT_UNIT: Final = "unit"  # the relay names the one unit that it wants looked at
+REAPER_ENV_TABLE: Final = "TABLE"
+REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"  # of the control's stack: what TAG_CONTROL says on its machines
+REAPER_ENV_TOPIC: Final = "ALERTS_TOPIC"  # the control's own, for what is no readable unit's
+REAPER_ENV_PLAIN: Final = "PLAIN_INSTANCES"  # there, and "on", where plain instances are looked after
+REAPER_HANDLER: Final = "runtime.reaper.handler"
+# ---------------------------------------------------------------- the notifier (Lambda): queues → webhooks
+# Its parameter is a JSON text: {"key": hex, "webhooks": {"<queue's ARN>": {"url": "https://…", "format": "json"}}}
+NOTIFIER_ENV_WEBHOOKS: Final = "WEBHOOKS_PARAMETER"  # name of the SSM parameter (SecureString)
+NOTIFIER_HANDLER: Final = "runtime.notifier.handler"
+
+
+# ---------------------------------------------------------------- stack outputs
+class Outputs:
+    """Names of the stack's outputs. All are plain JSON values; `remote/machines/inventory.py` reads them."""
+
+    DEPLOYMENT_ID: Final = "deploymentId"
+    REGION: Final = "region"
+    UNIT: Final = "unit"
+    TABLE: Final = "table"
+    REAPER: Final = "reaperFunction"  # Lambda function name
+    ALERTS_TOPIC: Final = "alertsTopicArn"
+    WEBHOOK_KEY: Final = "webhookKey"  # a secret: what notifications are signed with; only where the stack has webhooks
+    HOST_INSTANCE_ID: Final = "hostInstanceId"
+    HOST_PRIVATE_IP: Final = "hostPrivateIp"  # stays the same over stop and start
+    GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none
+    GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
+    GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
+    API_URL: Final = "apiUrl"  # "http://<address>:8000/v1"
+    CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", or "" without a chat page
+    WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
+    SSH_USER: Final = "sshUser"
+    CONTROL: Final = "control"  # ControlLink as JSON: what a stack reads that is to share this stack's control
+
+
+# ---------------------------------------------------------------- documents
+_NUMBERS: Final = (int, float)
+
+
+def _fits(annotation: str, value: Any) -> bool:
+    """A JSON value is what a field says; a number is finite. What is not known here is read by `_part`."""
+    match annotation:
+        case "str":
+            return isinstance(value, str)
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "float":
+            return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < math.inf
+        case "float | None":
+            return value is None or _fits("float", value)
+        case "tuple[str, ...]":
+            return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return True
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named.
+
+    Keys in `RETIRED` were written by older checkouts and are passed over.
+    """
+
+    RETIRED: ClassVar[frozenset[str]] = frozenset()
+
+    schema_version: int
+
+    def to_json(self) -> str:
+        """The document as JSON with sorted keys, so that equal documents are equal bytes."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a document; ContractError says which key is wrong."""
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise ContractError(f"{cls.__name__} is not JSON: {error}. Run `fab deploy` again.") from error
+        return cls.from_dict(raw)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Build from a plain mapping; nested lists of documents' parts are built by `_part`."""
+        if not isinstance(raw, Mapping):
+            raise ContractError(f"{cls.__name__} is a JSON object, not {type(raw).__name__}.")
+        version = raw.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ContractError(
+                f"{cls.__name__} has schema_version {version!r}; this program reads {SCHEMA_VERSION}. "
+                "Run `pulumi up` and `fab deploy` from the same checkout."
+            )
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        raw = {name: value for name, value in raw.items() if name not in cls.RETIRED}
+        unknown = sorted(set(raw) - set(fields))
+        needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
+        missing = sorted(needed - set(raw))
+        if unknown or missing:
+            raise ContractError(f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}.")
+        if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
+            told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
+            raise ContractError(f"{cls.__name__}: {told}.")
+        return cls(**{name: cls._part(name, value) for name, value in raw.items()})
+
+    @classmethod
+    def _part(cls, name: str, value: Any) -> Any:
+        if name == "engines":
+            return tuple(EngineAddress(**e) for e in value)
+        if name == "services":
+            return tuple(ServiceRoute(**s) for s in value)
+        return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class ControlLink(Document):
+    """A Control, own or shared, as a stack's output says it: what stands in whose policies, and what its reaper may.
+
+    `deployment_id` is the owner's; `instance_types` are all that the reaper may set, `kms_key_arns` all it may use.
+    """
+
+    stack: str
+    deployment_id: str
+    region: str
+    table: str
+    table_arn: str
+    reaper: str
+    reaper_arn: str
+    instance_types: tuple[str, ...]
+    kms_key_arns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EngineAddress:
+    """Where one engine listens. `model` is vLLM's served model name (the engine's name)."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class ServiceRoute:
+    """What callers name as `model`, and the engine that answers it."""
+
+    name: str
+    engine: str
+
+
+@dataclass(frozen=True)
+class HostConfig(Document):
+    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
+
+    stack: str
+    unit: str
+    region: str
+    table: str
+    instance_id: str
+    engines: tuple[EngineAddress, ...]
+    max_silence_s: float
+
+
+@dataclass(frozen=True)
+class RelayConfig(Document):
+    """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none)."""
+
+    stack: str
+    unit: str
+    region: str
+    table: str
+    instance_id: str  # the host's
+    reaper_function: str
+    engines: tuple[EngineAddress, ...]
+    services: tuple[ServiceRoute, ...]
+    queue_timeout_s: float
+    queue_max: int
+    start_timeout_s: float
+    wakes: bool = True
+
+
+@dataclass(frozen=True)
+class UnitSettings(Document):
+    """The `settings` item's body: what reaper and relay need to know of one unit. Written by `pulumi up` only.
+
+    Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
+    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. Without `needs_gpu` (engines on the CPU only)
+    the ladder does not look at GPU memory.
+    """
+
+    RETIRED: ClassVar[frozenset[str]] = frozenset({"deployment_id", "queue_timeout_s"})
+
+    stack: str
+    unit: str
+    instance_id: str
+    region: str
+    profile: str
+    stop_after_s: float | None  # None: never stopped for being idle
+    schedule_on: str
+    schedule_off: str
+    time_zone: str
+    max_lease_s: float
+    max_silence_s: float
+    hard_cap_s: float
+    start_timeout_s: float
+    instance_types: tuple[str, ...]
+    monthly_budget_usd: float | None
+    alerts_topic_arn: str
+    needs_gpu: bool = True
+    engine_timeout_s: float = 600.0

@@ -1,0 +1,45 @@
+"""Ports, names and limits of what is reached over the network: HAProxy, relay, engines, chat page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# ---------------------------------------------------------------- ports
+API_PORT: Final = 8000  # callers → HAProxy, OpenAI-compatible API
+CHAT_PORT: Final = 3000  # callers → HAProxy, chat page
+SSH_PORT: Final = 22
+ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
+ENGINE_PORT_LAST: Final = 8115
+RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
+INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
+HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
+WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, or on the host for the gateway alone
+# ---------------------------------------------------------------- the chat page (Open WebUI)
+WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
+WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
+WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
+# ---------------------------------------------------------------- HAProxy names
+BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
+
+
+def backend_engine(engine: str) -> str:
+    """HAProxy's backend for an engine; also the value in routes.map that opens the route."""
+    return f"engine_{engine}"
+
+
+# ---------------------------------------------------------------- the front door's limits (ADR 17)
+API_CONNECTIONS_MAX: Final = 4000  # of callers; HAProxy holds the other frontends' connections apart
+INNER_CONNECTIONS_MAX: Final = 4000  # relay → engines: as many as callers, so that none of them waits for another
+CHAT_CONNECTIONS_MAX: Final = 1000  # of browsers
+CHAT_SOURCE_CONNECTIONS_MAX: Final = 500  # of one address
+METRICS_CONNECTIONS_MAX: Final = 100
+SOURCE_CONNECTIONS_MAX: Final = 2000  # of one address; an office behind NAT is one
+STRANGER_CONNECTIONS_MAX: Final = 200  # of one address from which no valid key came within an hour
+KEY_REQUESTS_MAX: Final = 1500  # in flight, waiting ones too; under a source's, so that the answer is a 429
+QUEUE_LIMIT: Final = 1000  # of gateway.queueMax: one key may fill the queue and still be answered
+URL_BYTES_MAX: Final = 8000
+HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together
+HEADERS_MAX: Final = 100
+BODY_BYTES_MAX: Final = 32 * 2**20
+CHUNKED_BYTES_MAX: Final = 16 * 2**10  # a longer body without Content-Length goes by way of the relay
+CHAT_BODY_BYTES_MAX: Final = 64 * 2**20  # of a file that somebody uploads; Open WebUI takes it in before it asks who

@@ -1,0 +1,52 @@
+"""Paths, systemd units and names on machines, and images of containers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from core import versions
+
+# ---------------------------------------------------------------- paths on machines
+ETC: Final = "/etc/pilotlight"
+AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
+RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
+KEYS_MAP: Final = f"{ETC}/keys.map"  # "<SHA-256, upper-case hex> <name>" a line
+APP_DIR: Final = "/opt/pilotlight/app"  # core/ and runtime/, by rsync; PYTHONPATH of agent and relay
+AGENT_VENV: Final = "/opt/pilotlight/agent"
+RELAY_VENV: Final = "/opt/pilotlight/relay"
+ENGINE_VENV: Final = "/opt/pilotlight/engine"
+MODELS_DIR: Final = "/var/lib/pilotlight/models"
+RUN_DIR: Final = "/run/pilotlight"  # tmpfs
+TABLE_SEEN_FILE: Final = f"{RUN_DIR}/table-seen"  # the agent touches it whenever the table answered; the dead-man reads
+BOOT_ID_FILE: Final = f"{RUN_DIR}/boot-id"  # drawn once a boot (containers share the kernel's own boot id)
+SHUTDOWN_REPORT_FILE: Final = (
+    "/var/lib/pilotlight/shutdown-report.json"  # survives a boot: which one, and whether it said them
+)
+ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
+HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
+ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
+AGENT_UNIT: Final = "pilotlight-agent.service"
+DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
+RELAY_UNIT: Final = "pilotlight-relay.service"
+ENGINE_USER: Final = "pilotlight-engine"
+# Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
+CACHE_ENV: Final = "PILOTLIGHT_CACHE"
+WEBUI_CONTAINER: Final = "pilotlight-webui"
+WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{versions.OPEN_WEBUI}"
+ARCHIVES: Final = "containers"  # below a machine's shared cache (CACHE_ENV): images as archives, for want of a registry
+REGISTRY_ANSWERS: Final = (
+    200,
+    401,
+)  # statuses of GET /v2/: it lets us in, or asks for a log-in (OCI distribution spec)
+
+
+def image_registry(image: str) -> str:
+    """The registry that an image's name means: `ghcr.io` in ghcr.io/a/b:v1; Docker Hub's where it names none."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else "registry-1.docker.io"
+
+
+def image_archive(image: str) -> str:
+    """File name of an image's archive (`docker save`) below ARCHIVES."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", image) + ".tar"

@@ -1,0 +1,1 @@
+"""What runs on a machine, one file a service: its items, its settings, its unit."""

@@ -1,0 +1,68 @@
+"""HAProxy, the front door: configuration from `templates/haproxy.cfg.j2` (its head says which variables), maps, unit.
+
+Routes and keys change by the admin socket while it runs; the files are what a fresh start reads. On disk every route
+says "relay": only a running relay that has read RUNNING opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from core.contract import network, paths
+from core.contract.documents import EngineAddress, ServiceRoute
+from core.contract.network import BACKEND_RELAY
+from core.contract.paths import KEYS_MAP, ROUTES_MAP
+from remote import templates
+from remote.items import Item
+from remote.items.files import File
+from remote.items.keys import KeysFile
+from remote.items.system import PortFree
+from remote.items.units import Unit, digest_of
+
+CONFIG: Final = "/etc/haproxy/haproxy.cfg"
+UNIT: Final = "haproxy.service"
+PROGRAM: Final = "haproxy"
+CHAT_WAITING: Final = f"{paths.ETC}/chat-waiting.html"
+
+
+def config(engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = ()) -> bytes:
+    """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
+
+    `cors_origins`: whose pages may call the API from a browser.
+    """
+    waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
+    return templates.render(
+        "haproxy.cfg.j2",
+        network=network,
+        paths=paths,
+        engines=list(engines),
+        chat=chat,
+        waiting=waiting,
+        cors_origins=origins,
+    )
+
+
+def routes(services: Sequence[ServiceRoute]) -> bytes:
+    """routes.map as it lies on disk: every service → relay."""
+    return "".join(f"{s.name} {BACKEND_RELAY}\n" for s in sorted(services, key=lambda s: s.name)).encode()
+
+
+def items(
+    engines: Sequence[EngineAddress],
+    services: Sequence[ServiceRoute],
+    chat: str = "",
+    *,
+    chat_sleeps: bool = False,
+    cors_origins: Sequence[str] = (),
+) -> list[Item]:
+    """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
+
+    `chat` is the address of the chat page; with `chat_sleeps` it is off while the host is.
+    """
+    table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
+    page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
+    file = File(CONFIG, config(engines, chat, cors_origins), check='haproxy -c -q -f "$1" 2>&1')
+    files = (page, table, file) if chat else (table, file)
+    ports = [PortFree(port, (PROGRAM,)) for port in (network.API_PORT, *([network.CHAT_PORT] if chat else []))]
+    return [*ports, KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]

@@ -1,0 +1,38 @@
+"""The relay on the gateway (or, without one, on the host)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.contract.documents import RelayConfig
+from core.contract.paths import APP_DIR, RELAY_CONFIG, RELAY_UNIT, RELAY_VENV
+from remote import templates
+from remote.items import Item
+from remote.items.files import File
+from remote.items.system import User
+from remote.items.units import Unit, digest_of
+from remote.items.venvs import Venv, requirements
+from remote.services import app
+
+RELAY_USER: Final = "pilotlight"
+RELAY_HOME: Final = "/var/lib/pilotlight/relay"
+UNIT_DIR: Final = "/etc/systemd/system"
+
+
+def items(config: RelayConfig) -> list[Item]:
+    """User, code, environment, configuration and unit. HAProxy's package comes before: its group is named here."""
+    tree = app.tree()
+    venv = Venv(RELAY_VENV, requirements("relay"), ("aiohttp", "boto3"), what="relay's environment")
+    document = File(RELAY_CONFIG, config.to_json().encode())
+    unit = File(
+        f"{UNIT_DIR}/{RELAY_UNIT}",
+        templates.render("pilotlight-relay.service.j2", app=APP_DIR, venv=RELAY_VENV, user=RELAY_USER),
+    )
+    return [
+        User(RELAY_USER, RELAY_HOME, ("haproxy",)),
+        tree,
+        venv,
+        document,
+        unit,
+        Unit(RELAY_UNIT, digest_of((tree, venv, document, unit))),
+    ]

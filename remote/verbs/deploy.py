@@ -1,0 +1,338 @@
+"""`fab deploy`: facts of both machines at once, plans, only the difference, under an inhibitor, and proof at the end.
+
+The order: gateway and host work at the same time. A host that has been deployed before is touched only under an
+inhibitor; on a first deployment nothing can stop it before its agent starts, so only the agent waits for the inhibitor,
+which needs the gateway's part (the lease is written over there).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from core.contract.documents import Outputs
+from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, RELAY_CONFIG, RELAY_VENV
+from core.errors import DeployError
+from remote import plan
+from remote.apply import apply
+from remote.items import Item
+from remote.items.files import File, Tree
+from remote.items.keys import NewKey
+from remote.items.venvs import Venv
+from remote.machines.facts import Facts, Query
+from remote.machines.inventory import Inventory
+from remote.machines.lease_client import Inhibitor, LeaseClient, Record
+from remote.machines.transport import Machine, Unreachable
+from remote.plan import Step
+from remote.progress import Progress
+from remote.services import keys, webui
+from remote.verbs import wanted
+from remote.verbs.proof import Proof
+from remote.verbs.wake import DOWN, NotStarted, reach, wake
+
+BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
+KNOWN_S: Final = 5.0
+OFF: Final = (*DOWN, "STARTING")
+FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for."""
+
+    dry_run: bool = False
+    new_key: bool = False
+    key_file: Path | None = None
+    password_file: Path | None = None
+
+
+@dataclass
+class Report:
+    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
+
+    `chat_url` is "" without a chat page; `admin_password` is there only where its first account was made now, with a
+    password of ours that no file took.
+    """
+
+    stack: str
+    api_url: str
+    changes: list[str] = field(default_factory=list)
+    lease: str = ""
+    api_key: str = ""
+    key_file: str = ""
+    chat_url: str = ""
+    admin_email: str = ""
+    admin_password: str = ""
+    admin_password_file: str = ""
+    seconds_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json: one flat object."""
+        return asdict(self) | {"changed": len(self.changes)}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One machine with what it should have, what it has, and the difference."""
+
+    machine: Machine
+    items: Sequence[Item]
+    facts: Facts
+    steps: tuple[Step, ...]
+    chat: tuple[Step, ...] = ()  # those of the chat page, which nothing else waits for
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """In the order in which they are made."""
+        return (*self.steps, *self.chat)
+
+
+class Deployment:
+    """One run of `fab deploy`."""
+
+    def __init__(self, inventory: Inventory, options: Options, progress: Progress) -> None:
+        self.inventory, self.options, self.progress = inventory, options, progress
+        self.gateway = Machine(inventory.gateway) if inventory.gateway else None
+        self.host = Machine(inventory.host, self.gateway)
+        self.front = self.gateway or self.host
+        self.client = LeaseClient(self.front)
+        self.inhibitor = Inhibitor(self.client, "fab deploy", self.progress.say)
+        self._holding = threading.Lock()
+        self.report = Report(inventory.stack, inventory.api_url, chat_url=inventory.outputs.get(Outputs.CHAT_URL, ""))
+        self.account: webui.Account | None = None
+
+    def run(self) -> Report:
+        """Deploy, or with --dry-run only show. DeployError names the machine, the thing and the next command."""
+        try:
+            with self.inhibitor:
+                self._run()
+        finally:
+            self.host.close()
+            if self.gateway:
+                self.gateway.close()
+        self.report.seconds_s = round(self.progress.seconds, 2)
+        return self.report
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(3) as pool:
+            front = pool.submit(self._look, self.front, self._front_items(), self._patience_s())
+            lease = pool.submit(self._lease, front)
+            back = pool.submit(self._look_at_host, lease) if self.gateway else front
+            front_side, seen, host_side = front.result(), lease.result(), back.result()
+        if host_side is None:
+            host_side = self._woken(seen)
+            if host_side is None:
+                return None
+        front_side, host_side = self._with_secrets(front_side, host_side)
+        sides = [front_side, host_side] if self.gateway else [host_side]
+        self.report.changes = [f"{side.machine.role}: {step.text}" for side in sides for step in side.all_steps]
+        if self.options.dry_run:
+            return self._show(sides)
+        if any(side.all_steps for side in sides):
+            self._change(front_side, host_side)
+        self._key(front_side)
+        self._prove(seen, changed=bool(self.report.changes))
+        return None
+
+    # ------------------------------------------------------------ looking
+    def _front_items(self) -> list[Item]:
+        return wanted.gateway(self.inventory) if self.gateway else wanted.host(self.inventory)
+
+    def _patience_s(self) -> float:
+        """A machine that nobody has met yet may still be booting; one that we know should answer at once."""
+        return KNOWN_S if self.front.known else BOOT_S
+
+    def _look(self, machine: Machine, items: Sequence[Item], patience_s: float) -> Side:
+        machine.connect(
+            patience_s, lambda: self.progress.say(f"{machine.role:<8} waits for SSH (up to {patience_s:.0f} s)")
+        )
+        chat = wanted.chat(self.inventory, machine.role)
+        asked = Query.union([plan.query([*items, *chat]), webui.QUERY, Query(units=(AGENT_UNIT,))])
+        found = machine.facts(asked)
+        return Side(machine, [*items, *chat], found, plan.plan(items, found), plan.plan(chat, found))
+
+    def _with_secrets(self, front: Side, back: Side) -> tuple[Side, Side]:
+        """The sides with what makes the chat page's key and first account, where these are missing."""
+        page, where = self.inventory.page, self.inventory.settings.chat_on
+        on = front if where == "gateway" else back
+        if page is None or not webui.secrets_needed(front.facts, on.facts):
+            return front, back
+        has_password = Outputs.WEBUI_PASSWORD in self.inventory.outputs and not self.options.dry_run
+        made = webui.make_secrets(page, on.facts, self.inventory.secret(Outputs.WEBUI_PASSWORD) if has_password else "")
+        self.account = made.account
+        front = replace(front, chat=(*front.chat, *made.on_front)) if where == "host" else front
+        added = made.on_page if where == "host" else (*made.on_front, *made.on_page)
+        on = replace(on, chat=webui.before_unit(on.chat, on.items, added))
+        return (on, back) if where == "gateway" else (front, on)
+
+    def _lease(self, front: Future[Side]) -> Record:
+        """The lease as the gateway sees it; {} where the gateway cannot tell yet (its first deployment)."""
+        self.front.connect(self._patience_s())
+        if self.front.run(f"test -x {RELAY_VENV}/bin/python && test -e {RELAY_CONFIG}").code != 0:
+            return {}
+        try:
+            return self.client.show()
+        except DeployError:
+            if _lease_ready(front.result()):
+                raise
+            return {}  # the gateway's part is being renewed; what it says counts after that
+
+    def _look_at_host(self, lease: Future[Record]) -> Side | None:
+        """The host's side, or None where it is off."""
+        self.front.connect(self._patience_s())
+        items = wanted.host(self.inventory)
+        try:
+            return self._look(self.host, items, 0.0)
+        except Unreachable:
+            seen = lease.result()
+            if _off(seen):
+                return None
+            if seen:  # deployed before, and it should be up
+                raise
+        return self._look(self.host, items, BOOT_S)
+
+    def _woken(self, seen: Record) -> Side | None:
+        """Wake the host and look at it; with --dry-run only say that it would be."""
+        self.progress.say(f"host     is off ({seen.get('state')}: {seen.get('reason', '')})")
+        if self.options.dry_run:
+            self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
+            return None
+        self._inhibit()
+        self._up(lambda: reach(self.host, self.client))
+        return self._look(self.host, wanted.host(self.inventory), 0.0)
+
+    def _show(self, sides: Sequence[Side]) -> None:
+        for side in sides:
+            for step in side.all_steps:
+                self.progress.say(f"{side.machine.role:<8} would change {step.text}")
+
+    # ------------------------------------------------------------ changing
+    def _inhibit(self) -> None:
+        """The hold stands after this, and the host is up: one that went off meanwhile is woken again."""
+        with self._holding:
+            if self.inhibitor.taken:
+                return
+            self.client.call("create")
+            if self.inhibitor.take()["state"] not in DOWN:
+                return
+            with self.progress.during("host     wakes"):
+                self._up(self._wake)
+
+    def _wake(self) -> None:
+        wake(self.client, "fab deploy", self.progress)
+        self.host.close()
+        reach(self.host, self.client)
+
+    @staticmethod
+    def _up(ask: Callable[[], None]) -> None:
+        """The host is up and answers after `ask`. DeployError: it was refused, with the cloud's words."""
+        try:
+            ask()
+        except NotStarted as error:
+            raise DeployError(
+                f"{error} Nothing was changed on it. Run `fab deploy` again later; `fab status` shows what is tried "
+                "meanwhile."
+            ) from error
+
+    def _change(self, front: Side, back: Side) -> None:
+        first = AGENT_UNIT not in back.facts.units or back.facts.units[AGENT_UNIT].load != "loaded"
+        if _lease_ready(front):
+            self._inhibit()
+        if self.gateway is None:
+            apply(self.host, back.all_steps, back.facts, self.progress, before_agent=self._inhibit)
+            return
+        self._tell_account()
+        with ThreadPoolExecutor(3) as pool:
+            gateway = pool.submit(apply, front.machine, front.steps, front.facts, self.progress)
+            chat = pool.submit(self._change_chat, front, gateway)
+            host = pool.submit(self._change_host, back, gateway, first)
+            try:
+                gateway.result()
+                host.result()
+                chat.result()
+            except KeyboardInterrupt:
+                # its thread ends now, not with its step; the gateway still has to release the inhibitor
+                self.host.close()
+                raise
+
+    def _change_chat(self, front: Side, gateway: Future[None]) -> None:
+        gateway.result()  # the page's key is given to the HAProxy that runs
+        apply(front.machine, front.chat, front.facts, self.progress)
+
+    def _tell_account(self) -> None:
+        """Before it is made: what follows may fail, and the password is nowhere else but on the machine."""
+        if self.account is None:
+            return
+        self.report.admin_email = self.account.email
+        if not self.account.password:
+            self.progress.say(f"Chat page: the first account is {self.account.email}, with the stack's own password")
+        elif self.options.password_file:
+            keys.write(self.account.password, self.options.password_file)
+            self.report.admin_password_file = str(self.options.password_file)
+            self.progress.say(
+                f"Chat page: the first account is {self.account.email}, its password in {self.options.password_file}"
+            )
+        else:
+            self.report.admin_password = self.account.password
+            self.progress.say(
+                f"Chat page: the first account is {self.account.email}, its password, shown this once: "
+                f"{self.account.password}"
+            )
+
+    def _change_host(self, back: Side, gateway: Future[None], first: bool) -> None:
+        def inhibited() -> None:
+            gateway.result()  # the lease is written over there
+            self._inhibit()
+
+        if not first:
+            inhibited()
+        apply(self.host, back.all_steps, back.facts, self.progress, before_agent=inhibited)
+
+    def _key(self, front: Side) -> None:
+        known = keys.of_people(front.facts.texts.get(KEYS_MAP, ""))
+        if not keys.needed(known, new_key=self.options.new_key, key_file=self.options.key_file):
+            return
+        key = keys.mint(known)
+        step = Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, key.name), "new")
+        apply(front.machine, [step], front.facts, self.progress)
+        self.report.changes.append(f"{front.machine.role}: {step.text}")
+        if self.options.key_file:
+            keys.write(key.secret, self.options.key_file)
+            self.report.key_file = str(self.options.key_file)
+        else:
+            self.report.api_key = key.secret
+            self.progress.say(f"API key {key.name}, shown this once: {key.secret}")
+
+    # ------------------------------------------------------------ proving
+    def _prove(self, seen: Record, *, changed: bool) -> None:
+        if not changed and seen.get("state") == "RUNNING":
+            self.report.lease = "RUNNING"
+            return
+        self._inhibit()
+        proof = Proof(
+            host=self.host,
+            front=self.front,
+            client=self.client,
+            engines=tuple(self.inventory.settings.engines),
+            services=tuple(self.inventory.settings.services),
+            timeout_s=max(FIRST_START_S, self.inventory.settings.idle.start_timeout),
+            progress=self.progress,
+        )
+        self.report.lease = str(proof.until_running()["state"])
+        proof.answers()
+
+
+def _off(seen: Record) -> bool:
+    return seen.get("state") in OFF or seen.get("machine", {}).get("state") in ("stopped", "stopping")
+
+
+def _lease_ready(front: Side) -> bool:
+    """The gateway's lease client is as wanted already: the lease can be written before anything changes."""
+    return not any(
+        isinstance(step.item, Tree | Venv) or (isinstance(step.item, File) and step.item.path == RELAY_CONFIG)
+        for step in front.steps
+    )

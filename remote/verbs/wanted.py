@@ -1,0 +1,62 @@
+"""What each machine of a stack should have, as items in the order in which they are made.
+
+Pure but for reading templates, requirement lists and the checkout's own code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.contract.documents import Outputs
+from remote.items import Item
+from remote.items.system import Packages
+from remote.items.venvs import Uv
+from remote.machines.inventory import LOOPBACK, Inventory
+from remote.services import agent, engine, haproxy, relay, webui
+
+HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
+GATEWAY_PACKAGES: Final = ("python3-venv", "haproxy")
+
+
+def host(inventory: Inventory) -> list[Item]:
+    """The host: metadata wall, agent's code, engines, then the agent, which begins the lease's life."""
+    users = ("root",) if inventory.gateway else ("root", relay.RELAY_USER)
+    front = [] if inventory.gateway else _front(inventory)
+    return [
+        Packages(HOST_PACKAGES + (() if inventory.gateway else ("haproxy",))),
+        Uv(),
+        *front,
+        *agent.metadata(users),
+        *agent.code(),
+        *engine.items(inventory.specs()),
+        *agent.items(inventory.host_config()),
+    ]
+
+
+def gateway(inventory: Inventory) -> list[Item]:
+    """The gateway: HAProxy and the relay. Nothing for a stack without one."""
+    if inventory.gateway is None:
+        return []
+    return [Packages(GATEWAY_PACKAGES), Uv(), *_front(inventory)]
+
+
+def chat(inventory: Inventory, role: str) -> list[Item]:
+    """The chat page on the machine of this role (host, gateway), or what takes it away from there."""
+    page = inventory.page
+    if page is None or inventory.settings.chat_on != role:
+        return webui.absent(keys_here=page is None and role == "gateway")
+    wall = agent.metadata(("root", relay.RELAY_USER)) if role == "gateway" else []
+    return [*wall, *webui.items(page, agent.METADATA_UNIT)]
+
+
+def _front(inventory: Inventory) -> list[Item]:
+    address = inventory.outputs[Outputs.HOST_PRIVATE_IP] if inventory.gateway else LOOPBACK
+    page = inventory.page
+    door = haproxy.items(
+        inventory.engines(address),
+        inventory.services(),
+        page.address if page else "",
+        chat_sleeps=inventory.settings.chat_on == "host",
+        cors_origins=inventory.settings.access.cors_origins,
+    )
+    return [*door, *relay.items(inventory.relay_config())]

@@ -1,0 +1,322 @@
+"""The lease from a machine's command line, for `fab` over SSH: `python -m runtime.lease_client --config FILE VERB …`.
+
+Prints one JSON object (`events`: one a line) and exits 0; a failure is `{"error": …}` and exit code 1, a `wait` that
+was not met exit code 3. FILE is the machine's relay.json or agent.json. Runs with the machine's own role, so the host
+may do less than the gateway. To add a verb: a function below and a line in `_parser`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from core import lease as protocol
+from core.contract.documents import HostConfig, RelayConfig
+from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
+from core.contract.paths import RELAY_CONFIG
+from core.errors import ContractError, LeaseError, PilotlightError
+from core.lease import Lease, Outcome, Refused, State
+from runtime.backends.leases import LeaseStore, Reading, StoreUnavailable, create
+from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+
+TRIES: Final = 5  # a write that met somebody else's is decided again on what is there now
+POLL_S: Final = 0.5
+NOT_MET: Final = 3
+
+
+class Cli:
+    """The verbs, over a store and (where the role allows it) power."""
+
+    def __init__(self, config: HostConfig | RelayConfig, store: LeaseStore, power: Power) -> None:
+        self._config, self._store, self._power = config, store, power
+
+    def show(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """The lease, the table's time, and with --machine what EC2 says."""
+        reading = self._store.read(self._config.unit)
+        answer: dict[str, Any] = _shown(reading.lease, reading.now)
+        if arguments.settings:
+            settings = self._store.settings(self._config.unit)
+            answer["settings"] = None if settings is None else dataclasses.asdict(settings)
+        if arguments.history:
+            since = reading.now - arguments.history
+            answer["events"] = [_plain(e) for e in self._store.events(self._config.unit, since=since)]
+        if arguments.machine:
+            answer["machine"] = dataclasses.asdict(self._power.describe(self._config.instance_id))
+        return answer
+
+    def create(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The lease where there is none; NEW again where `pulumi up` replaced the machine; else unchanged."""
+        unit, machine = self._config.unit, self._config.instance_id
+        reading = self._store.read(unit)
+        if reading.lease is None:
+            made = create(self._store, unit, machine, by="deploy", now=reading.now, nonce=_nonce())
+            if made is not None:
+                return _shown(made, reading.now) | {"changed": True}
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.new_machine(lease, instance_id=machine, by="deploy", now=now, nonce=_nonce())
+
+        return self._change(_existing(outcome))
+
+    def inhibit(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Nothing stops the host for --for seconds; the same --who again renews."""
+        who, why = arguments.who, arguments.why
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = now + arguments.seconds
+            return protocol.inhibit(lease, who=who, why=why, now=now, until=until, nonce=_nonce())
+
+        return self._change(_existing(outcome))
+
+    def release(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """--who is done."""
+        return self._change(
+            _existing(lambda lease, now: protocol.release(lease, who=arguments.who, now=now, nonce=_nonce()))
+        )
+
+    def request_wake(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Somebody wants the host; with --start it is started from here where the lease allows it."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = now + arguments.seconds
+            return protocol.request_wake(lease, by=arguments.by, now=now, until=until, nonce=_nonce())
+
+        answer = self._change(_existing(outcome))
+        return self._start(arguments.by) if arguments.start and answer["state"] in _OFF else answer
+
+    def pin(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """The host is to be on until a time; with --start it is started from here where it is off."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            until = arguments.until if arguments.seconds is None else now + arguments.seconds
+            return protocol.pin(lease, who=arguments.who, why=arguments.why, now=now, until=until, nonce=_nonce())
+
+        answer = self._change(_existing(outcome))
+        if not (arguments.start and answer["changed"] and answer["state"] in _OFF):
+            return answer
+        by = f"pin of {arguments.who}"
+        return self.request_wake(argparse.Namespace(by=by, seconds=WAKE_REQUEST_EXTRA_S, start=True)) | {
+            "changed": True
+        }
+
+    def unpin(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The pin is over."""
+        return self._change(_existing(lambda lease, _: protocol.unpin(lease, nonce=_nonce())))
+
+    def drop_wake_request(self, _: argparse.Namespace) -> dict[str, Any]:
+        """The wake request is deleted."""
+        return self._change(_existing(lambda lease, _: protocol.drop_wake_request(lease, nonce=_nonce())))
+
+    def force_stop(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Stop without a check: requests in the engines are cut, and who still waits is not served."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.force(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason, forget=True)
+
+        return self._change(_existing(outcome))
+
+    def drain(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Ask the host to check and stop now, as the reaper does when it is idle long enough. Ends a pin first."""
+        unpinned = self.unpin(arguments)["changed"]
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.drain(lease, now=now, nonce=_nonce(), reason=arguments.reason)
+
+        return self._change(_existing(outcome)) | {"unpinned": unpinned}
+
+    def wait(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Until the lease is in one of --until, at most --timeout seconds; `met` says whether."""
+        end = time.monotonic() + arguments.timeout
+        while True:
+            reading = self._store.read(self._config.unit)
+            met = reading.lease is not None and reading.lease.state in arguments.until
+            if met or time.monotonic() >= end:
+                return _shown(reading.lease, reading.now) | {"met": met}
+            time.sleep(POLL_S)
+
+    def events(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+        """The history from --since (table time, s), oldest first."""
+        return [_plain(e) for e in self._store.events(self._config.unit, since=arguments.since)]
+
+    def history(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+        """The history of the last --for seconds by the table's clock, oldest first."""
+        since = self._store.read(self._config.unit).now - arguments.seconds
+        return [_plain(e) for e in self._store.events(self._config.unit, since=since)]
+
+    def shutdown_report(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """What the host said before its last stop, or before the one --back stops earlier; `words` None: nothing."""
+        kept = self._store.reports(self._config.unit)
+        words = kept[arguments.back] if 0 <= arguments.back < len(kept) else None
+        return {"kept": len(kept), "words": None if words is None else dataclasses.asdict(words)}
+
+    def _start(self, by: str) -> dict[str, Any]:
+        outcome = _existing(lambda lease, now: protocol.start(lease, by=by, now=now, nonce=_nonce()))
+        answer = self._change(outcome)
+        if not answer["changed"]:
+            return answer
+        try:
+            self._power.start(self._config.instance_id)
+        except PowerUnanswered as error:
+            self._change(_existing(lambda lease, _: protocol.not_now(lease, nonce=_nonce())))
+            return answer | {"note": f"start order not taken yet ({error}); the reaper repeats it"}
+        except PowerRefused as refused:
+            return self._refused(refused, by)
+        return answer
+
+    def _refused(self, refused: PowerRefused, by: str) -> dict[str, Any]:
+        def outcome(lease: Lease, now: float) -> Outcome:
+            words, failure = str(refused), refused.failure
+            return protocol.fail(lease, by=by, now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
+
+        return self._change(_existing(outcome)) | {"note": str(refused)}
+
+    def _change(self, decide: Callable[[Lease | None, float], Outcome]) -> dict[str, Any]:
+        """Read, decide, write; again where somebody else wrote in between. `changed` False comes with `note`: why."""
+        reading = Reading(None, 0.0)
+        for _ in range(TRIES):
+            reading = self._store.read(self._config.unit)
+            outcome = decide(reading.lease, reading.now)
+            if isinstance(outcome, Refused):
+                return _shown(reading.lease, reading.now) | {"changed": False, "note": outcome.reason}
+            after = self._store.write(outcome)
+            if after is not None:
+                return _shown(after, reading.now) | {"changed": True}
+        raise LeaseError(f"The lease of {self._config.unit} changed {TRIES} times meanwhile. Run it again.")
+
+
+_OFF: Final = frozenset({State.STOPPED, State.FAILED})
+
+
+def _existing(decide: Callable[[Lease, float], Outcome]) -> Callable[[Lease | None, float], Outcome]:
+    """A decision that needs a lease."""
+
+    def outcome(lease: Lease | None, now: float) -> Outcome:
+        if lease is None:
+            raise LeaseError("There is no lease yet. Run `fab deploy`.")
+        return decide(lease, now)
+
+    return outcome
+
+
+def _shown(lease: Lease | None, now: float) -> dict[str, Any]:
+    if lease is None:
+        return {"state": None, "now": now}
+    return _plain(lease) | {"now": now, "wanted": lease.wanted(now), "inhibited": lease.inhibitor(now) is not None}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """A dataclass as JSON takes it."""
+    shallow = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in shallow.items()}
+    return (
+        plain | {"inhibitors": [dataclasses.asdict(h) for h in plain["inhibitors"]]} if "inhibitors" in plain else plain
+    )
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text.upper())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; known are {', '.join(State)}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runtime.lease_client", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", default=RELAY_CONFIG, help="relay.json or agent.json (default: %(default)s)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    show = verbs.add_parser("show", help="the lease as it is")
+    show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
+    show.add_argument("--settings", action="store_true", help="and what the reaper goes by")
+    show.add_argument("--history", type=float, default=0.0, help="and the events of the last so many seconds")
+    verbs.add_parser("create", help="make the lease, or renew it for a replaced machine")
+    inhibit = verbs.add_parser("inhibit", help="nothing stops the host for a while")
+    inhibit.add_argument("--who", required=True)
+    inhibit.add_argument("--why", required=True)
+    inhibit.add_argument(
+        "--for", dest="seconds", type=float, default=INHIBITOR_S, help="seconds (default: %(default)s)"
+    )
+    release = verbs.add_parser("release", help="end an inhibitor")
+    release.add_argument("--who", required=True)
+    wake_request = verbs.add_parser("request-wake", help="somebody wants the host")
+    wake_request.add_argument("--by", required=True)
+    wake_request.add_argument(
+        "--for", dest="seconds", type=float, default=WAKE_REQUEST_EXTRA_S, help="seconds (default: %(default)s)"
+    )
+    wake_request.add_argument("--start", action="store_true", help="and start it from here")
+    pin = verbs.add_parser("pin", help="on until a time, whether anybody asks or not")
+    pin.add_argument("--who", required=True)
+    pin.add_argument("--why", default="")
+    when = pin.add_mutually_exclusive_group(required=True)
+    when.add_argument("--until", type=float, help="table time, seconds since 1970")
+    when.add_argument("--for", dest="seconds", type=float, help="seconds")
+    pin.add_argument("--start", action="store_true", help="and start it from here where it is off")
+    verbs.add_parser("unpin", help="end the pin")
+    verbs.add_parser("drop-wake-request", help="delete the wake request")
+    for name, text in (("drain", "check, and stop if idle"), ("force-stop", "stop without a check")):
+        stop = verbs.add_parser(name, help=text)
+        stop.add_argument("--by", default="operator")
+        stop.add_argument("--reason", required=True)
+    wait = verbs.add_parser("wait", help="until the lease is in a state")
+    wait.add_argument("--until", type=_state, nargs="+", required=True)
+    wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
+    _add_history(verbs)
+    return parser
+
+
+def _add_history(verbs: Any) -> None:
+    """The verbs that read what was."""
+    events = verbs.add_parser("events", help="the history, one event a line")
+    events.add_argument("--since", type=float, default=0.0, help="table time, seconds since 1970")
+    history = verbs.add_parser("history", help="the same for the last seconds")
+    history.add_argument("--for", dest="seconds", type=float, default=86400.0, help="seconds (default: %(default)s)")
+    words = verbs.add_parser("shutdown-report", help="why the host went off, and its journals' last lines")
+    words.add_argument("--back", type=int, default=0, help="so many stops earlier (default: the last one)")
+
+
+def read_config(path: str) -> HostConfig | RelayConfig:
+    """The machine's document, whichever of the two it is."""
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise ContractError(f"Cannot read {path}: {error.strerror}. Run `fab deploy`.") from error
+    return RelayConfig.from_json(text) if '"reaper_function"' in text else HostConfig.from_json(text)
+
+
+def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
+    """Run one verb. Returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        chosen = cli or _real(read_config(arguments.config))
+        answer = getattr(chosen, arguments.verb.replace("-", "_"))(arguments)
+    except (PilotlightError, StoreUnavailable, PowerRefused, PowerUnanswered) as error:
+        _print({"error": str(error)})
+        return 1
+    for line in answer if isinstance(answer, list) else [answer]:
+        _print(line)
+    return NOT_MET if isinstance(answer, dict) and answer.get("met") is False else 0
+
+
+def _real(config: HostConfig | RelayConfig) -> Cli:
+    from runtime.backends.leases.dynamodb import DynamoLeaseStore
+    from runtime.backends.power.ec2 import Ec2Power
+
+    return Cli(config, DynamoLeaseStore(config.table, config.region), Ec2Power(config.region))
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,431 @@
+"""The order of a deployment, with machines that only remember: inhibitors before changes, wakes before facts, keys
+once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import settings
+from core.contract.documents import Outputs
+from core.contract.paths import AGENT_UNIT, KEYS_MAP
+from core.errors import DeployError
+from remote.items.containers import DOCKERD, ContainerUnit, Image
+from remote.items.files import File, Tree
+from remote.items.keys import KeysFile
+from remote.items.models import PypiModel
+from remote.items.system import Packages, User
+from remote.items.units import Unit
+from remote.items.venvs import TOOLS, Uv, Venv
+from remote.machines import inventory as inventory_module
+from remote.machines.facts import Facts, FileFact, Query, UnitFact
+from remote.machines.inventory import Inventory
+from remote.machines.transport import Address, Machine, Result, Unreachable
+from remote.progress import Progress
+from remote.services import webui
+from remote.stack_files import StackFile
+from remote.verbs import deploy as deploy_module
+from remote.verbs.deploy import Deployment, Options, Report
+from tests.remote.machines.test_inventory import DEMO, OUTPUTS
+
+RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
+
+
+def facts_of(items: Any) -> Facts:
+    """Facts of a machine that has just these items."""
+    kinds = ("users", "files", "trees", "texts", "units", "images")
+    found: dict[str, Any] = {"packages": set()} | {kind: {} for kind in kinds}
+    for item in items:
+        match item:
+            case Packages():
+                found["packages"] |= set(item.names)
+            case User():
+                found["users"][item.name] = frozenset(item.groups)
+            case File():
+                found["files"][item.path] = FileFact(item.digest, item.mode, item.owner, item.group)
+            case KeysFile():
+                found["files"][item.path] = FileFact("", 0o640, "root", "haproxy")
+                found["texts"][item.path] = "HASH key-1\nCHAT webui"
+            case Tree():
+                found["trees"][item.path] = item.digest
+            case Venv():
+                found["texts"][item.stamp] = item.digest
+            case Uv():
+                found["texts"][f"{TOOLS}/.pilotlight"] = deploy_version()
+            case PypiModel():
+                found["texts"][f"{item.path}/.pilotlight"] = item.stamp
+            case Image():
+                found["images"][item.reference] = "sha256:1"
+            case Unit() | ContainerUnit():
+                unit = item.unit if isinstance(item, ContainerUnit) else item
+                found["texts"][unit.stamp] = unit.applied
+                found["units"][unit.name] = RIGHT
+    found["files"][webui.SECRETS_FILE] = FileFact("", 0o600, "root", "root")
+    found["texts"][webui.KEY_STAMP] = "CHAT"
+    paths = frozenset({"/srv/b", DOCKERD[0]})
+    return Facts(**found | {"packages": frozenset(found["packages"]), "paths": paths, "free_gib": 9.0})
+
+
+def deploy_version() -> str:
+    from core import versions
+
+    return versions.UV
+
+
+class World:
+    """Two machines and a lease that do what they are told and remember it."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.stdin: list[str] = []
+        self.facts: dict[str, Facts] = {}
+        self.state: str | None = "RUNNING"
+        self.host_up = True
+        self.fails_after_looks = 0  # then the reaper ends the start
+        self.comes_up = True  # SSH answers once a start was ordered
+        self.fail: str = ""
+        self.spent_until: float | None = None
+        self.client = True  # the relay's environment is on the gateway
+
+    def machine(self, where: Address, gateway: Any = None) -> FakeMachine:
+        return FakeMachine(self, where)
+
+
+class FakeMachine:
+    """A machine without a network."""
+
+    def __init__(self, world: World, where: Address) -> None:
+        self.world, self.where, self.role = world, where, where.role
+        self.known = True
+
+    def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
+        if self.role == "host" and not self.world.host_up:
+            raise Unreachable("The host does not answer")
+
+    def close(self) -> None:
+        pass
+
+    def facts(self, query: Query) -> Facts:
+        return self.world.facts[self.role]
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
+        if script.startswith("test -x"):
+            return Result(0 if self.world.client else 1, "", "")
+        self.world.stdin.append(stdin.decode(errors="replace"))
+        line = next((w for w in ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml") if w in script), "other")
+        self.world.log.append(f"{self.role}: {line}")
+        return Result(1, "", "broken") if self.world.fail and self.world.fail in script else Result(0, "", "")
+
+
+class FakeClient:
+    """A lease that changes as told."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self._world = machine.world
+
+    def show(self) -> dict[str, Any]:
+        if self._world.fails_after_looks:
+            self._world.fails_after_looks -= 1
+            self._world.state = self._world.state if self._world.fails_after_looks else "FAILED"
+        return {"state": self._world.state, "reason": "because", "machine": {}}
+
+    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        self._world.log.append(f"lease: {verb}")
+        until = self._world.spent_until
+        budget = {"now": 100.0, "spent_until": until, "note": "the budget is spent"} if until else {}
+        if verb == "request-wake" and self._world.state != "FAILED" and (until or 0.0) < 100.0:
+            self._world.host_up, self._world.state = self._world.comes_up, "STARTING"
+        return {"state": self._world.state, "reason": "because", "changed": True} | budget
+
+
+class FakeProof:
+    """Proof that is always there."""
+
+    world: World
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def until_running(self) -> dict[str, Any]:
+        self.world.log.append("proof: RUNNING")
+        return {"state": "RUNNING"}
+
+    def answers(self) -> None:
+        self.world.log.append("proof: answers")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    import yaml
+
+    found = settings.load(yaml.safe_load(DEMO)["config"], "demo")
+    return inventory_module.build(StackFile("demo", found, tmp_path, {}, ""), OUTPUTS, "")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, inventory: Inventory) -> World:
+    made = World()
+    FakeProof.world = made
+    monkeypatch.setattr(deploy_module, "Machine", made.machine)
+    monkeypatch.setattr(deploy_module, "LeaseClient", FakeClient)
+    monkeypatch.setattr(deploy_module, "Proof", FakeProof)
+    wanted = deploy_module.wanted
+    gateway = [*wanted.gateway(inventory), *wanted.chat(inventory, "gateway")]
+    made.facts = {"gateway": facts_of(gateway), "host": facts_of(wanted.host(inventory))}
+    return made
+
+
+def run(inventory: Inventory, **options: Any) -> Report:
+    return Deployment(inventory, Options(**options), Progress(quiet=True)).run()
+
+
+def without(facts: Facts, *paths: str) -> Facts:
+    return dataclasses.replace(facts, files={p: f for p, f in facts.files.items() if p not in paths})
+
+
+def test_as_wanted_nothing_is_changed_nor_inhibited(world: World, inventory: Inventory) -> None:
+    report = run(inventory)
+    assert report.changes == []
+    assert report.lease == "RUNNING"
+    assert world.log == []
+
+
+def test_a_change_on_a_deployed_host_happens_under_an_inhibitor_and_is_proved(
+    world: World, inventory: Inventory
+) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    report = run(inventory)
+    assert report.changes == ["host: /etc/pilotlight/engines/a.yaml: missing"]
+    hold, change = world.log.index("lease: inhibit"), world.log.index("host: engines/a.yaml")
+    assert hold < change < world.log.index("proof: RUNNING") < world.log.index("lease: release")
+
+
+def test_on_a_first_deployment_the_agent_waits_for_gateway_and_inhibitor(world: World, inventory: Inventory) -> None:
+    world.facts = {"gateway": Facts(paths=frozenset()), "host": Facts(paths=frozenset({"/srv/b"}))}
+    world.state, world.client = None, False
+    report = run(inventory)
+    log = world.log
+    assert log.index("gateway: relay.json") < log.index("lease: create") < log.index("lease: inhibit")
+    starts = [n for n, line in enumerate(log) if line == f"host: {AGENT_UNIT}"]
+    assert log.index("lease: inhibit") < starts[-1] < log.index("proof: answers")
+    assert report.api_key.startswith("sk-pl-")
+
+
+def test_a_stopped_host_is_inhibited_and_woken_before_it_is_looked_at(world: World, inventory: Inventory) -> None:
+    world.host_up, world.state = False, "STOPPED"
+    run(inventory)
+    assert world.log[:3] == ["lease: create", "lease: inhibit", "lease: request-wake"]
+    assert world.log[-1] == "lease: release"
+
+
+def test_a_host_that_went_off_after_the_look_is_woken_before_it_is_changed(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.state = "STOPPING"
+    run(inventory)
+    assert (
+        world.log.index("lease: inhibit")
+        < world.log.index("lease: request-wake")
+        < world.log.index("host: engines/a.yaml")
+    )
+
+
+def test_a_host_that_cannot_be_started_is_left_alone(world: World, inventory: Inventory) -> None:
+    world.host_up, world.state = False, "FAILED"
+    with pytest.raises(DeployError, match=r"did not start: because\. Nothing was changed"):
+        run(inventory)
+    assert not [line for line in world.log if line.startswith("host:")]
+    assert world.log[-1] == "lease: release"
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "STARTING"])
+def test_a_start_that_fails_while_ssh_is_waited_for_is_no_matter_of_ssh(
+    world: World, inventory: Inventory, state: str
+) -> None:
+    world.host_up, world.comes_up, world.state = False, False, state
+    world.fails_after_looks = 3
+    with pytest.raises(DeployError, match=r"did not start: its lease is FAILED \(because\)"):
+        run(inventory)
+    assert not [line for line in world.log if line.startswith("host:")]
+
+
+@pytest.mark.parametrize(("until", "refused"), [(101.0, True), (99.0, False), (None, False)])
+def test_a_host_beyond_its_budget_is_not_waited_for(
+    world: World, inventory: Inventory, until: float | None, refused: bool
+) -> None:
+    world.host_up, world.state, world.spent_until = False, "STOPPED", until
+    if refused:
+        with pytest.raises(DeployError, match="did not start: the budget is spent"):
+            run(inventory)
+        assert "lease: wait" not in world.log
+    else:
+        run(inventory)
+
+
+def test_with_the_lease_at_hand_the_inhibitor_comes_before_any_change(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.facts["gateway"] = without(world.facts["gateway"], KEYS_MAP)
+    run(inventory)
+    assert world.log.index("lease: inhibit") < world.log.index("gateway: keys.map")
+
+
+def test_a_deployed_host_waits_for_the_gateway_where_the_lease_is_not_at_hand(
+    world: World, inventory: Inventory
+) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.facts["gateway"] = without(world.facts["gateway"], "/etc/pilotlight/relay.json")
+    run(inventory)
+    order = ["gateway: relay.json", "lease: inhibit", "host: engines/a.yaml"]
+    assert [line for line in world.log if line in order] == order
+
+
+def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
+    world.host_up = False
+    with pytest.raises(Unreachable):
+        run(inventory)
+    assert "lease: request-wake" not in world.log
+
+
+def test_dry_run_changes_nothing_and_wakes_nobody(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    assert len(run(inventory, dry_run=True).changes) == 1
+    assert world.log == []
+    world.host_up, world.state = False, "STOPPED"
+    run(inventory, dry_run=True)
+    assert world.log == []
+
+
+def test_a_failed_step_is_told_and_the_inhibitor_is_released(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.fail = "engines/a.yaml"
+    with pytest.raises(DeployError, match=r"(?s)host: could not write /etc/pilotlight/engines/a.yaml.*broken"):
+        run(inventory)
+    assert world.log[-1] == "lease: release"
+
+
+def test_a_failed_gateway_stops_the_host_before_its_agent(world: World, inventory: Inventory) -> None:
+    world.facts = {"gateway": Facts(), "host": Facts(paths=frozenset({"/srv/b"}))}
+    world.state, world.client, world.fail = None, False, "relay.json"
+    with pytest.raises(DeployError, match=r"gateway: could not write /etc/pilotlight/relay.json"):
+        run(inventory)
+    assert "lease: inhibit" not in world.log
+
+
+def test_a_key_file_that_does_not_work_gets_a_key(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    report = run(inventory, key_file=file)
+    assert file.read_text().startswith("sk-pl-")
+    assert report.api_key == ""
+    assert report.changes == ["gateway: API key key-2: new"]
+    assert "gateway: keys.map" in world.log
+
+
+def test_only_one_key_is_made_where_none_was(world: World, inventory: Inventory) -> None:
+    gateway = world.facts["gateway"]
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "CHAT webui"})
+    assert len([c for c in run(inventory).changes if "API key" in c]) == 1
+
+
+def test_the_real_machine_has_the_fakes_methods() -> None:
+    for name in ("connect", "close", "facts", "run"):
+        assert callable(getattr(Machine, name))
+
+
+def chatless(facts: Facts) -> Facts:
+    """The same machine before its first chat page: no secrets, and no key of the page's at the gateway."""
+    texts = dict(facts.texts) | {KEYS_MAP: "HASH key-1", webui.KEY_STAMP: ""}
+    return dataclasses.replace(without(facts, webui.SECRETS_FILE), texts=texts)
+
+
+def test_the_first_account_is_said_once(world: World, inventory: Inventory) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"gateway: {webui.SECRETS_FILE}: missing",
+        f"gateway: {webui.UNIT}: its secrets changed",
+    ]
+    assert report.admin_email == "admin@pilotlight.local"
+    assert len(report.admin_password) >= 12
+    assert report.api_key == ""  # that there is a key of the page's does not make one for people, nor takes one's place
+
+
+def test_the_first_accounts_password_goes_into_a_file(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory, password_file=tmp_path / "password")
+    assert (report.admin_password, report.admin_password_file) == ("", str(tmp_path / "password"))
+    assert (tmp_path / "password").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "password").read_text().strip()) >= 12
+
+
+def test_the_stacks_own_password_is_neither_made_nor_said(world: World, inventory: Inventory, tmp_path: Path) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    outputs = dict(inventory.outputs) | {Outputs.WEBUI_PASSWORD: "[secret]"}
+    given = dataclasses.replace(inventory, outputs=outputs, secret=lambda name: f"the value of {name}")
+    report = run(given, password_file=tmp_path / "password")
+    assert (report.admin_email, report.admin_password) == ("admin@pilotlight.local", "")
+    assert not (tmp_path / "password").exists()
+    assert any("the value of webuiPassword" in text for text in world.stdin)
+    assert "the value of" not in str(report.as_dict())
+
+
+def test_a_page_whose_key_was_taken_out_gets_another_and_keeps_its_account(world: World, inventory: Inventory) -> None:
+    gateway = world.facts["gateway"]
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "HASH key-1"})
+    report = run(inventory)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"gateway: {webui.SECRETS_FILE}: the gateway does not know its key",
+        f"gateway: {webui.UNIT}: its secrets changed",
+    ]
+    assert (report.admin_email, report.admin_password) == ("", "")
+
+
+def test_a_page_that_fails_leaves_the_password_told(
+    world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    world.fail = "journalctl -u"
+    with pytest.raises(DeployError, match=f"{webui.UNIT} did not become healthy"):
+        run(inventory)
+    assert "its password, shown this once: " in capsys.readouterr().err
+
+
+def test_a_dry_run_makes_no_secret(world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
+    world.facts["gateway"] = chatless(world.facts["gateway"])
+    report = run(inventory, dry_run=True)
+    assert "gateway: API key webui: the chat page's" in report.changes
+    assert (report.admin_password, world.log) == ("", [])
+    assert "password" not in capsys.readouterr().err
+
+
+def test_on_the_host_the_page_has_its_key_from_the_gateway(world: World, inventory: Inventory) -> None:
+    found = inventory.settings.model_copy(
+        update={"webui": inventory.settings.webui.model_copy(update={"host": "host"})}
+    )
+    moved = dataclasses.replace(inventory, settings=found)
+    host = facts_of([*deploy_module.wanted.host(moved), *deploy_module.wanted.chat(moved, "host")])
+    world.facts = {"gateway": chatless(facts_of(deploy_module.wanted.gateway(moved))), "host": chatless(host)}
+    report = run(moved)
+    assert report.changes == [
+        "gateway: API key webui: the chat page's",
+        f"host: {webui.SECRETS_FILE}: missing",
+        f"host: {webui.UNIT}: its secrets changed",
+    ]
+
+
+def test_a_page_that_the_stack_no_longer_wants_goes_and_its_data_stay(world: World, inventory: Inventory) -> None:
+    found = inventory.settings.model_copy(
+        update={"webui": inventory.settings.webui.model_copy(update={"host": "none"})}
+    )
+    facts = facts_of(deploy_module.wanted.gateway(dataclasses.replace(inventory, settings=found)))
+    world.facts["gateway"] = dataclasses.replace(facts, paths=facts.paths | {webui.UNIT_FILE})
+    report = run(dataclasses.replace(inventory, settings=found))
+    assert report.changes == [
+        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}",
+        "gateway: no API key webui: nothing uses it any longer",
+    ]

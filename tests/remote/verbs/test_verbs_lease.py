@@ -1,0 +1,328 @@
+"""status, explain, history, pin: over a client that answers as lease_cli does, without a machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from invoke.context import Context
+from rich.console import Console
+
+from core import settings
+from core.errors import DeployError, SettingsError
+from core.lease import Lease, State
+from remote import stack_files, tasks
+from remote.verbs import (
+    explain as verbs_explain,
+)
+from remote.verbs import (
+    history as verbs_history,
+)
+from remote.verbs import (
+    lease as verbs_lease,
+)
+from remote.verbs import (
+    pin as verbs_pin,
+)
+from remote.verbs import (
+    status as verbs_status,
+)
+from remote.verbs.lease import Front, settings_of
+from tests.core.test_policy_forecast import NOON
+
+STACK = settings.load(
+    {
+        "pilotlight:cloud": "embedded",
+        "pilotlight:engines": {"a": {"model": "/srv/a"}},
+        "pilotlight:host": {"instanceTypes": ["g6.xlarge"]},
+        "pilotlight:budget": {"monthlyUsd": 100},
+        "pilotlight:idle": {"profile": "online", "timeZone": "Europe/Berlin"},
+    },
+    "s",
+)
+RUNNING = Lease(
+    "s/host",
+    State.RUNNING,
+    7,
+    NOON - 600,
+    "one real completion succeeded",
+    "agent",
+    instance_id="i-1",
+    boot_id="b",
+    ready_at=NOON - 600,
+    demand_at=NOON - 600,
+    agent_at=NOON - 5,
+)
+MACHINE = {"state": "running", "state_reason": "", "tags": {}, "instance_type": "g6.xlarge"}
+
+
+def event(at: float, before: str, after: str, **facts: Any) -> dict[str, Any]:
+    return {"epoch": 1, "at": at, "before": before, "after": after, "by": "agent", "reason": "why", "facts": facts}
+
+
+EVENTS = [
+    event(NOON - 90000, "", "NEW"),
+    event(NOON - 89000, "NEW", "RUNNING", boot_s=1.0),
+    event(NOON - 88000, "RUNNING", "DRAINING"),
+    event(NOON - 87990, "DRAINING", "STOPPING"),
+    event(NOON - 87980, "STOPPING", "STOPPED"),
+    event(NOON - 642, "STOPPED", "STARTING"),
+    event(NOON - 600, "STARTING", "RUNNING", boot_s=3.1, engine_a_s=20.5),
+]
+
+
+class Client:
+    """Answers as `python -m runtime.lease_client` prints it, JSON and all; keeps what it was asked."""
+
+    events_told = EVENTS
+
+    def __init__(self, lease: Lease | None = RUNNING) -> None:
+        self.lease, self.asked, self.answer = lease, list[tuple[str, ...]](), dict[str, Any]()
+
+    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        self.asked.append((verb, *words))
+        if verb != "show":
+            return {"changed": True, "state": "RUNNING", "pin_until": NOON + 60, **self.answer}
+        lease = {"state": None} if self.lease is None else dataclasses.asdict(self.lease)
+        told = {**lease, "now": NOON, "machine": MACHINE, "settings": None, "events": self.events_told}
+        return dict(json.loads(json.dumps(told)))
+
+    def events(self, since_s: float | None = None) -> list[dict[str, Any]]:
+        self.asked.append(("events", str(since_s)))
+        return EVENTS
+
+
+def front(client: Client) -> Front:
+    inventory = SimpleNamespace(stack="s", settings=STACK, api_url="http://a/v1")
+    return Front(inventory, client)  # type: ignore[arg-type]
+
+
+def printed(table: Any) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200).print(table)
+    return out.getvalue()
+
+
+# ---------------------------------------------------------------- status
+def test_status_of_a_host_that_is_on() -> None:
+    found = verbs_status.status(front(Client()))
+    assert (found["stack"], found["state"], found["api_url"]) == ("s", "RUNNING", "http://a/v1")
+    assert found["why"] == "last demand 10m ago; stops in 20m"
+    assert (found["for_s"], found["idle_s"], found["stops_in_s"], found["pin"]) == (600, 600, 1200, None)
+    assert found["last_wake"] == {"at": NOON - 600, "took_s": 42, "parts": {"boot_s": 3.1, "engine_a_s": 20.5}}
+    json.dumps(found)
+
+
+def test_what_today_and_the_month_have_cost() -> None:
+    found = verbs_status.status(front(Client()))
+    hour = verbs_status.money.host_hour(verbs_status.shape(STACK))
+    assert found["spent_month_usd"] == pytest.approx((642 + 2020) / 3600 * hour)  # NEW counts, until STOPPED
+    assert found["cost_today_usd"] > 642 / 3600 * hour  # and what goes on while it is off
+
+
+def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 hours on the ladder's g6e.xlarge, until a minute ago; the type is set back since."""
+    began = NOON - 100 * 3600 - 60
+    run = [event(began, "STOPPED", "STARTING"), event(began + 9, "STARTING", "RUNNING", rung="g6e.xlarge")]
+    monkeypatch.setattr(Client, "events_told", [*run, event(NOON - 60, "STOPPING", "STOPPED")])
+    off = dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")
+    monkeypatch.setitem(MACHINE, "state", "stopped")
+    found = verbs_status.status(front(Client(off)))
+    assert round(found["spent_month_usd"], 2) == 186.10
+    assert found["decision"]["action"] == "mark"  # of the 100 in the stack file
+    standing = verbs_status.money.standing_hour(verbs_status.shape(STACK)) * 12
+    assert found["cost_today_usd"] - standing == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
+
+
+def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MACHINE, "instance_type", "x9.mega")
+    found = verbs_status.status(front(Client()))
+    assert (found["cost_today_usd"], found["spent_month_usd"]) == (None, None)
+    assert "x9.mega" in found["cost_problem"]
+    assert "the budget is not enforced" in found["why"]
+
+
+@pytest.mark.parametrize("lease", [RUNNING, dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")])
+def test_a_malformed_tag_is_said_and_leaves_only_max_lease(monkeypatch: pytest.MonkeyPatch, lease: Lease) -> None:
+    machine = "running" if lease is RUNNING else "stopped"
+    monkeypatch.setitem(MACHINE, "tags", {"pilotlight:auto-stop": "30 minuts"})
+    monkeypatch.setitem(MACHINE, "state", machine)
+    found = verbs_status.status(front(Client(dataclasses.replace(lease, demand_at=NOON - 7200))))
+    assert 'tag pilotlight:auto-stop: "30 minuts" is not a duration' in found["why"]
+    assert "not stopped for being idle until that is corrected" in found["why"]
+    assert found["decision"]["action"] == "keep"
+    assert (found["stops_in_s"] is None) is (lease is not RUNNING), "maxLease still ends it"
+    assert '"30 minuts"' in printed(verbs_status.table([found]))
+
+
+def test_a_pin_and_requests_are_seen() -> None:
+    lease = dataclasses.replace(RUNNING, busy=2, pin_until=NOON + 7200, pin_who="ann", pin_why="demo")
+    found = verbs_status.status(front(Client(lease)))
+    assert found["pin"] == {"who": "ann", "why": "demo", "until": NOON + 7200}
+    assert (found["idle_s"], found["stops_in_s"]) == (None, 7200)
+    assert "RUNNING (pinned)" in printed(verbs_status.table([found]))
+    shown = printed(verbs_status.table([found | {"dead": "a, b"}]))
+    assert "RUNNING (pinned; engine a, b does not answer)" in " ".join(shown.split())
+
+
+def test_status_before_the_first_deployment() -> None:
+    found = verbs_status.status(front(Client(None)))
+    assert (found["state"], found["why"]) == (None, "no lease yet; run `fab deploy`")
+    assert "not deployed" in printed(verbs_status.table([found]))
+
+
+def test_the_table() -> None:
+    shown = printed(verbs_status.table([verbs_status.status(front(Client())), {"stack": "t", "error": "not made yet"}]))
+    assert "last demand 10m ago; stops in 20m" in shown
+    assert "42s: boot 3.1s, engine a 20.5s" in shown
+    assert "not made yet" in shown
+
+
+def test_all_stacks_say_why_one_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(name: str, identity: str) -> Front:
+        if name == "b":
+            raise DeployError("no machines.\nMake them.")
+        return front(Client())
+
+    monkeypatch.setattr(verbs_status, "front", connect)
+    monkeypatch.setattr(verbs_status.stack_files, "names", lambda: ["a", "b"])
+    (one, at), other = verbs_status.fronts([])
+    assert (one, isinstance(at, Front), other) == ("a", True, ("b", "no machines."))
+    with pytest.raises(DeployError):
+        verbs_status.fronts(["b"])
+
+
+def test_one_that_stops_answering_does_not_hide_the_others() -> None:
+    class Broken(Client):
+        def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
+            raise DeployError("gateway: no answer.\nTry again.")
+
+    one, other = verbs_status.statuses([("a", front(Client())), ("b", front(Broken()))])
+    assert (one["state"], other) == ("RUNNING", {"stack": "b", "error": "gateway: no answer."})
+    with pytest.raises(DeployError):
+        verbs_status.statuses([("b", front(Broken()))])
+
+
+def test_fab_status_prints_one_object_for_one_stack_and_a_list_for_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verbs_status, "front", lambda name, identity: front(Client()))
+    tasks.status(Context(), stack="s", json=True)
+    assert json.loads(capsys.readouterr().out)["state"] == "RUNNING"
+    tasks.status(Context(), stack="s,t", json=True)
+    assert len(json.loads(capsys.readouterr().out)["stacks"]) == 2
+
+
+# ---------------------------------------------------------------- explain
+def test_explain_from_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs_explain, "front", lambda stack, identity: front(Client()))
+    found = verbs_explain.explain("s", for_s=7200)
+    assert (found.source, found.now, found.until) == ("the lease", NOON, NOON + 7200)
+    lines = verbs_explain.lines(found)
+    assert lines[1] == "now: last demand 10m ago; stops in 20m"
+    assert [" ".join(line.split()) for line in lines[3:]] == [
+        "Fri 20 Nov 12:00 – 12:20 on last demand 10m ago; stops in 20m",
+        "Fri 20 Nov 12:20 – 12:21 stopping no demand for 30m, the limit is 30m",
+        "Fri 20 Nov 12:21 – 14:00 off off: no demand for 30m, the limit is 30m",
+    ]
+
+
+def test_explain_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    monkeypatch.setattr(verbs_explain, "front", lambda stack, identity: front(client))
+    verbs_explain.explain("s", for_s=60)
+    assert {asked[0] for asked in client.asked} == {"show"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A checkout with one stack file, and no embedded cloud."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("PILOTLIGHT_CLOUD", raising=False)
+    monkeypatch.setattr(stack_files, "CHECKOUT", tmp_path)
+    (tmp_path / "stacks").mkdir()
+
+    def put(text: str) -> None:
+        (tmp_path / "stacks/Pulumi.q.yaml").write_text(text)
+
+    return put
+
+
+INCOMPLETE = """config:
+  pilotlight:engines: {a: {model: x/y}}
+  pilotlight:idle: {profile: office-hours, timeZone: Europe/Berlin}
+"""
+
+
+def test_explain_from_the_file_alone_though_key_and_callers_are_missing(checkout: Callable[[str], None]) -> None:
+    checkout(INCOMPLETE)
+    with pytest.raises(SettingsError, match="sshPublicKey"):
+        stack_files.find("q")
+    found = verbs_explain.from_file("q", for_s=4 * 86400, now=NOON, reason="r")
+    days = [verbs_explain.line(span, found.zone) for span in found.spans if span.phase == "on"]
+    assert " ".join(days[2].split()) == "Mon 23 Nov 09:00 – 18:00 on the schedule says on for another 9h"
+    assert found.as_dict()["spans"][6]["from"] == "2026-11-23T09:00:00+01:00"
+
+
+def test_explain_falls_back_and_says_why(checkout: Callable[[str], None]) -> None:
+    checkout(INCOMPLETE)
+    assert "3 settings need your attention" in verbs_explain.explain("q", for_s=60).source
+    assert "asked to look at no machine" in verbs_explain.explain("q", for_s=60, offline=True).source
+
+
+def test_explain_does_not_hide_a_wrong_setting_or_an_unknown_stack(checkout: Callable[[str], None]) -> None:
+    checkout(INCOMPLETE.replace("office-hours", "office"))
+    with pytest.raises(SettingsError, match="office"):
+        verbs_explain.explain("q", for_s=60)
+    with pytest.raises(DeployError, match="There is no stack `w`; there are: q"):
+        verbs_explain.explain("w", for_s=60)
+
+
+# ---------------------------------------------------------------- history, pin
+def test_history() -> None:
+    client = Client()
+    events = verbs_history.history(front(client), since_s=3600)
+    assert client.asked == [("events", "3600")]
+    shown = printed(verbs_history.table(events, "Europe/Berlin"))
+    assert "Fri 20 Nov 11:50:00" in shown
+    assert "boot_s 3.1, engine_a_s 20.5" in shown
+
+
+def test_pin_until_a_time_of_the_stacks_clock_or_for_a_while() -> None:
+    client = Client()
+    verbs_pin.pin(front(client), until="18:00", why="demo")
+    verbs_pin.pin(front(client), lasts="2h")
+    (_, *one), (_, *two) = [asked for asked in client.asked if asked[0] == "pin"]
+    assert one == ["--who", verbs_pin.who(), "--why", "demo", "--until", str(NOON + 6 * 3600), "--start"]
+    assert two[4:] == ["--for", "7200.0", "--start"]
+
+
+@pytest.mark.parametrize("words", [{}, {"until": "18:00", "lasts": "2h"}, {"until": "six"}, {"lasts": "2 hours"}])
+def test_a_pin_that_cannot_be_read_is_refused(words: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
+        verbs_pin.pin(front(Client()), **words)
+
+
+def test_fab_pin_says_until_when(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    client = Client()
+    monkeypatch.setattr(verbs_lease, "front", lambda stack, identity: front(client))
+    tasks.pin(Context(), stack="s", for_="1m")
+    assert capsys.readouterr().out == "Pinned until Fri 20 Nov 12:01 (Europe/Berlin); the host is RUNNING.\n"
+    tasks.unpin(Context(), stack="s")
+    assert capsys.readouterr().out == "The pin is over; the host is RUNNING.\n"
+    client.answer = {"changed": False, "note": "the pin would be over already"}
+    with pytest.raises(SystemExit):
+        tasks.pin(Context(), stack="s", for_="1m")
+    assert "Not pinned: the pin would be over already." in capsys.readouterr().err
+
+
+def test_settings_of_the_table_win_over_the_file() -> None:
+    told = dataclasses.asdict(dataclasses.replace(settings_of(STACK), stop_after_s=60.0))
+    raw = json.loads(json.dumps({"state": None, "now": NOON, "machine": MACHINE, "settings": told}))
+    assert verbs_lease.read(raw, STACK).settings.stop_after_s == 60.0

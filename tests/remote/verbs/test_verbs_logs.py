@@ -1,0 +1,160 @@
+"""`fab logs`: of a host that is on its journals, of one that is off what it said last."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from invoke.context import Context
+
+from core.errors import DeployError
+from remote import tasks
+from remote.machines import inventory, journal
+from remote.machines.transport import Result, Unreachable
+from remote.verbs import logs as verbs_logs
+from tests.core.test_policy_forecast import NOON
+
+AGENT, ENGINE = "pilotlight-agent.service", "pilotlight-engine@a.service"
+
+
+def words(**changes: Any) -> dict[str, Any]:
+    journals = {ENGINE: {"lines": ["e1", "e2"], "cut": 0}, AGENT: {"lines": ["a1"], "cut": 4}}
+    told = {"epoch": 9, "at": NOON, "reason": "no demand for 30m", "by": "agent", "boot_id": "b", "late": False}
+    return {**told, "journals": journals, **changes}
+
+
+class Site:
+    """A gateway and a host, without SSH: what they say, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.machine_state, self.words, self.asked = "stopped", words(), list[str]()
+        self.silent: set[str] = set()
+        self.has_gateway = True
+
+    def machine(self, where: str, gateway: Any = None) -> Any:
+        def connect() -> None:
+            if where in self.silent:
+                raise Unreachable(f"The {where} does not answer.")
+
+        def must(script: str, **_: Any) -> str:
+            self.asked.append(f"{where}: {script}")
+            return f"{where} 1\n{where} 2\n"
+
+        def run(script: str, **_: Any) -> Result:
+            verb = script.split("relay.json ")[1].split()
+            self.asked.append(f"{where}: {' '.join(verb)}")
+            if verb[0] == "show":
+                return Result(0, json.dumps({"state": "STOPPED", "machine": {"state": self.machine_state}}), "")
+            return Result(0, json.dumps({"kept": 1, "words": self.words}), "")
+
+        return SimpleNamespace(role=where, connect=connect, must=must, run=run)
+
+
+class Machine(SimpleNamespace):
+    __hash__ = object.__hash__
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    site = Site()
+    monkeypatch.setattr(journal, "Machine", lambda where, gateway=None: Machine(**vars(site.machine(where, gateway))))
+    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"))
+
+    def load(stack: str, identity: str) -> Any:
+        gateway = "gateway" if site.has_gateway else None
+        return SimpleNamespace(stack=stack, gateway=gateway, host="host", settings=settings)
+
+    monkeypatch.setattr(inventory, "load", load)
+    return site
+
+
+def logs(**options: Any) -> dict[str, Any]:
+    return verbs_logs.logs(inventory.load("s", identity=""), **({"lines": 50} | options))
+
+
+def test_a_host_that_is_on_shows_its_journals(site: Site) -> None:
+    site.machine_state = "running"
+    found = logs()
+    assert (found["gateway"], found["host"]) == (["gateway 1", "gateway 2"], ["host 1", "host 2"])
+    assert (found["shutdown_report"], found["problems"]) == (None, [])
+
+
+def test_a_host_that_is_off_is_not_waited_for(site: Site) -> None:
+    found = logs()
+    assert (found["gateway"], found["host"]) == (["gateway 1", "gateway 2"], None)
+    assert found["shutdown_report"] == words()
+    assert not [asked for asked in site.asked if asked.startswith("host")]
+
+
+def test_a_host_that_does_not_answer_though_it_is_on(site: Site) -> None:
+    site.machine_state, site.silent = "running", {"host"}
+    found = logs()
+    assert (found["host"], found["shutdown_report"]["epoch"]) == (None, 9)
+    assert found["problems"] == ["The host does not answer."]
+
+
+def test_a_gateway_that_does_not_answer_is_said_once(site: Site) -> None:
+    site.silent = {"gateway", "host"}
+    found = logs()
+    assert found["problems"] == ["The gateway does not answer.", "The host does not answer."]
+    assert found["shutdown_report"] is None
+
+
+def test_without_a_gateway_the_host_is_asked_itself(site: Site) -> None:
+    site.has_gateway = False
+    assert logs()["host"] == ["host 1", "host 2"]
+    assert logs(last=True, back=2)["shutdown_report"]["epoch"] == 9
+    assert site.asked[-1] == "host: shutdown-report --back 2"
+
+
+def test_only_as_many_lines_as_were_asked_for(site: Site) -> None:
+    told = logs(lines=1)["shutdown_report"]["journals"]
+    assert told == {ENGINE: {"lines": ["e2"], "cut": 1}, AGENT: {"lines": ["a1"], "cut": 4}}
+
+
+def run(capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+    tasks.logs(Context(), stack="s", **options)
+    return capsys.readouterr().out
+
+
+def test_what_a_person_reads(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys).splitlines() == [
+        "--- gateway",
+        "gateway 1",
+        "gateway 2",
+        "--- the host's shutdown report: no demand for 30m",
+        "    Fri 20 Nov 12:00 (Europe/Berlin), by agent",
+        f"--- host, {ENGINE}",
+        "e1",
+        "e2",
+        f"--- host, {AGENT} (4 older lines left out)",
+        "a1",
+    ]
+    site.words = words(late=True)
+    assert "Fri 20 Nov 12:00 (Europe/Berlin), told by the boot after it" in run(capsys)
+
+
+def test_no_words_are_said_plainly(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.words = None  # type: ignore[assignment]
+    assert "--- of the host: no shutdown report are kept" in run(capsys)
+
+
+def test_back_asks_for_earlier_ones_though_the_host_is_on(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.machine_state = "running"
+    assert "shutdown report" in run(capsys, back=2)
+    assert site.asked[-1] == "gateway: shutdown-report --back 2"
+
+
+def test_json_is_the_record(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(run(capsys, json=True)) == logs()
+
+
+def test_a_gateway_without_our_code_yet_does_not_hide_the_host(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_client(front: Any) -> Any:
+        raise DeployError("no lease_cli")
+
+    monkeypatch.setattr(verbs_logs, "LeaseClient", no_client)
+    found = logs()
+    assert (found["host"], found["problems"]) == (["host 1", "host 2"], ["no lease_cli"])
