@@ -1,4 +1,4 @@
-"""docs/design.md has the transitions and the rules that the code has, in its order, and the sections that it is cited by."""
+"""docs/design.md has the transitions and the rules that the code has, in its order, and the sections that are cited."""
 
 from __future__ import annotations
 
