@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +16,9 @@ from invoke.parser import Parser
 from core import power_errors
 from fabfile import namespace
 from tests.alert_codes import alert_codes
+from tests.operate_pages import MARKS, OTHERS, PAGES, commands, lines
 from tests.references import ROOT, tree
 
-FOLDER: Final = ROOT / "docs/operate"
-PAGES: Final = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.md"))}
-OTHERS: Final = {
-    path: (ROOT / path).read_text() for path in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
-}
-MARKS: Final = ("# AWS only", "# by hand")
 TROUBLE: Final = PAGES["troubleshooting.md"]
 
 
@@ -71,20 +66,6 @@ def test_every_alert_has_a_row_and_no_row_is_left_over() -> None:
 def test_every_failure_of_a_start_has_a_row() -> None:
     kinds = {kind.value for kind in power_errors.Kind} - power_errors.PASSING - {power_errors.Kind.OTHER.value}
     assert kinds | {"start-timeout", "start-refused", "gone"} == rows("Failures of a start")
-
-
-def lines(pages: Mapping[str, str] = PAGES) -> list[tuple[str, str]]:
-    """Every line of the pages' shell blocks."""
-    blocks = ((name, b) for name, text in pages.items() for b in re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
-    return [(name, line.strip()) for name, block in blocks for line in block.splitlines() if line.strip()]
-
-
-def commands(tool: str) -> list[tuple[str, str]]:
-    """`tool …` in shell blocks and in backticks of all pages for users; options in brackets are a list, no command."""
-    pages = {**PAGES, **OTHERS}
-    quoted = [(name, text) for name, page in pages.items() for text in re.findall(r"`([^`\n]+)`", page)]
-    found = {(name, text) for name, text in (*quoted, *lines(pages)) if text.startswith(f"{tool} ")}
-    return sorted((name, text) for name, text in found if "[" not in text)
 
 
 @pytest.mark.parametrize(("page", "line"), commands("fab"))

@@ -1,0 +1,40 @@
+"""What the operator's pages tell people to run works on the demo's stack, as it stands there.
+
+Left out: a line with a placeholder, one for a key that only exists while keys are rotated, those of other stacks, the
+end of the cloud (`test_4_cloud.py`), and the removal of a key (`tests/test_operate_pages.py`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.e2e.world import Stack
+from tests.operate_pages import MARKS, lines
+
+LEFT_OUT: Final = ("…", "--identity", "-eu", "cloud.down", "key-2")
+RUN: Final = sorted(
+    {
+        line
+        for _, line in lines()
+        if line.startswith("fab ")
+        and " -s " in line
+        and not line.endswith(MARKS)
+        and not any(part in line for part in LEFT_OUT)
+    }
+)
+
+
+@pytest.mark.parametrize("line", RUN)
+def test_it_runs(demo: Stack, line: str, tmp_path: Path) -> None:
+    if "--dry-run" in line or ("ssh" in line and "--gateway" not in line):
+        demo.wake()  # a host that is off is not read
+    words = shlex.split(line.replace("qwen7b", demo.name).replace("~/.pilotlight-key", str(tmp_path / "key")))
+    assert demo.fab(*words[1:]).returncode == 0
+
+
+def test_they_are_many() -> None:
+    assert len(RUN) >= 12
