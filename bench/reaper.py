@@ -37,8 +37,8 @@ from core.money import reaper_month
 from core.policy import Action
 from runtime import aws
 from runtime.backends.leases import dynamodb
+from runtime.backends.notifications.sns import SnsNotifications
 from runtime.backends.power.fleet import Ec2Fleet
-from runtime.reaper.alerts import SnsAlerts
 from runtime.reaper.sweep import Sweep
 
 VCPU_MIB: Final = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -51,9 +51,9 @@ COLD: Final = """
 import sys, time
 began = time.perf_counter()
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
-from runtime import reaper
+from runtime.reaper import lambda_handler
 imported = time.perf_counter()
-reaper._warm_sweep()
+lambda_handler._warm()
 from runtime.aws import client
 from runtime.backends.leases import dynamodb
 dynamodb._client("us-east-1"); client("ec2", "us-east-1")
@@ -90,7 +90,7 @@ def measure(hosts: int, history: int = 0) -> Pass:
     fleet.join(aws.client("ec2", REGION), "ec2")
     table = fleet.join(dynamodb._client(REGION), "dynamodb")
     store = dynamodb.DynamoLeaseStore(TABLE, REGION, client=table)
-    sweep = Sweep(store, Ec2Fleet(REGION, CONTROL), SnsAlerts(REGION), control=CONTROL)
+    sweep = Sweep(store, Ec2Fleet(REGION, CONTROL), SnsNotifications(REGION), control=CONTROL)
     _one(sweep, fleet)
     gc.freeze()  # as the handler does after its first pass
     first = fleet.calls.total()

@@ -23,6 +23,7 @@ from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
 from core.contract.paths import RELAY_CONFIG
 from core.errors import ContractError, LeaseError, PilotlightError
 from core.lease import Lease, Outcome, Refused, State
+from runtime import backends
 from runtime.backends.leases import LeaseStore, Reading, StoreUnavailable, create
 from runtime.backends.power import Power, PowerRefused, PowerUnanswered
 
@@ -290,7 +291,7 @@ def read_config(path: str) -> HostConfig | RelayConfig:
         text = Path(path).read_text()
     except OSError as error:
         raise ContractError(f"Cannot read {path}: {error.strerror}. Run `fab deploy`.") from error
-    return RelayConfig.from_json(text) if '"reaper_function"' in text else HostConfig.from_json(text)
+    return RelayConfig.from_json(text) if '"queue_max"' in text else HostConfig.from_json(text)
 
 
 def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
@@ -308,10 +309,8 @@ def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
 
 
 def _real(config: HostConfig | RelayConfig) -> Cli:
-    from runtime.backends.leases.dynamodb import DynamoLeaseStore
-    from runtime.backends.power.ec2 import Ec2Power
-
-    return Cli(config, DynamoLeaseStore(config.table, config.region), Ec2Power(config.region))
+    backend = backends.open(config.place)
+    return Cli(config, backend.leases, backend.power)
 
 
 def _print(answer: Mapping[str, Any]) -> None:

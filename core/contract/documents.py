@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 from core.errors import ContractError
 
@@ -23,7 +23,7 @@ REAPER_ENV_TABLE: Final = "TABLE"
 REAPER_ENV_DEPLOYMENT: Final = "DEPLOYMENT_ID"  # of the control's stack: what TAG_CONTROL says on its machines
 REAPER_ENV_TOPIC: Final = "ALERTS_TOPIC"  # the control's own, for what is no readable unit's
 REAPER_ENV_PLAIN: Final = "PLAIN_INSTANCES"  # there, and "on", where plain instances are looked after
-REAPER_HANDLER: Final = "runtime.reaper.handler"
+REAPER_HANDLER: Final = "runtime.reaper.lambda_handler.handler"
 # ---------------------------------------------------------------- the notifier (Lambda): queues → webhooks
 # Its parameter is a JSON text: {"key": hex, "webhooks": {"<queue's ARN>": {"url": "https://…", "format": "json"}}}
 NOTIFIER_ENV_WEBHOOKS: Final = "WEBHOOKS_PARAMETER"  # name of the SSM parameter (SecureString)
@@ -77,12 +77,7 @@ def _fits(annotation: str, value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Document:
-    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named.
-
-    Keys in `RETIRED` were written by older checkouts and are passed over.
-    """
-
-    RETIRED: ClassVar[frozenset[str]] = frozenset()
+    """A JSON document with a `schema_version`. Unknown keys are refused, missing ones named."""
 
     schema_version: int
 
@@ -111,7 +106,6 @@ class Document:
                 "Run `pulumi up` and `fab deploy` from the same checkout."
             )
         fields = {f.name: f for f in dataclasses.fields(cls)}
-        raw = {name: value for name, value in raw.items() if name not in cls.RETIRED}
         unknown = sorted(set(raw) - set(fields))
         needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
         missing = sorted(needed - set(raw))
@@ -126,6 +120,8 @@ class Document:
     def _part(cls, name: str, value: Any) -> Any:
         if name == "engines":
             return tuple(EngineAddress(**e) for e in value)
+        if name == "place":
+            return Place(**value)
         if name == "services":
             return tuple(ServiceRoute(**s) for s in value)
         return tuple(value) if isinstance(value, list) else value
@@ -167,13 +163,23 @@ class ServiceRoute:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where leases and machines are, for `runtime.backends.open`. What a kind does not need is ""."""
+
+    kind: str  # of host: ec2
+    region: str = ""
+    table: str = ""
+    control: str = ""  # what the machines' tag `core.contract.tags.TAG_CONTROL` says: the reaper's alone
+    reaper: str = ""  # the reaper's function: the relay's alone
+
+
+@dataclass(frozen=True)
 class HostConfig(Document):
     """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
 
     stack: str
     unit: str
-    region: str
-    table: str
+    place: Place
     instance_id: str
     engines: tuple[EngineAddress, ...]
     max_silence_s: float
@@ -185,16 +191,23 @@ class RelayConfig(Document):
 
     stack: str
     unit: str
-    region: str
-    table: str
+    place: Place
     instance_id: str  # the host's
-    reaper_function: str
     engines: tuple[EngineAddress, ...]
     services: tuple[ServiceRoute, ...]
     queue_timeout_s: float
     queue_max: int
     start_timeout_s: float
     wakes: bool = True
+
+
+@dataclass(frozen=True)
+class ReaperConfig(Document):
+    """reaper.json, where a timer runs the reaper instead of a Lambda, whose environment says the same."""
+
+    place: Place
+    topic: str = ""  # hears of what is no readable unit's
+    plain_instances: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,8 +218,6 @@ class UnitSettings(Document):
     both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. Without `needs_gpu` (engines on the CPU only)
     the ladder does not look at GPU memory.
     """
-
-    RETIRED: ClassVar[frozenset[str]] = frozenset({"deployment_id", "queue_timeout_s"})
 
     stack: str
     unit: str

@@ -11,6 +11,7 @@ from core import versions
 ETC: Final = "/etc/pilotlight"
 AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
 RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
+REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, where a timer of the machine runs the reaper
 KEYS_MAP: Final = f"{ETC}/keys.map"  # "<SHA-256, upper-case hex> <name>" a line
 APP_DIR: Final = "/opt/pilotlight/app"  # core/ and runtime/, by rsync; PYTHONPATH of agent and relay
 AGENT_VENV: Final = "/opt/pilotlight/agent"

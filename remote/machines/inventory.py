@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import settings
-from core.contract.documents import SCHEMA_VERSION, EngineAddress, HostConfig, Outputs, RelayConfig, ServiceRoute
+from core.contract.documents import SCHEMA_VERSION, EngineAddress, HostConfig, Outputs, Place, RelayConfig, ServiceRoute
 from core.errors import DeployError
 from core.settings import StackSettings
 from remote import stack_files
@@ -97,8 +97,7 @@ class Inventory:
         """relay.json."""
         address = self.outputs[Outputs.HOST_PRIVATE_IP] if self.gateway else LOOPBACK
         return RelayConfig(
-            **self._common(),
-            reaper_function=self.outputs[Outputs.REAPER],
+            **self._common(reaper=self.outputs[Outputs.REAPER]),
             engines=self.engines(address),
             services=self.services(),
             queue_timeout_s=self.settings.queue_timeout,
@@ -107,13 +106,12 @@ class Inventory:
             wakes=self.gateway is not None,
         )
 
-    def _common(self) -> dict[str, Any]:
+    def _common(self, reaper: str = "") -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "stack": self.stack,
             "unit": self.unit,
-            "region": self.outputs[Outputs.REGION],
-            "table": self.outputs[Outputs.TABLE],
+            "place": Place("ec2", self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper),
             "instance_id": self.outputs[Outputs.HOST_INSTANCE_ID],
         }
 

@@ -8,7 +8,7 @@ import time
 
 from core.contract.documents import HostConfig
 from core.errors import PilotlightError
-from runtime import aws
+from runtime import backends
 from runtime.agent.admission import Admission
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Engine
@@ -18,8 +18,7 @@ from runtime.agent.program import begin
 from runtime.agent.sessions import Sessions
 from runtime.agent.shutdown_report import Shipper
 from runtime.agent.table_seen import Heard
-from runtime.backends.leases.dynamodb import DynamoLeaseStore
-from runtime.backends.power.metadata import instance_type
+from runtime.backends import Backend
 
 
 def main() -> int:
@@ -27,31 +26,32 @@ def main() -> int:
     are one and exit code 1, so that systemd starts a fresh process.
     """
     try:
-        agent = _agent(begin("runtime.agent", "The host's agent."))
+        config = begin("runtime.agent", "The host's agent.")
+        backend = backends.open(config.place)
+        agent = _agent(config, backend)
     except PilotlightError as error:
         logging.getLogger("pilotlight.agent").error("%s", error)
         return 2
-    while not (why := aws.given_up()):
+    while not (why := backend.given_up()):
         time.sleep(agent.tick())
     logging.getLogger("pilotlight.agent").error("%s", why)
     return 1
 
 
-def _agent(config: HostConfig) -> Agent:
+def _agent(config: HostConfig, backend: Backend) -> Agent:
     engines = [Engine(e) for e in config.engines]
     admission = Admission([e.port for e in engines])
-    store = DynamoLeaseStore(config.table, config.region)
     machine = Machine()
     return Agent(
         config,
-        store,
+        backend.leases,
         machine,
         engines,
         admission=admission,
         connections=connections_to,
         heard=Heard().write,
-        shutdown_report=Shipper(config, store, machine),
-        instance_type=instance_type,
+        shutdown_report=Shipper(config, backend.leases, machine),
+        instance_type=backend.instance_type,
         sessions=Sessions(),
     )
 

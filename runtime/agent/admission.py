@@ -10,12 +10,13 @@ relies on it asks `is_closed` again.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 TABLE: Final = "inet pilotlight_admission"
 DEAD_MAN_TABLE: Final = "inet pilotlight_dead_man"  # the switch's own: neither opens what the other closed
 COMMAND_S: Final = 10.0
+RETRY_S: Final = 2.0  # before RUNNING the kernel is asked this rarely whether admission is still closed
 _REFUSE: Final = "reject with tcp reset"
 _CHAINS: Final = 2  # input and output, one rule each
 
@@ -61,6 +62,63 @@ class Admission:
         if f"table {self._table}\n" not in _nft("list tables\n"):
             return False
         return _nft(f"list table {self._table}\n").count(_REFUSE) == _CHAINS
+
+
+class AdmissionState:
+    """What a program has done with its admission, so that the kernel is asked only where that says nothing.
+
+    `say` takes what goes wrong where the caller goes on all the same; `clock` is monotonic, s.
+    """
+
+    def __init__(self, admission: AdmissionLike, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._admission, self._say, self._clock = admission, say, clock
+        self._open: bool | None = None  # None: not known yet; a program before this one may have left it closed
+        self._again = clock()
+
+    @property
+    def known(self) -> bool:
+        """This program has opened or closed it."""
+        return self._open is not None
+
+    def open(self) -> None:
+        """Open it, once. AdmissionError."""
+        if self._open is not True:
+            self._admission.open()
+            self._open = True
+
+    def close(self) -> None:
+        """Close it, once. AdmissionError."""
+        if self._open is not False:
+            self._admission.close()
+            self._open = False
+
+    def found_closed(self) -> bool:
+        """A program before this one left it closed: then it counts as closed by this one. AdmissionError."""
+        if self.known or not self._admission.is_closed():
+            return False
+        self._open = False
+        return True
+
+    def is_closed(self) -> bool:
+        """What the kernel says. AdmissionError."""
+        return self._admission.is_closed()
+
+    def until_ready(self) -> None:
+        """Closed before RUNNING, and again where somebody flushed the firewall. One that does not close is said and
+        tried again, and the host starts all the same: one that never starts serves nobody.
+        """
+        if self._clock() >= self._again:
+            self._again = self._clock() + RETRY_S
+            self.keep_closed("before this boot is ready")
+
+    def keep_closed(self, when: str) -> None:
+        """Closed by what the kernel says, not by what was done; what goes wrong is said."""
+        try:
+            if not self._admission.is_closed():
+                self._admission.close()
+            self._open = False
+        except AdmissionError as error:
+            self._say(f"does not close {when}: {error}")
 
 
 def _nft(script: str) -> str:

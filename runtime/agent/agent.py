@@ -22,7 +22,7 @@ from core.contract.documents import HostConfig
 from core.contract.intervals import AGENT_TICK_S, HEARTBEAT_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.errors import LeaseError
 from core.lease import ON, Lease, Outcome, Refused, State, Value
-from runtime.agent.admission import AdmissionError, AdmissionLike
+from runtime.agent.admission import AdmissionError, AdmissionLike, AdmissionState
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Engine
 from runtime.agent.idle_check import Lister, idle_check
@@ -35,7 +35,6 @@ from runtime.backends.leases import LeaseStore, StoreUnavailable, create
 log = logging.getLogger("pilotlight.agent")
 RETRY_COMPLETION_S: Final = 2.0  # an engine that listens and fails a completion is asked again this rarely
 RETRY_POWER_OFF_S: Final = 10.0
-RETRY_ADMISSION_S: Final = 2.0  # before RUNNING admission is looked at this rarely, and closed where it is not
 
 
 class ShutdownReportLike(Protocol):
@@ -65,7 +64,8 @@ class Agent:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._machine = config, store, machine
-        self._engines, self._admission, self._connections, self._clock = engines, admission, connections, clock
+        self._engines, self._connections, self._clock = engines, connections, clock
+        self._admission = AdmissionState(admission, lambda wrong: self._say("admission", wrong), clock)
         self._heard, self._shutdown_report, self._instance_type = heard, shutdown_report, instance_type
         self._sessions = sessions or nobody()
         began = clock()
@@ -78,9 +78,7 @@ class Agent:
         self._ask_again: dict[str, float] = {}
         self._pulse = Pulse(engines, machine, clock)
         self._drain: Drain | None = None
-        self._admission_open: bool | None = None  # None: not known yet
         self._boot_looked_at = False
-        self._close_again = began
         self._off_again = 0.0
         self._said: dict[str, str] = {}
 
@@ -105,7 +103,7 @@ class Agent:
         """Before the table is asked: admission is closed, unless this boot was ready under an agent before this one."""
         self._boot_looked_at = True
         if not self._machine.was_ready():
-            self._closed_until_ready()
+            self._admission.until_ready()
 
     def _pause(self) -> float:
         lease = self._lease
@@ -191,7 +189,7 @@ class Agent:
         if lease.state not in ON:
             self._say("lease", f"the lease is {lease.state} and not of this boot: waiting")
             return
-        self._closed_until_ready()
+        self._admission.until_ready()
         boot, machine = self._machine.boot_id, self._config.instance_id
         claim = protocol.claim_boot(lease, instance_id=machine, boot_id=boot, now=self._now(), nonce=_nonce())
         if self._write(claim):
@@ -201,10 +199,8 @@ class Agent:
                 self._shutdown_report.look_back(lease, self._now())
 
     def _prove(self, lease: Lease) -> None:
-        """NEW, STARTING: one real completion of every engine behind the close admission, then RUNNING and admission
-        opens.
-        """
-        self._closed_until_ready()
+        """NEW, STARTING: one real completion of every engine with admission closed, then RUNNING, and it opens."""
+        self._admission.until_ready()
         for engine in self._engines:
             if engine.name not in self._proved and self._clock() >= self._ask_again.get(engine.name, 0.0):
                 self._ask(engine)
@@ -242,7 +238,7 @@ class Agent:
         """RUNNING: admission is open, and an agent of this boot that comes later knows that it was."""
         self._drain = None
         self._pulse.knew(dict.fromkeys(lease.dead_engines, self._clock() - self._now() + (lease.dead_at or 0.0)))
-        self._open_admission()
+        self._admission.open()
         self._sessions.running(lease, self._now())
         if not self._machine.was_ready():
             self._machine.note_ready()
@@ -257,7 +253,7 @@ class Agent:
         proved_idle = lease.by == "agent"
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
-        self._keep_closed("before the machine goes off")
+        self._admission.keep_closed("before the machine goes off")
         self._sessions.going_off(lease)
         if self._shutdown_report:  # before the order: idle engines are killed right after it
             self._shutdown_report.ship(lease, self._now())
@@ -270,13 +266,13 @@ class Agent:
         drain = self._this_drain(lease.epoch)
         now = self._clock()
         if lease.wanted(self._now()) or lease.inhibitor(self._now()):
-            drain.given_up = drain.given_up or "somebody wants or holds the host"
+            drain.given_up = drain.given_up or "somebody wants or inhibits the host"
         self._sessions.draining(lease)
         if who := self._sessions.working():
             drain.given_up = drain.given_up or f"somebody works here: {who}"
         step = drain.next(now, cordoned=lease.cordon_epoch == lease.epoch)
         if step is Step.CLOSE:
-            self._shut_for(drain)
+            self._close_for(drain)
         elif step is Step.CHECK:
             drain.saw(idle_check(self._engines, self._connections), self._clock())
         elif step is Step.QUIET:
@@ -293,13 +289,13 @@ class Agent:
         """The drain of this epoch. An admission that a crashed agent left closed stays closed, and counts from now."""
         if self._drain is None or self._drain.epoch != epoch:
             self._drain = Drain(epoch, self._clock())
-            if self._admission_open is None and self._admission.is_closed():
-                self._admission_open, self._drain.closed_at, self._drain.stop_tried = False, self._clock(), True
+            if self._admission.found_closed():
+                self._drain.closed_at, self._drain.stop_tried = self._clock(), True
         return self._drain
 
-    def _shut_for(self, drain: Drain) -> None:
+    def _close_for(self, drain: Drain) -> None:
         try:
-            self._close_admission()
+            self._admission.close()
         except AdmissionError as error:
             drain.given_up = f"admission does not close: {error}"
             return
@@ -319,37 +315,9 @@ class Agent:
             demand=drain.by_demand,
         )
         if self._write(outcome) or not drain.stop_tried:
-            self._open_admission()
-
-    # ------------------------------------------------------------ admission and counters
-    def _open_admission(self) -> None:
-        if self._admission_open is not True:
             self._admission.open()
-            self._admission_open = True
 
-    def _closed_until_ready(self) -> None:
-        """Closed before RUNNING, and again where somebody flushed the firewall. An admission that does not close is
-        said and tried again, and the host starts all the same: one that never starts serves nobody.
-        """
-        if self._clock() < self._close_again:
-            return
-        self._close_again = self._clock() + RETRY_ADMISSION_S
-        self._keep_closed("before this boot is ready")
-
-    def _keep_closed(self, when: str) -> None:
-        """Closed by what the kernel says, not by what we did; what goes wrong is said."""
-        try:
-            if not self._admission.is_closed():
-                self._admission.close()
-            self._admission_open = False
-        except AdmissionError as error:
-            self._say("admission", f"does not close {when}: {error}")
-
-    def _close_admission(self) -> None:
-        if self._admission_open is not False:
-            self._admission.close()
-            self._admission_open = False
-
+    # ------------------------------------------------------------ counters
     def _beat_if_due(self) -> None:
         """A heartbeat: how many requests, whether anybody asked since the last one, and which engines do not answer."""
         if self._clock() < self._next_beat:
@@ -373,9 +341,8 @@ class Agent:
         after = self._write(beat)
         if after and (note := self._sessions.note(after, now=now, nonce=_nonce())):
             self._write(note)
-        if lease.state is State.RUNNING and not lease.inhibitor(
-            now
-        ):  # who holds the host may be at work on its engines
+        # whoever inhibits the host may be at work on its engines
+        if lease.state is State.RUNNING and not lease.inhibitor(now):
             self._pulse.restart_dead()
 
     def _say(self, about: str, message: str) -> None:

@@ -19,9 +19,10 @@ from typing import Final, Protocol
 from core.contract.documents import HostConfig
 from core.contract.intervals import AGENT_TICK_S, HEARTBEAT_S
 from core.errors import PilotlightError
-from runtime.agent.admission import DEAD_MAN_TABLE, Admission, AdmissionError
+from runtime.agent.admission import DEAD_MAN_TABLE, Admission, AdmissionError, AdmissionLike, AdmissionState
+from runtime.agent.demand import DemandMeter
 from runtime.agent.drain import Drain, Step
-from runtime.agent.engines import Counters, Engine, Unreadable, total
+from runtime.agent.engines import Engine, Unreadable
 from runtime.agent.idle_check import Lister, connections_to, idle_check
 from runtime.agent.machine import Machine
 from runtime.agent.program import begin
@@ -30,16 +31,6 @@ from runtime.agent.table_seen import Answer, Heard
 
 log = logging.getLogger("pilotlight.dead_man")
 RETRY_POWER_OFF_S: Final = 10.0
-
-
-class AdmissionLike(Protocol):
-    """What the switch needs of `admission.Admission`."""
-
-    def close(self) -> None: ...
-
-    def open(self) -> None: ...
-
-    def is_closed(self) -> bool: ...
 
 
 class OffSwitch(Protocol):
@@ -64,13 +55,13 @@ class DeadMan:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit, self._machine, self._engines = config.max_silence_s, machine, engines
-        self._admission, self._connections, self._heard, self._clock = admission, connections, heard, clock
+        self._connections, self._heard, self._clock = connections, heard, clock
+        self._admission = AdmissionState(admission, lambda wrong: log.error("admission: %s", wrong), clock)
         self._working = working
         self._answer = Answer(clock())
         self._demand_at = self._next_count = clock()
-        self._counters: Counters | None = None
+        self._demand = DemandMeter()
         self._drain: Drain | None = None
-        self._known_open = False  # a switch that crashed may have left it closed
         self._off_again = 0.0
         self._said = ""
 
@@ -102,15 +93,14 @@ class DeadMan:
         if self._clock() < self._next_count:
             return
         self._next_count = self._clock() + HEARTBEAT_S
-        try:
-            now = total(e.counters() for e in self._engines)
-        except Unreadable as error:
-            self._say(str(error))
-            return
-        self._say("")
-        before, self._counters = self._counters, now
-        if now.in_flight or (before is not None and now.tokens != before.tokens and now.tokens > 0):
-            self._demand_at = self._clock()
+        troubles = []
+        for engine in self._engines:
+            try:
+                if self._demand.in_use(engine.name, engine.counters()):
+                    self._demand_at = self._clock()
+            except Unreadable as error:
+                troubles.append(str(error))
+        self._say(", ".join(troubles))
 
     def _say(self, about_counters: str) -> None:
         """Log a trouble once, until it changes."""
@@ -122,10 +112,7 @@ class DeadMan:
         if self._drain is not None:
             log.info("the table is heard of again, or somebody asked: standing by")
             self._drain = None
-            self._known_open = False
-        if not self._known_open:
-            self._admission.open()
-            self._known_open = True
+        self._admission.open()
 
     def _begin(self) -> Drain:
         log.warning("no answer from the table and no demand for %.0f s: checking", self._limit)
@@ -141,7 +128,6 @@ class DeadMan:
             drain.given_up = f"somebody works here: {who}"
         step = drain.next(self._clock(), cordoned=True)
         if step is Step.CLOSE:
-            self._known_open = False
             self._admission.close()
             drain.closed_at = self._clock()
         elif step is Step.CHECK:

@@ -2,7 +2,7 @@
 
 Engines get one connection per request, so every connection that still has something to carry is a request in flight:
 established; a handshake under way that passed before admission closed (syn-recv); one whose caller has hung up and
-whose engine has not notified (close-wait); answers that are written and not yet acknowledged (fin-wait-1, closing,
+whose engine has not noticed (close-wait); answers that are written and not yet acknowledged (fin-wait-1, closing,
 last-ack).
 """
 
@@ -21,7 +21,7 @@ CARRYING: Final = ("established", "syn-recv", "close-wait", "fin-wait-1", "closi
 
 @dataclass(frozen=True)
 class IdleCheck:
-    """One reading. `busy` says what is in flight, "" for nothing. `certain` is False where it could not look."""
+    """One reading. `busy` says what is in flight, "" for nothing. `certain` is False where it could not read."""
 
     busy: str
     counters: Counters | None

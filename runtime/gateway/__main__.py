@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import signal
 import sys
@@ -21,10 +20,9 @@ from core.contract.documents import RelayConfig
 from core.contract.network import INNER_PORT, RELAY_PORT
 from core.contract.paths import HAPROXY_SOCKET, RELAY_CONFIG, ROUTES_MAP
 from core.errors import ContractError, PilotlightError
-from runtime import aws, logs
-from runtime.backends.leases.dynamodb import DynamoLeaseStore
-from runtime.backends.power import PowerRefused, PowerUnanswered
-from runtime.backends.power.ec2 import Ec2Power
+from runtime import backends, logs
+from runtime.backends import Backend
+from runtime.backends.power import PowerUnanswered
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import Engines
 from runtime.gateway.queue import Queue
@@ -69,22 +67,22 @@ async def _application(
     config: RelayConfig, options: argparse.Namespace, dead: Callable[[BaseException], None]
 ) -> web.Application:
     view, queue = View(config.unit), Queue(config.queue_max)
-    store, power = DynamoLeaseStore(config.table, config.region), Ec2Power(config.region)
+    backend = backends.open(config.place)
     waker = Waker(
         config,
-        store=store,
-        power=power,
+        store=backend.leases,
+        power=backend.power,
         routes=Routes(config.services, socket=options.socket, path=options.routes),
         view=view,
         queue=queue,
-        invoke_reaper=lambda: _invoke_reaper(config),
+        invoke_reaper=lambda: backend.ask_reaper(config.unit),
     )
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
     app = make_app(Relay(config, view=view, queue=queue, engines=engines))
-    watch = Watch(store=store, view=view, queue=queue, waker=waker, given_up=aws.given_up)
+    watch = Watch(store=backend.leases, view=view, queue=queue, waker=waker, given_up=backend.given_up)
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
-        prepared = asyncio.create_task(_prepare(power))  # callers are answered meanwhile
+        prepared = asyncio.create_task(_prepare(backend))  # callers are answered meanwhile
         task = asyncio.create_task(watch.run(), name="watch")
         task.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
@@ -101,10 +99,10 @@ async def _application(
     return app
 
 
-async def _prepare(power: Ec2Power) -> None:
+async def _prepare(backend: Backend) -> None:
     """Clients for a later wake; a metadata service that is late is no reason to keep callers waiting."""
     try:
-        await asyncio.to_thread(power.prepare)
+        await asyncio.to_thread(backend.prepare)
     except PowerUnanswered as error:
         log.warning("power", extra={"facts": {"error": str(error)}})
 
@@ -117,24 +115,6 @@ def _end_if_dead(task: asyncio.Task[None], dead: Callable[[BaseException], None]
     else:
         log.error("watch died", exc_info=error)
     dead(error)
-
-
-def _invoke_reaper(config: RelayConfig) -> None:
-    """Run the reaper for this unit now, without waiting for its answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    payload = json.dumps({"unit": config.unit}).encode()
-    try:
-        aws.client("lambda", config.region).invoke(
-            FunctionName=config.reaper_function, InvocationType="Event", Payload=payload
-        )
-    except ClientError as error:
-        aws.failed(error)
-        words = error.response["Error"]
-        raise PowerRefused(words["Code"], words["Message"]) from error
-    except BotoCoreError as error:
-        aws.failed(error)
-        raise PowerUnanswered(f"invoke {config.reaper_function}: {error}") from error
 
 
 def _read(path: str) -> RelayConfig:

@@ -20,7 +20,7 @@ from core.lease import Outcome as LeaseOutcome
 from core.policy import Decision
 from core.policy.carry_out import Order, carry_out, taken
 from runtime.backends.leases import LeaseStore
-from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+from runtime.backends.power import Power, PowerRefused, PowerUnanswered, Resizable
 from runtime.reaper.climb import Climb
 
 STOP_SENT_WITHIN_S: Final = (
@@ -79,6 +79,8 @@ class Actor:
 
     def _set_type(self, lease: Lease, want: str, decision: Decision) -> Done:
         """The change, and the news that it is done; without the latter it is done once more, later."""
+        if not isinstance(self._power, Resizable):
+            return Done(lease, f"the type stays {lease.rung}: this kind of host has no other")
         try:
             self._power.set_type(lease.instance_id, want)
         except (PowerRefused, PowerUnanswered) as error:
@@ -99,7 +101,7 @@ class Actor:
 
     def _refused(self, lease: Lease, refused: PowerRefused, settings: UnitSettings) -> Done:
         words, failure = str(refused), refused.failure
-        if refused.capacity:
+        if refused.capacity and isinstance(self._power, Resizable):
             climbed = Climb(self._store, self._power, self._now, settings).run(lease, refused)
             if climbed.lost_race or not climbed.failure:
                 return Done(climbed.lease, climbed.words, lost_race=climbed.lost_race)

@@ -20,7 +20,7 @@ from core.contract.documents import UnitSettings
 from core.lease import Lease, Refused
 from core.power_errors import Kind
 from runtime.backends.leases import LeaseStore
-from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+from runtime.backends.power import PowerRefused, PowerUnanswered, ResizablePower
 
 JITTER_S: Final = (0.5, 2.0)  # many hosts that were refused at one moment do not come back at one moment
 SLOW_S: Final = 2.0  # a claim this old is renewed before its start order, which must not land after START_ORDER_LIFE_S
@@ -40,7 +40,9 @@ class Climbed:
 class Climb:
     """One walk for one lease in STARTING, after `refused`. `now` is the table's time, s."""
 
-    def __init__(self, store: LeaseStore, power: Power, now: Callable[[], float], settings: UnitSettings) -> None:
+    def __init__(
+        self, store: LeaseStore, power: ResizablePower, now: Callable[[], float], settings: UnitSettings
+    ) -> None:
         self._store, self._power, self._now = store, power, now
         self._types, self._needs_gpu = settings.instance_types, settings.needs_gpu
         self._tried = self._home = self._type = ""

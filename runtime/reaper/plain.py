@@ -9,40 +9,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from core.notifications import standing
 from core.plain import PERIOD_S, PlainMachine, Usage, Verdict, Window, decide, needs
-from runtime.backends.power import PowerRefused, PowerUnanswered
-from runtime.reaper.alerts import Alerts
+from runtime.backends.notifications import Notifications
+from runtime.backends.power import Plain, PowerRefused, PowerUnanswered
 
 log = logging.getLogger("pilotlight.reaper")
 EVERY_S: Final = PERIOD_S  # there is nothing new in between
 FLEET: Final = "plain instances"  # whom an alert is about that is about all of them
 
 
-class Plain(Protocol):
-    """Where plain instances are found and stopped; `runtime/backends/power/plain.py` is EC2's."""
-
-    def machines(self) -> Sequence[PlainMachine]:
-        """Every running one."""
-        ...
-
-    def usage(self, starts: Mapping[str, float], end: float) -> Mapping[str, Usage]:
-        """The figures of machines (id → since when, s) until `end`."""
-        ...
-
-    def stop(self, instance_id: str) -> None:
-        """Order a stop, once."""
-        ...
-
-
 class PlainInstances:
     """Looks at most every five minutes. `topic` hears of what was stopped and of tags that cannot be read."""
 
-    def __init__(self, power: Plain, alerts: Alerts, topic: str, clock: Callable[[], float] = time.time) -> None:
-        self._power, self._alerts, self._topic, self._clock = power, alerts, topic, clock
+    def __init__(
+        self, power: Plain, notifications: Notifications, topic: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._power, self._notifications, self._topic, self._clock = power, notifications, topic, clock
         self._next = 0.0
         self._quiet_until: dict[str, tuple[PlainMachine, float]] = {}  # for the machine as it was: tag and last start
         self._told: dict[str, tuple[str, str]] = {}
@@ -106,7 +92,7 @@ class PlainInstances:
             self._told.pop(about, None)
             return
         notification = standing.trouble(about, alert, stack="", reason=reason, now=self._clock())
-        if self._told.get(about) != (alert, reason) and self._alerts.send(self._topic, notification):
+        if self._told.get(about) != (alert, reason) and self._notifications.send(self._topic, notification):
             self._told[about] = (alert, reason)
 
     def _forget(self, machines: Mapping[str, PlainMachine]) -> None:

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from core.contract.documents import UnitSettings
 from core.errors import ContractError, PilotlightError
@@ -24,9 +24,9 @@ from core.money.ledger import spending
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.carry_out import GOES_ON, ROUNDS
 from runtime.backends.leases import LeaseStore, StoreUnavailable
-from runtime.backends.power import Machine, Power, PowerUnanswered
-from runtime.reaper.act import Actor
-from runtime.reaper.alerts import Alerts
+from runtime.backends.notifications import Notifications
+from runtime.backends.power import FleetPower, Machine, PowerUnanswered
+from runtime.reaper.act import Actor, Done
 from runtime.reaper.fleet import by_unit, duplicates, give_lease, is_ours
 from runtime.reaper.past import Pasts
 from runtime.reaper.tell import News, Teller
@@ -36,14 +36,6 @@ STRIDE: Final = 7919  # units between the places where two minutes' cold passes 
 LONGEST_REASON: Final = 1000  # characters that are told of a unit that cannot be handled
 _SAID: Final = (PilotlightError, StoreUnavailable, PowerUnanswered)  # whose text is for people as it is
 SAY_KEPT: Final = 100  # a pass over more units logs only those for which something was done or is wrong
-
-
-class FleetPower(Power, Protocol):
-    """Power that describes many machines in one call."""
-
-    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
-        """By id the machine of each unit (unit → id), `missing` where there is none, and others with a unit's tag."""
-        ...
 
 
 @dataclass
@@ -99,11 +91,11 @@ class Sweep:
     """
 
     def __init__(
-        self, store: LeaseStore, power: FleetPower, alerts: Alerts, topic: str = "", control: str = ""
+        self, store: LeaseStore, power: FleetPower, notifications: Notifications, topic: str = "", control: str = ""
     ) -> None:
         """`topic` hears of units whose own topic cannot be read; `control` is what the machines' control tag says."""
         self._store, self._power, self._topic, self._control = store, power, topic, control
-        self._teller = Teller(store, alerts)
+        self._teller = Teller(store, notifications)
         self._pasts = Pasts(store)
         self._left: tuple[str, ...] | None = None  # units that the last pass had no time for; None: not known
         self._say_kept = True
@@ -181,35 +173,53 @@ class Sweep:
         return known
 
     def _one(self, unit: _Unit, machine: Machine, others: tuple[str, ...]) -> Outcome:
-        lease, ours = unit.lease, is_ours(machine, unit.settings.unit, self._control)
-        if lease is None:
+        """Gather, decide and carry out, tell."""
+        if unit.lease is None:
+            ours = is_ours(machine, unit.settings.unit, self._control)
             given = give_lease(self._store, unit.settings, machine, unit.table_now(), ours=ours)
             return Outcome(given.action, given.reason)
-        spent, problem, past = None, "", None
-        if unit.settings.monthly_budget_usd is not None:
-            past = self._pasts.of(lease, unit.table_now())
-        if past is not None:
-            spent, problem = spending(past.ledger, unit.settings, machine.instance_type, unit.table_now())
-        seen = (machine.state, machine.state_reason, machine.tags)
-        facts = Facts(*seen, spent, problem, instance_type=machine.instance_type, ours=ours, duplicates=others)
-        if asks_past(lease, facts, unit.settings, unit.table_now()):
-            past = past or self._pasts.of(lease, unit.table_now())
-            facts = dataclasses.replace(facts, wakes=past.wakes if past else ())
-        decision = Decision(Action.KEEP, "")
-        for _ in range(ROUNDS):  # a lease that names another machine meanwhile loses its write
-            decision = decide(lease, facts, unit.settings, unit.table_now())
-            actor = Actor(self._store, self._power, unit.table_now)
-            done = actor.do(lease, decision, unit.settings)
-            if self._say_kept or decision.action is not Action.KEEP or decision.alert:
-                _say(lease, decision, done.note)
-            lease = done.lease
-            if done.lost_race or decision.action not in GOES_ON:
-                break
+        facts = self._gather(unit, unit.lease, machine, others)
+        decision, done = self._drive(unit, unit.lease, facts)
         words = done.note or decision.words
         if not done.lost_race:  # whoever was first tells
-            alert, now = done.alert or decision.alert, unit.table_now()
-            self._teller.hear(News(unit.settings, lease, decision, alert, words, now, spent, machine.instance_type))
-        return Outcome(decision.action, words, _due(decision, lease, unit))
+            self._tell(unit, decision, done, words, facts)
+        return Outcome(decision.action, words, _due(decision, done.lease, unit))
+
+    def _gather(self, unit: _Unit, lease: Lease, machine: Machine, others: tuple[str, ...]) -> Facts:
+        """What the policy decides by, beside the lease: the machine, what the month cost, and past wakes if it asks."""
+        settings, spent, problem, past = unit.settings, None, "", None
+        if settings.monthly_budget_usd is not None:
+            past = self._pasts.of(lease, unit.table_now())
+        if past is not None:
+            spent, problem = spending(past.ledger, settings, machine.instance_type, unit.table_now())
+        facts = Facts(
+            *(machine.state, machine.state_reason, machine.tags, spent, problem),
+            instance_type=machine.instance_type,
+            ours=is_ours(machine, settings.unit, self._control),
+            duplicates=others,
+        )
+        if not asks_past(lease, facts, settings, unit.table_now()):
+            return facts
+        past = past or self._pasts.of(lease, unit.table_now())
+        return dataclasses.replace(facts, wakes=past.wakes if past else ())
+
+    def _drive(self, unit: _Unit, lease: Lease, facts: Facts) -> tuple[Decision, Done]:
+        """Decide and carry out, again at once where the one leads to the other (STOPPED, and somebody waits)."""
+        decision, done = Decision(Action.KEEP, ""), Done(lease)
+        actor = Actor(self._store, self._power, unit.table_now)
+        for _ in range(ROUNDS):  # a lease that names another machine meanwhile loses its write
+            decision = decide(done.lease, facts, unit.settings, unit.table_now())
+            before, done = done.lease, actor.do(done.lease, decision, unit.settings)
+            if self._say_kept or decision.action is not Action.KEEP or decision.alert:
+                _say(before, decision, done.note)
+            if done.lost_race or decision.action not in GOES_ON:
+                break
+        return decision, done
+
+    def _tell(self, unit: _Unit, decision: Decision, done: Done, words: str, facts: Facts) -> None:
+        alert, now = done.alert or decision.alert, unit.table_now()
+        news = News(unit.settings, done.lease, decision, alert, words, now, facts.spent_usd, facts.instance_type)
+        self._teller.hear(news)
 
     def _broken(self, report: Report, name: str, topic: str, error: Exception) -> None:
         """A unit that cannot be handled is an alert, once while its reason stays the same."""

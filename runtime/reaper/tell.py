@@ -22,7 +22,7 @@ from core.notifications import Notification, standing
 from core.notifications.history import told
 from core.policy import Decision
 from runtime.backends.leases import LeaseStore, StoreUnavailable
-from runtime.reaper.alerts import Alerts
+from runtime.backends.notifications import Notifications
 
 log = logging.getLogger("pilotlight.reaper")
 TELL_FOR_S: Final = 10.0  # of a pass's 50 s; what is left then is told by the next pass
@@ -70,8 +70,8 @@ class News:
 class Teller:
     """Collects a pass's news and sends them. Keeps between passes which broken units it has told about."""
 
-    def __init__(self, store: LeaseStore, alerts: Alerts) -> None:
-        self._store, self._alerts = store, alerts
+    def __init__(self, store: LeaseStore, notifications: Notifications) -> None:
+        self._store, self._notifications = store, notifications
         self._news: list[News] = []
         self._broken: dict[str, tuple[str, str]] = {}  # topic and reason
         self._told: dict[str, str] = {}
@@ -172,7 +172,7 @@ class Teller:
         """False where the topic took nothing: it is not asked again in this pass."""
         if topic in self._dead:
             return False
-        sent = self._alerts.send(topic, notification)
+        sent = self._notifications.send(topic, notification)
         if not sent:
             self._dead.add(topic)
         return sent

@@ -226,7 +226,7 @@ def test_the_reaper(build: Any) -> None:
     cloud, outputs = build()
     reaper = cloud.of("Function")["qwen7b-control-reaper"]
     assert reaper["name"] == outputs[Outputs.REAPER] == f"qwen7b-reaper-{DEPLOYMENT}"
-    assert (reaper["runtime"], reaper["handler"]) == ("python3.12", "runtime.reaper.handler")
+    assert (reaper["runtime"], reaper["handler"]) == ("python3.12", "runtime.reaper.lambda_handler.handler")
     assert reaper["architectures"] == ["arm64"]
     assert (reaper["timeout"], reaper["memorySize"]) == (50, 256)
     assert reaper["environment"]["variables"] == {

@@ -22,9 +22,9 @@ class LambdasOwn:
         if name.split(".")[0] in boto or name == "six.moves":
             return PathFinder.find_spec(name, path or [place])
 sys.meta_path.append(LambdasOwn())
-import runtime.reaper
+import runtime.reaper.lambda_handler
 first = sorted(sys.modules)
-import runtime.backends.leases.dynamodb, runtime.backends.power.ec2, runtime.reaper.alerts
+import runtime.backends.ec2, runtime.reaper.passes
 from core.schedule import Schedule, is_on
 Schedule("0 9 * * mon-fri", "0 18 * * mon-fri", "Europe/Berlin").check()
 import json
@@ -66,5 +66,5 @@ def test_its_handler_is_where_the_function_looks_for_it() -> None:
     from core.contract.documents import REAPER_HANDLER
 
     module, _, attribute = REAPER_HANDLER.rpartition(".")
-    assert module == "runtime.reaper"
+    assert module == "runtime.reaper.lambda_handler"
     assert callable(getattr(__import__(module, fromlist=[attribute]), attribute))

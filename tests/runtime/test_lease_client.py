@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.contract.table import SK_LEASE
 from core.lease import Lease, State, to_item
 from core.shutdown_report import Journal, ShutdownReport
@@ -17,7 +17,7 @@ from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused
 from runtime.lease_client import NOT_MET, Cli, main, read_config
 
-CONFIG = HostConfig(1, "demo", "demo/host", "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
+CONFIG = HostConfig(1, "demo", "demo/host", Place("made up"), "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 
 
 class FakePower:

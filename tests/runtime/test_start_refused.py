@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.contract.tags import TAG_UNIT
 from core.lease import Lease, State, to_item
 from core.policy.reconcile import REPEAT_ORDER_S
@@ -24,7 +24,7 @@ from tests.runtime.gateway.stage import MACHINE, UNIT, Stage
 from tests.samples import unit_settings
 
 SETTINGS = unit_settings(unit=UNIT, instance_id=MACHINE, start_timeout_s=10 * REPEAT_ORDER_S)
-HOST = HostConfig(1, "lab", UNIT, "us-east-1", "t", MACHINE, (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
+HOST = HostConfig(1, "lab", UNIT, Place("made up"), MACHINE, (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 NO_ANSWER = (EndpointConnectionError(endpoint_url="http://x"), ReadTimeoutError(endpoint_url="http://x"))
 CASES = [
     *(pytest.param((ClientError(response(c, s), "StartInstances"), c, k), id=f"{c} {s}") for c, s, k in ANSWERS),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.contract.tags import TAG_UNIT
 from core.lease import Lease, Refused, State, Write
 from core.notifications import Notification
@@ -27,7 +27,7 @@ from tests.samples import unit_settings
 
 UNIT = "demo/host"
 ADDRESS = EngineAddress("m", "127.0.0.1", 8100)
-CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (ADDRESS,), 1800.0)
+CONFIG = HostConfig(1, "demo", UNIT, Place("made up"), "i-1", (ADDRESS,), 1800.0)
 SETTINGS = unit_settings(unit=UNIT, stop_after_s=5.0, max_lease_s=0.0)
 SEEDS = 24
 STEPS = 400

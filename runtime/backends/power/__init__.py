@@ -5,11 +5,12 @@ To add a kind (an engine on a machine that stays on): a class with the protocol'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core import power_errors
+from core.plain import PlainMachine, Usage
 from core.power_errors import Kind
 
 
@@ -80,6 +81,39 @@ class Power(Protocol):
         """Order a stop from outside: no retries, 5 s time-out, so that it cannot land later than STOP_ORDER_LIFE_S."""
         ...
 
+
+@runtime_checkable
+class Resizable(Protocol):
+    """Power over machines that can become another type while they are off; the capacity ladder needs it."""
+
     def set_type(self, instance_id: str, instance_type: str) -> None:
         """Change the type of a stopped machine, sent once; PowerRefused where the cloud says no."""
+        ...
+
+
+class ResizablePower(Power, Resizable, Protocol):
+    """Both."""
+
+
+class FleetPower(Power, Protocol):
+    """Power that describes many machines in one call: what a pass over all units needs."""
+
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Machine]:
+        """By id the machine of each unit (unit → id), `missing` where there is none, and others with a unit's tag."""
+        ...
+
+
+class Plain(Protocol):
+    """Where plain instances are found and stopped: machines with a stop tag and without an agent."""
+
+    def machines(self) -> Sequence[PlainMachine]:
+        """Every running one."""
+        ...
+
+    def usage(self, starts: Mapping[str, float], end: float) -> Mapping[str, Usage]:
+        """The figures of machines (id → since when, s) until `end`."""
+        ...
+
+    def stop(self, instance_id: str) -> None:
+        """Order a stop, once."""
         ...

@@ -1,4 +1,4 @@
-"""The model check: the real lease holds in every state within small bounds, and breaking it is notified.
+"""The model check: the real lease holds in every state within small bounds, and breaking it is noticed.
 
 Larger bounds: `python -m bench.protocol`. What the model leaves out: `docs/adr/0004-the-protocol-and-its-model.md`.
 """

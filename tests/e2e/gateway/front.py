@@ -25,7 +25,7 @@ from moto.server import ThreadedMotoServer
 
 from core import lease as protocol
 from core.contract import documents, network, paths, table
-from core.contract.documents import EngineAddress, RelayConfig, ServiceRoute
+from core.contract.documents import EngineAddress, Place, RelayConfig, ServiceRoute
 from core.lease import Lease, Outcome, Write
 from local.setup import tools
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
@@ -116,8 +116,8 @@ class Front:
         (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
         (self.folder / "routes.map").write_text(f"chat {network.BACKEND_RELAY}\n")
         config = RelayConfig(
-            schema_version=documents.SCHEMA_VERSION, stack="lab", unit=UNIT, region=REGION, table=self.table,
-            instance_id=self.instance_id, reaper_function="reaper", engines=engines,
+            schema_version=documents.SCHEMA_VERSION, stack="lab", unit=UNIT, place=Place("ec2", REGION, self.table),
+            instance_id=self.instance_id, engines=engines,
             services=(ServiceRoute("chat", "tiny"),), queue_timeout_s=60.0, queue_max=self.queue_max,
             start_timeout_s=60.0,
         )  # fmt: skip

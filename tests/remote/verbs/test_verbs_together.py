@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.lease import Lease, State, to_item
 from remote.verbs import history as verbs_history
 from remote.verbs import pin as verbs_pin
@@ -24,7 +24,7 @@ from runtime.lease_client import Cli, main
 from tests.core.test_policy_forecast import NOON
 from tests.remote.verbs.test_verbs_lease import STACK
 
-CONFIG = HostConfig(1, "s", "s/host", "us-east-1", "t", "i-1", (EngineAddress("a", "127.0.0.1", 8100),), 1800.0)
+CONFIG = HostConfig(1, "s", "s/host", Place("made up"), "i-1", (EngineAddress("a", "127.0.0.1", 8100),), 1800.0)
 
 
 class Power:

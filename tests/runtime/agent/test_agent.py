@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.contract.intervals import HEARTBEAT_S
 from core.contract.table import SK_LEASE
 from core.lease import Lease, State, Write, to_item
@@ -22,7 +22,7 @@ from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
 
 UNIT = "demo/host"
-CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
+CONFIG = HostConfig(1, "demo", UNIT, Place("made up"), "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 
 
 STARTED = {"instance_type": "g6.xlarge", "boot_s": 21.0, "engine_m_s": 18.3}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.contract.documents import EngineAddress, HostConfig
+from core.contract.documents import EngineAddress, HostConfig, Place
 from core.lease import Lease, State
 from core.shutdown_report import ShutdownReport
 from runtime.agent import shutdown_report
@@ -19,7 +19,7 @@ from runtime.backends.leases.memory import MemoryLeaseStore
 from tests.runtime.agent.test_agent import World
 
 UNIT = "demo/host"
-CONFIG = HostConfig(1, "demo", UNIT, "us-east-1", "t", "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
+CONFIG = HostConfig(1, "demo", UNIT, Place("made up"), "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 UNITS = ["pilotlight-engine@m.service", "pilotlight-agent.service", "pilotlight-dead-man.service"]
 STOPPING = Lease(UNIT, State.STOPPING, 9, 100.0, "no demand for 30m", "agent", instance_id="i-1", boot_id="boot-1")
 CLOCK = 50_000.0

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from core import lease as protocol
 from core.contract import documents
-from core.contract.documents import EngineAddress, RelayConfig, ServiceRoute
+from core.contract.documents import EngineAddress, Place, RelayConfig, ServiceRoute
 from core.lease import Lease, State, Write
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
@@ -33,8 +33,8 @@ UNIT, MACHINE = "lab/host", "i-1"
 
 def config(**changes: Any) -> RelayConfig:
     settings: dict[str, Any] = {
-        "schema_version": documents.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "region": "us-east-1", "table": "t",
-        "instance_id": MACHINE, "reaper_function": "reaper", "engines": (EngineAddress("tiny", "10.0.0.1", 8100),),
+        "schema_version": documents.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "place": Place("made up"),
+        "instance_id": MACHINE, "engines": (EngineAddress("tiny", "10.0.0.1", 8100),),
         "services": (ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny")),
         "queue_timeout_s": 540.0, "queue_max": 2, "start_timeout_s": 300.0,
     }  # fmt: skip

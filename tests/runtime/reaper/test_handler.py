@@ -11,9 +11,10 @@ import pytest
 from core.contract.documents import EVENT_SCHEDULED_AT, EVENT_UNIT
 from core.errors import ContractError
 from core.policy import Action
-from runtime import reaper
 from runtime.backends.leases import StoreUnavailable
-from runtime.reaper import LATE_EVENT_S
+from runtime.reaper import lambda_handler, passes
+from runtime.reaper.lambda_handler import LATE_EVENT_S, handler
+from runtime.reaper.passes import LINGER_ROUNDS, LINGER_S, RESERVE_S, Reaper
 from runtime.reaper.sweep import Outcome, Report
 
 NOW = 1_800_000_000.0
@@ -45,16 +46,16 @@ class Context:
 @pytest.fixture
 def sweep(monkeypatch: pytest.MonkeyPatch) -> FakeSweep:
     fake = FakeSweep()
-    monkeypatch.setattr(reaper, "_sweep", fake)
-    monkeypatch.setattr(reaper.time, "time", lambda: NOW)
-    monkeypatch.setattr(reaper.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(lambda_handler, "_reaper", Reaper(fake))
+    monkeypatch.setattr(lambda_handler.time, "time", lambda: NOW)
+    monkeypatch.setattr(passes.time, "monotonic", lambda: 0.0)
     return fake
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     sleeps: list[float] = []
-    monkeypatch.setattr(reaper.time, "sleep", sleeps.append)
+    monkeypatch.setattr(passes.time, "sleep", sleeps.append)
     return sleeps
 
 
@@ -64,54 +65,54 @@ def scheduled(ago_s: float) -> dict[str, str]:
 
 
 def test_a_pass_over_all_units(sweep: FakeSweep) -> None:
-    assert reaper.handler(scheduled(LATE_EVENT_S), Context()) == {"units": 1, "acted": {}, "broken": {}}
+    assert handler(scheduled(LATE_EVENT_S), Context()) == {"units": 1, "acted": {}, "broken": {}}
     assert sweep.runs == [None]
 
 
 def test_a_late_event_is_ignored(sweep: FakeSweep) -> None:
-    assert "ignored" in reaper.handler(scheduled(LATE_EVENT_S + 1), Context())
+    assert "ignored" in handler(scheduled(LATE_EVENT_S + 1), Context())
     assert sweep.runs == []
 
 
 def test_a_pass_that_could_not_work_fails_so_that_the_alarm_sees_it(sweep: FakeSweep) -> None:
     sweep.broken = True
     with pytest.raises(StoreUnavailable):
-        reaper.handler({}, Context())
+        handler({}, Context())
 
 
 def test_for_the_relay_it_lingers_while_a_retry_is_near(sweep: FakeSweep, slept: list[float]) -> None:
     sweep.due = [10.0, 0.0, None]
-    reaper.handler({EVENT_UNIT: "demo/host"}, Context())
+    handler({EVENT_UNIT: "demo/host"}, Context())
     assert sweep.runs == [["demo/host"]] * 3
     assert slept == [10.0, 0.0]
 
 
 def test_it_does_not_linger_for_long_or_for_ever(sweep: FakeSweep, slept: list[float]) -> None:
-    sweep.due = [reaper.LINGER_S + 1]
-    reaper.handler({EVENT_UNIT: "demo/host"}, Context())
+    sweep.due = [LINGER_S + 1]
+    handler({EVENT_UNIT: "demo/host"}, Context())
     assert slept == []
     sweep.due = [1.0] * 99
-    reaper.handler({EVENT_UNIT: "demo/host"}, Context())
-    assert len(slept) == reaper.LINGER_ROUNDS
+    handler({EVENT_UNIT: "demo/host"}, Context())
+    assert len(slept) == LINGER_ROUNDS
 
 
 def test_it_does_not_linger_into_its_own_time_out(sweep: FakeSweep, slept: list[float]) -> None:
     sweep.due, context = [1.0], Context()
-    context.left_ms = reaper.RESERVE_MS - 1
-    reaper.handler({EVENT_UNIT: "demo/host"}, context)
+    context.left_ms = int(RESERVE_S * 1000) - 1
+    handler({EVENT_UNIT: "demo/host"}, context)
     assert slept == []
 
 
 def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaper, "_sweep", None)
+    monkeypatch.setattr(lambda_handler, "_reaper", None)
     monkeypatch.delenv("TABLE", raising=False)
     with pytest.raises(ContractError, match="TABLE"):
-        reaper.handler({}, Context())
+        handler({}, Context())
 
 
 def test_a_pass_begins_no_unit_when_its_time_is_nearly_over(sweep: FakeSweep) -> None:
     """Lambda kills what is left after 50 s: what was decided would not be told, and each pass would begin anew."""
     context = Context()
     context.left_ms = 50_000
-    reaper.handler(scheduled(1), context)
+    handler(scheduled(1), context)
     assert sweep.untils == [30.0]

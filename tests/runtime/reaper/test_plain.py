@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from core.contract.documents import EVENT_UNIT
 from core.contract.tags import TAG_AUTO_STOP
 from core.notifications import Notification
 from core.plain import PERIOD_S, PlainMachine, Usage
-from runtime import reaper
+from runtime.backends import Backend
+from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import PowerRefused, PowerUnanswered
+from runtime.reaper.passes import RESERVE_S, Reaper, Whom, reaper
 from runtime.reaper.plain import FLEET, PlainInstances
 from runtime.reaper.sweep import Report
 
@@ -159,40 +160,29 @@ class Sweep:
         return Report()
 
 
-class Context:
-    def __init__(self, left_ms: int) -> None:
-        self.left_ms = left_ms
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left_ms
-
-
-@pytest.fixture
-def handle(cloud: Cloud, plain: PlainInstances, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`handle(setting, event, left_ms)`: the handler's summary."""
-    monkeypatch.setattr(reaper, "_sweep", Sweep())
-    monkeypatch.setattr(reaper, "_plain", plain)
-    cloud.add("i-1")
-
-    def run(setting: str, event: Any, left_ms: int) -> dict[str, Any]:
-        monkeypatch.setenv("PLAIN_INSTANCES", setting)
-        return reaper.handler(event, Context(left_ms))
-
-    return run
+class NoMachines:
+    def describe_fleet(self, machines: Mapping[str, str]) -> dict[str, Any]:
+        return {}
 
 
 @pytest.mark.parametrize(
-    ("setting", "event", "left_ms", "looked"),
+    ("unit", "left_s", "looked"),
     [
-        ("on", {}, reaper.RESERVE_MS, True),
-        ("on", {EVENT_UNIT: "demo/host"}, 45_000, False),  # the relay's: somebody waits
-        ("on", {}, reaper.RESERVE_MS - 1, False),
-        ("", {}, 45_000, False),
+        (None, RESERVE_S, True),
+        ("demo/host", 45.0, False),  # the relay's: somebody waits
+        (None, RESERVE_S - 1, False),
     ],
 )
-def test_the_handler_looks_where_the_environment_says_so(
-    request: pytest.FixtureRequest, setting: str, event: Any, left_ms: int, looked: bool
+def test_a_pass_looks_while_it_has_the_time(
+    cloud: Cloud, plain: PlainInstances, unit: str | None, left_s: float, looked: bool
 ) -> None:
-    cloud, handle = request.getfixturevalue("cloud"), request.getfixturevalue("handle")
-    assert ("plain" in handle(setting, event, left_ms)) is looked
+    cloud.add("i-1")
+    assert ("plain" in Reaper(Sweep(), plain).run(lambda: left_s, unit)) is looked
     assert cloud.stops == (["i-1"] if looked else [])
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_they_are_looked_after_where_the_control_says_so(cloud: Cloud, wanted: bool) -> None:
+    cloud.add("i-1")
+    backend = Backend(MemoryLeaseStore(lambda: cloud.now), NoMachines(), cloud, lambda unit: None, plain=cloud)
+    assert ("plain" in reaper(backend, Whom(plain=wanted)).run(lambda: 45.0)) is wanted

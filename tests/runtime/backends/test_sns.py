@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from core.notifications import Kind, Notification
 from runtime import aws
-from runtime.reaper.alerts import ATTEMPTS, READ_TIMEOUT_S, SnsAlerts
+from runtime.backends.notifications.sns import ATTEMPTS, READ_TIMEOUT_S, SnsNotifications
 from tests.core.notifications.examples import EXAMPLES
 
 REGION = "us-east-1"
@@ -41,7 +41,7 @@ def test_a_queue_gets_the_notification_itself(topic: str, notification: Notifica
         Endpoint=f"arn:aws:sqs:{REGION}:123456789012:q",
         Attributes={"RawMessageDelivery": "true"},
     )
-    assert SnsAlerts(REGION).send(topic, notification)
+    assert SnsNotifications(REGION).send(topic, notification)
     assert Notification.from_json(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]) == notification
 
 
@@ -49,7 +49,7 @@ def test_a_mail_has_a_subject_and_text(topic: str, monkeypatch: pytest.MonkeyPat
     asked: dict[str, Any] = {}
     client = aws.client("sns", REGION, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
     monkeypatch.setattr(client, "publish", lambda **given: asked.update(given))
-    assert SnsAlerts(REGION).send(topic, EXAMPLES[Kind.READY])
+    assert SnsNotifications(REGION).send(topic, EXAMPLES[Kind.READY])
     assert (asked["Subject"], asked["MessageStructure"]) == ("qwen7b is ready after 1m 43s", "json")
     parts = json.loads(asked["Message"])
     assert parts["default"] == parts["sqs"] == EXAMPLES[Kind.READY].to_json()
@@ -57,16 +57,16 @@ def test_a_mail_has_a_subject_and_text(topic: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_long_summary_of_strange_letters_is_taken(topic: str) -> None:
-    assert SnsAlerts(REGION).send(topic, replace(EXAMPLES[Kind.FAILED], summary="ü\n" * 200))
+    assert SnsNotifications(REGION).send(topic, replace(EXAMPLES[Kind.FAILED], summary="ü\n" * 200))
 
 
 def test_a_topic_that_is_gone_is_said_and_tried_again_later(topic: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("ERROR", logger="pilotlight.reaper"):
-        assert not SnsAlerts(REGION).send(f"{topic}-gone", EXAMPLES[Kind.READY])
+        assert not SnsNotifications(REGION).send(f"{topic}-gone", EXAMPLES[Kind.READY])
     assert "could not publish qwen7b/host:12:ready" in caplog.text
 
 
 def test_without_a_topic_it_is_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="pilotlight.reaper"):
-        assert SnsAlerts(REGION).send("", EXAMPLES[Kind.READY])
+        assert SnsNotifications(REGION).send("", EXAMPLES[Kind.READY])
     assert "qwen7b is ready after 1m 43s" in caplog.text

@@ -1,10 +1,10 @@
-"""Where notifications go: a stack's SNS topic, which has queues (webhooks) and mail addresses behind it."""
+"""Notifications by a stack's SNS topic, which has queues (webhooks) and mail addresses behind it."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Final, Protocol
+from typing import Final
 
 from core.notifications import Notification, email, subject
 
@@ -13,15 +13,7 @@ READ_TIMEOUT_S: Final = 3.0
 ATTEMPTS: Final = 2  # what fails is sent again by the next pass
 
 
-class Alerts(Protocol):
-    """Where notifications go. What cannot be sent is never a reason to stop driving leases."""
-
-    def send(self, topic: str, notification: Notification) -> bool:
-        """Send one; False where it could not be sent and should be tried again."""
-        ...
-
-
-class SnsAlerts:
+class SnsNotifications:
     """Notifications to a stack's SNS topic: JSON for queues and programs, readable text for mail."""
 
     def __init__(self, region: str) -> None:
