@@ -8,7 +8,7 @@ from typing import Final
 
 from core.lease import State
 from core.policy import RULES
-from tests.references import ROOT, texts, tree
+from tests.references import ROOT, modules, tree
 
 PAGE: Final = (ROOT / "docs/design.md").read_text()
 SECTIONS: Final = dict(re.findall(r"^## (\d+)\. ([^\n]*\n.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
@@ -32,6 +32,6 @@ def test_the_rules_stand_in_the_order_of_the_code() -> None:
 
 def test_sections_that_the_code_names_are_there() -> None:
     pattern = re.compile(r"design(?:\.md|'s|\.md's)? section (\d+)")
-    named = {(text.where, number) for text in texts() for number in pattern.findall(text.text)}
+    named = {(str(path), number) for path in modules() for number in pattern.findall(path.read_text())}
     assert {where for where, number in named if number not in SECTIONS} == set()
     assert named, "core/lease cites section 6"
