@@ -23,7 +23,7 @@ from core.contract.documents import ControlLink, Outputs
 from core.contract.network import API_PORT, CHAT_PORT
 from core.contract.tags import guest_topic
 from core.errors import SettingsError
-from core.settings import Gateway, StackSettings, needs_gpu, stop_after_s, unit_settings
+from core.settings import Gateway, StackSettings, digest, needs_gpu, stop_after_s, unit_settings
 
 DEPLOYMENT_ID_BYTES = 8
 
@@ -221,6 +221,7 @@ def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: Gatewa
         Outputs.GATEWAY_ADDRESS: front.address,
         Outputs.API_URL: pulumi.Output.concat("http://", front.address, f":{API_PORT}/v1"),
         Outputs.SSH_USER: settings.host.ssh_user,
+        Outputs.SETTINGS_DIGEST: digest(settings),
     } | _chat_outputs(settings, front)
 
 

@@ -50,6 +50,7 @@ class Outputs:
     CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", or "" without a chat page
     WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
     SSH_USER: Final = "sshUser"
+    SETTINGS_DIGEST: Final = "settingsDigest"  # `core.settings.digest` of the stack file that `pulumi up` applied
     CONTROL: Final = "control"  # ControlLink as JSON: what a stack reads that is to share this stack's control
 
 

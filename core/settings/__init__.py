@@ -3,7 +3,10 @@
 `load` takes the file's parsed `config:` mapping and is all that others need; it reads no file and no environment.
 
     checks.py    the kinds of values (durations, CIDRs, keys, …), each with the message for a wrong one
-    model.py     the sections and their keys: defaults, units, checks. A new key goes here.
+    section.py   what every section has in common
+    hosts.py     the kinds of hosts: `host.kind` and the keys of each kind
+    model.py     the other sections and their keys: defaults, units, checks. A new key goes here.
+    applied.py   which of `pulumi up` and `fab deploy` applies a key, and the digest of what `pulumi up` applies
     notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
     resolve.py   profile + settings → UnitSettings, the document that the reaper reads
@@ -15,21 +18,24 @@ Only this package of core may import pydantic; run time (`runtime/`) never impor
 
 from __future__ import annotations
 
+from core.settings.applied import digest
+from core.settings.hosts import Ec2Host
 from core.settings.load import load, stack_file
-from core.settings.model import Access, Control, Engine, Gateway, Host, Idle, Notify, Service, StackSettings, Webhook
+from core.settings.model import Access, Control, Engine, Gateway, Idle, Notify, Service, StackSettings, Webhook
 from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
 
 __all__ = [
     "Access",
     "Control",
+    "Ec2Host",
     "Engine",
     "Gateway",
-    "Host",
     "Idle",
     "Notify",
     "Service",
     "StackSettings",
     "Webhook",
+    "digest",
     "load",
     "needs_gpu",
     "schedule",

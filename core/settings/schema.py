@@ -44,6 +44,6 @@ def _tidy(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     kept = {key: _tidy(value) for key, value in part.items() if not (key == "title" and "type" in part)}
-    if isinstance(kept.get("default"), float):
+    if isinstance(kept.get("default"), float) and kept.get("type") != "number":
         kept["default"] = durations.spell(kept["default"]) if kept["default"] else "off"
     return kept

@@ -359,3 +359,10 @@ def test_a_rung_that_will_never_be_used_is_said_in_preview(
     assert warnings == said
     body = next(i for i in cloud.of("TableItem").values() if "g6.xlarge" in str(i))
     assert f'\\"needs_gpu\\": {str(device == "gpu").lower()}' in body["item"]
+
+
+def test_the_outputs_say_which_settings_were_applied(build: Any) -> None:
+    """What `fab deploy` compares with the file; only what `pulumi up` applies counts."""
+    (_, as_is), (_, more) = build(), build(gateway={"queueMax": 7})
+    assert as_is[Outputs.SETTINGS_DIGEST] == more[Outputs.SETTINGS_DIGEST]
+    assert build(host={"diskGiB": 200})[1][Outputs.SETTINGS_DIGEST] != as_is[Outputs.SETTINGS_DIGEST]

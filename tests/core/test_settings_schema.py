@@ -26,7 +26,7 @@ def test_the_committed_page_is_current() -> None:
 
 def test_the_page_has_every_key() -> None:
     page = manual.page()
-    for section in (settings.StackSettings, settings.Host, settings.Gateway, settings.Engine, settings.Idle):
+    for section in (settings.StackSettings, settings.Ec2Host, settings.Gateway, settings.Engine, settings.Idle):
         for name, field in section.model_fields.items():
             assert field.exclude or f"{field.alias or name}`" in page, name
 
@@ -63,3 +63,8 @@ def test_right_values_fit() -> None:
         "gcp:zone": "x",
     }
     VALIDATOR.validate({"config": config, "encryptionsalt": "v1:x"})
+
+
+def test_a_kind_that_is_not_in_this_release_is_no_choice() -> None:
+    assert json.loads(document())["$defs"]["Ec2Host"]["properties"]["kind"]["const"] == "ec2"
+    assert set(json.loads(document())["properties"]["config"]["properties"]["pilotlight:host"]) >= {"$ref"}
