@@ -1,4 +1,4 @@
-"""AWS clients with explicit time-outs and retries: one door for everything of ours.
+"""AWS clients with explicit time-outs and retries: the one place where everything of ours gets them.
 
 A client is made once a process and service (making one reads megabytes of service description), and only when asked
 for, so that a Lambda that needs no SNS never pays for it. `AWS_ENDPOINT_URL` is honoured by boto3 itself.
@@ -85,6 +85,15 @@ def _session() -> Any:
             raise error
         _kept.session = boto3.Session(botocore_session=core)
     return _kept.session
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What a call of a client raises: AWS's own refusals, and no answer. For `except`; name it inside the call's
+    `try`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, ClientError)
 
 
 def forget() -> None:

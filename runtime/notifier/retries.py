@@ -32,8 +32,6 @@ class Retries:
 
     def put_off(self, record: Mapping[str, Any], why: str) -> None:
         """Make the message visible later; `why` is for the log."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         from runtime import aws
 
         tries = _receives(record)
@@ -47,7 +45,7 @@ class Retries:
                 ReceiptHandle=record["receiptHandle"],
                 VisibilityTimeout=later,
             )
-        except (BotoCoreError, ClientError) as error:
+        except aws.errors() as error:
             aws.failed(error)
             log.error("not put off, so the queue's own time counts: %s", error, extra={"facts": facts})
 

@@ -77,14 +77,12 @@ class Webhooks:
             log.warning("webhooks not read again", extra={"facts": {"why": str(error)}})
 
     def _value(self) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         from runtime import aws
 
         self._asked_at = time.monotonic()
         try:
             answer = aws.client("ssm", self._region).get_parameter(Name=self._name, WithDecryption=True)
-        except (BotoCoreError, ClientError) as error:
+        except aws.errors() as error:
             aws.failed(error)
             raise ContractError(f"The parameter {self._name} cannot be read: {error}") from error
         return str(answer["Parameter"]["Value"])
