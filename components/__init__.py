@@ -1,17 +1,5 @@
-"""What a stack makes on AWS: one Pulumi component a file, wired in `deployment.py`.
-
-    firewall.py     security groups           policies.py  IAM, as pure functions
-    gpu_host.py     the machine with the GPU  machine.py   what host and gateway have in common
-    gateway_host.py the small machine         network.py   which VPC, subnets and images
-    control.py      table, reaper, schedule   archive.py   what the Lambdas consist of
-    unit.py         the reaper's settings     tags.py      the tags on everything
-    alerts.py       the topic                 guard.py     real stack or embedded cloud?
-    webhooks.py     queues, the notifier      functions.py what the Lambda functions have in common
-    control_link.py the control, own or shared
-    preflight.py    what would make up fail   lookups.py   how AWS is asked
-    roles.py        what machines and functions act as
+"""What `pulumi up` makes: `deployment.py` looks at the kind of host and hands over to the folder of its kind, `aws/`.
 
 A component is `@dataclass(frozen=True) class XArgs` and `class X(pulumi.ComponentResource)` with the type token
-`pilotlight:index:X`; children have `ResourceOptions(parent=self)`. To add a resource: here, in `tests/components/`,
-in `policies.py` if something may touch it, and in `local/provider/`, or the embedded cloud refuses it.
+`pilotlight:index:X`; children have `ResourceOptions(parent=self)`.
 """

@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.aws import archive, functions, policies, roles
+from components.aws import archive, policies, roles
 from components.aws.tags import Identity
 from core.contract import documents, table
 
@@ -78,7 +78,7 @@ class Control(pulumi.ComponentResource):
 
     def _reaper(self) -> aws.lambda_.Function:
         identity, days = self._args.identity, self._args.log_retention_days
-        name, log = functions.named(
+        name, log = roles.function(
             self._name, "reaper", identity, log_retention_days=days, tags=self._tags(), opts=self._opts
         )
         role = self._role("reaper", "lambda.amazonaws.com", self._reaper_policy(log.arn))

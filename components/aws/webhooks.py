@@ -19,7 +19,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components.aws import archive, functions, policies, roles
+from components.aws import archive, policies, roles
 from components.aws.tags import Identity
 from core.contract import documents
 from core.settings import Webhook
@@ -142,7 +142,7 @@ class Webhooks(pulumi.ComponentResource):
 
     def _notifier(self, parameter: aws.ssm.Parameter, queues: Sequence[aws.sqs.Queue]) -> aws.lambda_.Function:
         identity, days = self._args.identity, self._args.log_retention_days
-        name, log = functions.named(
+        name, log = roles.function(
             self._name, "notifier", identity, log_retention_days=days, tags=self._tags(), opts=self._opts
         )
         role, may = self._role(parameter, queues, log)

@@ -43,7 +43,7 @@ def guest(build: Any, stacks: Any) -> Any:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What is made in spite of a refusal: the first resource of all is the deployment id."""
     calls: list[Any] = []
-    monkeypatch.setattr("components.deployment._identity", calls.append)
+    monkeypatch.setattr("components.aws.deployment._identity", calls.append)
     return calls
 
 
