@@ -99,12 +99,12 @@ class Lease:
         return self.wake_until is not None and self.wake_until > now
 
     def inhibitor(self, now: float) -> Inhibitor | None:
-        """The hold that ends last, if one is alive."""
+        """The inhibitor that ends last, if one is alive."""
         alive = [h for h in self.inhibitors if h.until > now]
         return max(alive, key=lambda h: h.until) if alive else None
 
     def inhibited_past_max_lease(self, now: float) -> bool:
-        """A hold is alive that does not give way to maxLease, as that of sessions does."""
+        """An inhibitor is alive that does not give way to maxLease, as that of sessions does."""
         return any(h.until > now and h.who != SESSIONS for h in self.inhibitors)
 
     @property

@@ -172,7 +172,7 @@ def resume(
     """DRAINING → RUNNING, by relay (callers came), agent (veto, names its boot) or reaper (took too long).
 
     `demand`: the agent saw it in the engines. Without, the last demand stays what it was: a drain that is resumed again
-    and again by callers who get no answer, or because nobody could look, would count as use, and no bound would come.
+    and again by callers who get no answer, or because nobody could check, would count as use, and no bound would come.
     `engines`: those that the callers wait for; where none of them answers the drain goes on, and the next start mends
     what a resumption would not.
     """
@@ -270,8 +270,8 @@ def fail(lease: Lease, *, by: str, now: float, nonce: str, reason: str, failure:
     sets: dict[str, Any] = {"order_until": now + STOP_ORDER_LIFE_S} if order else {"stopped_seen": now}
     if order and lease.start_alive(now):
         return Refused("a start order may still land")
-    if order and (held := lease.inhibitor(now)):
-        return Refused(f"inhibited by {held.who}")
+    if order and (by_whom := lease.inhibitor(now)):
+        return Refused(f"inhibited by {by_whom.who}")
     clauses = (no_start(now), NotAfter("inhibited_until", now)) if order else ()
     return transition(
         lease,

@@ -19,10 +19,8 @@ from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Ru
 from core.policy.reconcile import without_lease
 from core.schedule import is_on, next_on
 
-SKEW_ALERT_S: Final = 5.0
-
-
 __all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "without_lease"]
+SKEW_ALERT_S: Final = 5.0
 
 RULES: Final[tuple[Rule, ...]] = (
     reconcile.foreign,  # before every rule that acts

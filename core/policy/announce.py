@@ -41,5 +41,5 @@ def _idle(case: Case, decision: Decision) -> Iterator[Soon]:
 
 
 def _forced(case: Case) -> Iterator[Soon]:
-    held = case.lease.inhibited_past_max_lease(case.now)
-    return (near for near in on.forced_soon(case) if near.bound == on.HARD_CAP or not held)
+    inhibited = case.lease.inhibited_past_max_lease(case.now)
+    return (near for near in on.forced_soon(case) if near.bound == on.HARD_CAP or not inhibited)

@@ -64,12 +64,14 @@ def _said(out: str) -> str:
 
 
 def myself() -> str:
-    """Who holds: user, computer and process, so that two at work at the same time do not release each other."""
+    """Who inhibits: user, computer and process, so that two at work at the same time do not release each other."""
     return f"{getpass.getuser()}@{socket.gethostname()} ({os.getpid()})"
 
 
 class Inhibitor:
-    """A hold on the host while somebody works on it; renewed in a thread, released at the end. Use as a context."""
+    """An inhibitor of the host's stop while somebody works on it; renewed in a thread, released at the end. Use as a
+    context.
+    """
 
     def __init__(self, client: LeaseClient, why: str, lost: Callable[[str], None]) -> None:
         self._client = client

@@ -17,7 +17,9 @@ from remote.verbs.wake import DOWN, reach, wake
 
 
 def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
-    """Run a shell (or `command`) on the machine; wakes and holds the host first. Returns ssh's exit code."""
+    """Run a shell (or `command`) on the machine; wakes the host first and inhibits its stop. Returns ssh's exit
+    code.
+    """
     progress = Progress(quiet=True)
     front = Machine(inventory.gateway or inventory.host)
     front.connect()

@@ -79,7 +79,7 @@ class DeadMan:
         return AGENT_TICK_S if self._drain else HEARTBEAT_S
 
     def _is_silent(self) -> bool:
-        """No answer and no demand for `max_silence_s`, and nobody holds the host. A time to come is no answer."""
+        """No answer and no demand for `max_silence_s`, and nobody inhibits the stop. A time to come is no answer."""
         now, answer = self._clock(), self._heard()
         if answer is not None and self._answer.at <= answer.at <= now:
             self._answer = answer
@@ -120,7 +120,8 @@ class DeadMan:
         return self._drain
 
     def _try_to_stop(self, drain: Drain) -> None:
-        """One step: admission, idle checks, off. There is no cordon to wait for: who would raise it is not heard of.
+        """One step: admission, idle checks, off. There is no cordon to wait for: the relay would set it in the lease,
+        which is not heard of.
 
         Somebody who is logged in and works may be here for that very silence.
         """

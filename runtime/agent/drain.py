@@ -12,15 +12,9 @@ from typing import Final
 
 from runtime.agent.idle_check import IdleCheck
 
-IDLE_CHECK_GAP_S: Final = 0.5  # between the two readings of an idle check
-
-
-IDLE_CHECK_WAIT_S: Final = 30.0  # admission closed, not quiet within this: veto
-
-
 CORDON_WAIT_S: Final = 10.0  # the agent waits this long for the cordon, then checks all the same
-
-
+IDLE_CHECK_WAIT_S: Final = 30.0  # admission closed, not quiet within this: veto
+IDLE_CHECK_GAP_S: Final = 0.5  # between the two readings of an idle check
 IDLE_CHECK_EVERY_S: Final = IDLE_CHECK_GAP_S / 2
 
 
@@ -50,7 +44,7 @@ class Drain:
     by_demand: bool = False  # what it was given up for was seen in the engines, not merely feared or asked for
 
     def next(self, now: float, *, cordoned: bool) -> Step:
-        """The next step, given whether the relay's cordon is up."""
+        """The next step, given whether the relay has cordoned the host."""
         if self.given_up:
             return Step.GIVE_UP
         if self.closed_at is None:

@@ -55,7 +55,7 @@ class Machine:
         return self._was_ready
 
     def note_ready(self) -> None:
-        """This boot is RUNNING. Where it cannot be kept, a later agent shuts admission until the table answers."""
+        """This boot is RUNNING. Where it cannot be kept, a later agent closes admission until the table answers."""
         self._was_ready = True
         try:
             self._ready_file.write_text(self.boot_id)

@@ -2,7 +2,7 @@
 
 One reading at a heartbeat. An engine that answers and whose counters make no sense (a gauge of NaN, a page that lacks
 one) may be in use: nobody can tell. One that does not answer counts as dead by `core/engines/health.py`, and what it
-may still hold is nobody's answer.
+may still have is nobody's answer.
 """
 
 from __future__ import annotations

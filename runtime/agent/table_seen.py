@@ -17,8 +17,8 @@ log = logging.getLogger("pilotlight.agent")
 
 @dataclass(frozen=True)
 class Answer:
-    """The table answered `at`; whoever held the host then holds it until `inhibited_until` (0: nobody). Monotonic,
-    s.
+    """The table answered `at`; whoever inhibited the stop then inhibits it until `inhibited_until` (0: nobody).
+    Monotonic, s.
     """
 
     at: float

@@ -16,7 +16,7 @@ Attribute = dict[str, Any]
 
 
 def encode(value: Any) -> Attribute:
-    """One value as an attribute; dataclasses (holds) become maps."""
+    """One value as an attribute; dataclasses (inhibitors) become maps."""
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, str):

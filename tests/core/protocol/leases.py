@@ -233,7 +233,7 @@ def _new_boot(lease: Lease) -> Lease:
 
 
 def _stale(lease: Lease) -> Lease:
-    """What a reading from before the last transition can still do: open or shut a route or admission, power off."""
+    """What a reading from before the last transition can still do: open or close a route or admission, power off."""
     ours = lease.boot_id == THIS_BOOT and lease.instance_id == MACHINE
     state = lease.state if ours or lease.state is State.RUNNING else State.STOPPED
     if state in (State.NEW, State.STARTING, State.FAILED):

@@ -126,7 +126,7 @@ def _relay_orders(m: Model, w: World) -> Steps:
 
 # ---------------------------------------------------------------- the host
 def agent(m: Model, w: World) -> Steps:
-    """Claims, proves, opens and shuts admission, checks, stops, vetoes."""
+    """Claims, proves, opens and closes admission, checks, stops, vetoes."""
     if w.power != ON:
         return
     if w.lease == NONE:
@@ -178,7 +178,7 @@ def _agent_beats(m: Model, w: World) -> Steps:
 
 def _agent_drains(m: Model, w: World) -> Steps:
     if w.admission and m.options.admission:
-        yield "agent shuts admission", NORMAL, w._replace(admission=False)
+        yield "agent closes admission", NORMAL, w._replace(admission=False)
         return
     if w.at == CHECKED:
         yield from _agent_writes(m, w, "agent:stop")

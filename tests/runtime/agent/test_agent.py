@@ -231,7 +231,7 @@ class TestReadiness:
 class TestAdmissionBeforeReadiness:
     """From boot until this boot is RUNNING nothing enters: a failed start may be stopped with its machine."""
 
-    def test_it_shuts_before_the_table_has_answered(self, world: World) -> None:
+    def test_it_closes_before_the_table_has_answered(self, world: World) -> None:
         world.down = True
         world.agent.tick()
         assert world.host.closed
@@ -277,7 +277,7 @@ class TestAdmissionBeforeReadiness:
         world.pass_time(30)
         assert world.host.diary == ["close", "open"]
 
-    def test_a_restarted_agent_of_a_boot_that_was_not_ready_shuts_it_again(self, world: World) -> None:
+    def test_a_restarted_agent_of_a_boot_that_was_not_ready_closes_it_again(self, world: World) -> None:
         world.engine.up = False
         world.pass_time(3)
         world.new_agent()
@@ -285,7 +285,7 @@ class TestAdmissionBeforeReadiness:
         world.pass_time(30)
         assert world.host.closed
 
-    def test_a_boot_that_was_ready_and_starts_anew_shuts_it(self, world: World) -> None:
+    def test_a_boot_that_was_ready_and_starts_anew_closes_it(self, world: World) -> None:
         """Its lease was lost and adopted: STARTING once more, without a boot."""
         world.put(State.RUNNING)
         world.pass_time(3)
@@ -304,7 +304,7 @@ class TestAdmissionBeforeReadiness:
         world.pass_time(3)
         assert world.lease().state is State.RUNNING
 
-    def test_admission_that_shuts_late_is_shut(self, world: World) -> None:
+    def test_admission_that_closes_late_is_closed(self, world: World) -> None:
         world.host.nft_works, world.engine.up = False, False
         world.pass_time(3)
         world.host.nft_works = True

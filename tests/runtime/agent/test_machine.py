@@ -90,7 +90,7 @@ def test_admission_refuses_syns_to_all_ports_but_for_root_on_the_loopback(comman
 
 
 def test_admission_opens_where_nothing_of_it_is_in_the_kernel(commands: Commands) -> None:
-    """A delete alone would fail in a boot that never shut it."""
+    """A delete alone would fail in a boot that never closed it."""
     Admission([8100]).open()
     assert (commands.ran[0][1] or "").splitlines() == [
         "table inet pilotlight_admission {}",
