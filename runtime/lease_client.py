@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import lease as protocol
-from core.contract.documents import HostConfig, RelayConfig
+from core.contract.documents import HostConfig, RelayConfig, RelayUnit
 from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
 from core.contract.paths import RELAY_CONFIG
 from core.errors import ContractError, LeaseError, PilotlightError
@@ -35,7 +35,7 @@ NOT_MET: Final = 3
 class Cli:
     """The verbs, over a store and (where the role allows it) power."""
 
-    def __init__(self, config: HostConfig | RelayConfig, store: LeaseStore, power: Power) -> None:
+    def __init__(self, config: HostConfig | RelayUnit, store: LeaseStore, power: Power) -> None:
         self._config, self._store, self._power = config, store, power
 
     def show(self, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -235,6 +235,7 @@ def _state(text: str) -> State:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runtime.lease_client", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", default=RELAY_CONFIG, help="relay.json or agent.json (default: %(default)s)")
+    parser.add_argument("--unit", default="", help="one of those that FILE names (default: its first)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     show = verbs.add_parser("show", help="the lease as it is")
     show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
@@ -298,7 +299,7 @@ def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
     """Run one verb. Returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        chosen = cli or _real(read_config(arguments.config))
+        chosen = cli or _real(one_unit(read_config(arguments.config), arguments.unit))
         answer = getattr(chosen, arguments.verb.replace("-", "_"))(arguments)
     except (PilotlightError, StoreUnavailable, PowerRefused, PowerUnanswered) as error:
         _print({"error": str(error)})
@@ -308,7 +309,16 @@ def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
     return NOT_MET if isinstance(answer, dict) and answer.get("met") is False else 0
 
 
-def _real(config: HostConfig | RelayConfig) -> Cli:
+def one_unit(config: HostConfig | RelayConfig, name: str = "") -> HostConfig | RelayUnit:
+    """The unit of this name, or the first; ContractError where the machine has no such unit."""
+    if isinstance(config, RelayConfig):
+        return config.one(name)
+    if name not in ("", config.unit):
+        raise ContractError(f"This machine has no unit {name!r}, only {config.unit}.")
+    return config
+
+
+def _real(config: HostConfig | RelayUnit) -> Cli:
     backend = backends.open(config.place)
     return Cli(config, backend.leases, backend.power)
 

@@ -115,16 +115,22 @@ class Document:
         if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
             told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
             raise ContractError(f"{cls.__name__}: {told}.")
-        return cls(**{name: cls._part(name, value) for name, value in raw.items()})
+        try:
+            parts = {name: cls._part(name, value) for name, value in raw.items()}
+        except (TypeError, AttributeError) as error:  # a part that is no object, or with other keys
+            raise ContractError(f"{cls.__name__}: {error}. Run `fab deploy` again.") from error
+        return cls(**parts)
 
-    @classmethod
-    def _part(cls, name: str, value: Any) -> Any:
+    @staticmethod
+    def _part(name: str, value: Any) -> Any:
         if name == "engines":
             return tuple(EngineAddress(**e) for e in value)
         if name == "place":
             return Place(**value)
         if name == "services":
             return tuple(ServiceRoute(**s) for s in value)
+        if name == "units":
+            return tuple(RelayUnit(**{k: Document._part(k, v) for k, v in unit.items()}) for unit in value)
         return tuple(value) if isinstance(value, list) else value
 
 
@@ -187,19 +193,64 @@ class HostConfig(Document):
 
 
 @dataclass(frozen=True)
-class RelayConfig(Document):
-    """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none)."""
+class RelayUnit:
+    """One unit behind a gateway. Engines' addresses are those that the gateway reaches."""
 
-    stack: str
     unit: str
     place: Place
     instance_id: str  # the host's
     engines: tuple[EngineAddress, ...]
     services: tuple[ServiceRoute, ...]
+    start_timeout_s: float
+
+
+@dataclass(frozen=True)
+class RelayConfig(Document):
+    """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none).
+
+    Names of units, engines and services are unique over the gateway: callers name only a service, and HAProxy has one
+    map of routes. `queue_max` is the gateway's, over all of its units.
+    """
+
+    stack: str
+    units: tuple[RelayUnit, ...]
     queue_timeout_s: float
     queue_max: int
-    start_timeout_s: float
     wakes: bool = True
+
+    def __post_init__(self) -> None:
+        """ContractError where a name does not say which unit is meant."""
+        if not self.units:
+            raise ContractError("RelayConfig: units is empty. Run `fab deploy` again.")
+        names = {
+            "unit": [u.unit for u in self.units],
+            "engine": [e.name for e in self.engines],
+            "service": [s.name for s in self.services],
+        }
+        for what, found in names.items():
+            if twice := sorted({name for name in found if found.count(name) > 1}):
+                raise ContractError(f"RelayConfig: more than one {what} is called {', '.join(twice)}.")
+        for unit in self.units:
+            engines = {e.name for e in unit.engines}
+            if wrong := sorted(s.name for s in unit.services if s.engine not in engines):
+                raise ContractError(f"RelayConfig: {unit.unit} has no engine for its services {', '.join(wrong)}.")
+
+    @property
+    def engines(self) -> tuple[EngineAddress, ...]:
+        """Of all units."""
+        return tuple(e for unit in self.units for e in unit.engines)
+
+    @property
+    def services(self) -> tuple[ServiceRoute, ...]:
+        """Of all units."""
+        return tuple(s for unit in self.units for s in unit.services)
+
+    def one(self, name: str = "") -> RelayUnit:
+        """The unit of this name; without a name the first. ContractError names those that there are."""
+        found = next((u for u in self.units if name in ("", u.unit)), None)
+        if found is None:
+            raise ContractError(f"This gateway has no unit {name!r}, only {', '.join(u.unit for u in self.units)}.")
+        return found
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from core import settings
-from core.contract.documents import SCHEMA_VERSION, EngineAddress, HostConfig, Outputs, Place, RelayConfig, ServiceRoute
+from core.contract.documents import (
+    SCHEMA_VERSION,
+    EngineAddress,
+    HostConfig,
+    Outputs,
+    Place,
+    RelayConfig,
+    RelayUnit,
+    ServiceRoute,
+)
 from core.errors import DeployError
 from core.settings import StackSettings
 from remote import stack_files
@@ -88,7 +97,11 @@ class Inventory:
     def host_config(self) -> HostConfig:
         """agent.json."""
         return HostConfig(
-            **self._common(),
+            schema_version=SCHEMA_VERSION,
+            stack=self.stack,
+            unit=self.unit,
+            place=self._place(),
+            instance_id=self.outputs[Outputs.HOST_INSTANCE_ID],
             engines=self.engines(LOOPBACK),
             max_silence_s=self.settings.idle.max_silence,
         )
@@ -96,24 +109,25 @@ class Inventory:
     def relay_config(self) -> RelayConfig:
         """relay.json."""
         address = self.outputs[Outputs.HOST_PRIVATE_IP] if self.gateway else LOOPBACK
+        unit = RelayUnit(
+            self.unit,
+            self._place(reaper=self.outputs[Outputs.REAPER]),
+            self.outputs[Outputs.HOST_INSTANCE_ID],
+            self.engines(address),
+            self.services(),
+            self.settings.idle.start_timeout,
+        )
         return RelayConfig(
-            **self._common(reaper=self.outputs[Outputs.REAPER]),
-            engines=self.engines(address),
-            services=self.services(),
+            schema_version=SCHEMA_VERSION,
+            stack=self.stack,
+            units=(unit,),
             queue_timeout_s=self.settings.queue_timeout,
             queue_max=self.settings.queue_max,
-            start_timeout_s=self.settings.idle.start_timeout,
             wakes=self.gateway is not None,
         )
 
-    def _common(self, reaper: str = "") -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "stack": self.stack,
-            "unit": self.unit,
-            "place": Place("ec2", self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper),
-            "instance_id": self.outputs[Outputs.HOST_INSTANCE_ID],
-        }
+    def _place(self, reaper: str = "") -> Place:
+        return Place("ec2", self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
 
 
 def load(stack: str, *, identity: str = "") -> Inventory:

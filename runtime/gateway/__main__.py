@@ -11,12 +11,13 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from core.contract.documents import RelayConfig
+from core.contract.documents import Place, RelayConfig
 from core.contract.network import INNER_PORT, RELAY_PORT
 from core.contract.paths import HAPROXY_SOCKET, RELAY_CONFIG, ROUTES_MAP
 from core.errors import ContractError, PilotlightError
@@ -25,12 +26,11 @@ from runtime.backends import Backend
 from runtime.backends.power import PowerUnanswered
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import Engines
-from runtime.gateway.queue import Queue
+from runtime.gateway.queue import Places
 from runtime.gateway.routes import Routes
 from runtime.gateway.serving import listening
-from runtime.gateway.view import View
-from runtime.gateway.wake import Waker
-from runtime.gateway.watch import GivenUp, Watch
+from runtime.gateway.unit import Unit
+from runtime.gateway.watch import GivenUp
 
 log = logging.getLogger("relay")
 
@@ -66,37 +66,45 @@ async def _serve(config: RelayConfig, options: argparse.Namespace) -> int:
 async def _application(
     config: RelayConfig, options: argparse.Namespace, dead: Callable[[BaseException], None]
 ) -> web.Application:
-    view, queue = View(config.unit), Queue(config.queue_max)
-    backend = backends.open(config.place)
-    waker = Waker(
-        config,
-        store=backend.leases,
-        power=backend.power,
-        routes=Routes(config.services, socket=options.socket, path=options.routes),
-        view=view,
-        queue=queue,
-        invoke_reaper=lambda: backend.ask_reaper(config.unit),
-    )
+    opened = {place: backends.open(place) for place in {unit.place for unit in config.units}}
+    units = _units(config, options, opened)
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
-    app = make_app(Relay(config, view=view, queue=queue, engines=engines))
-    watch = Watch(store=backend.leases, view=view, queue=queue, waker=waker, given_up=backend.given_up)
+    app = make_app(Relay(config, targets={unit.name: unit for unit in units}, engines=engines))
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
-        prepared = asyncio.create_task(_prepare(backend))  # callers are answered meanwhile
-        task = asyncio.create_task(watch.run(), name="watch")
-        task.add_done_callback(lambda task: _end_if_dead(task, dead))
+        prepared = [asyncio.create_task(_prepare(backend)) for backend in opened.values()]  # callers are answered
+        tasks = [asyncio.create_task(unit.run(), name=f"watch {unit.name}") for unit in units]
+        for task in tasks:
+            task.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
-        prepared.cancel()
-        task.cancel()
+        for each in (*prepared, *tasks):
+            each.cancel()
         await engines.close()
 
     async def closing(_: web.Application) -> None:
-        view.closing = True
-        view.tick()
+        for unit in units:
+            unit.close()
 
     app.cleanup_ctx.append(lifetime)
     app.on_shutdown.append(closing)
     return app
+
+
+def _units(config: RelayConfig, options: argparse.Namespace, opened: Mapping[Place, Backend]) -> list[Unit]:
+    places = Places(config.queue_max)
+    return [
+        Unit(
+            config,
+            unit,
+            store=opened[unit.place].leases,
+            power=opened[unit.place].power,
+            routes=Routes(unit.services, socket=options.socket, path=options.routes),
+            places=places,
+            invoke_reaper=partial(opened[unit.place].ask_reaper, unit.unit),
+            given_up=opened[unit.place].given_up,
+        )
+        for unit in config.units
+    ]
 
 
 async def _prepare(backend: Backend) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -21,8 +21,8 @@ from runtime.gateway.bodies import Budget, Share
 from runtime.gateway.call import Call
 from runtime.gateway.errors import Refusal
 from runtime.gateway.forward import Engines, NotSent
-from runtime.gateway.queue import Queue, Tell, Wait
-from runtime.gateway.view import View
+from runtime.gateway.target import Target
+from runtime.gateway.wait import Tell, Wait
 from runtime.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Relay:
-    """The handlers, over what the relay knows (`view`), who waits (`queue`) and the way to the engines."""
+    """The handlers, over the gateway's units (`targets`, by the unit's name) and the way to their engines."""
 
-    def __init__(self, config: RelayConfig, *, view: View, queue: Queue, engines: Engines) -> None:
+    def __init__(self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines) -> None:
         self._config = config
-        self._view = view
-        self._queue = queue
+        self._targets = dict(targets)
+        self._by_engine = {e.name: targets[unit.unit] for unit in config.units for e in unit.engines}
         self._engines = engines
         self._budget = Budget()
         self._services = {s.name: s for s in config.services}
@@ -51,9 +51,8 @@ class Relay:
     # ------------------------------------------------------------ answered by the relay itself
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
-        seen = {"status": "ok", "state": self._view.state, "waiting": self._queue.waiting, "wanted": self._queue.wanted}
-        seen["body_bytes"] = self.body_bytes
-        return web.json_response(seen | {"store": self._view.store_down or "ok"})
+        units = {name: target.health() for name, target in self._targets.items()}
+        return web.json_response({"status": "ok", **_together(units), "body_bytes": self.body_bytes, "units": units})
 
     async def models(self, _: web.Request) -> web.Response:
         """GET /v1/models: from the configuration, whatever the host does."""
@@ -71,8 +70,9 @@ class Relay:
 
     def _state(self, service: str) -> str:
         """The host's state; of a host that is awake, whether the service's engine answers."""
-        silent = self._view.silent_s(self._services[service].engine)
-        return self._view.state if silent is None else "engine not answering"
+        engine = self._services[service].engine
+        target = self._by_engine[engine]
+        return target.state if target.silent_s(engine) is None else "engine not answering"
 
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
@@ -82,25 +82,21 @@ class Relay:
             return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
-        if self._view.ready(call.engine):
+        target = self._by_engine[call.engine]
+        if target.ready(call.engine):
             try:
                 return await self._straight(call, request, share)
             except NotSent:
-                self._doubt(call.engine)
+                target.note_refused(call.engine)
         if call.quiet:
-            raise self._not_for_background(call.engine)
+            raise _not_for_background(target, call.engine)
         try:
-            self._view.refuse_if_hopeless(call.engine, wakes=self._config.wakes)
+            target.refuse_if_hopeless(call.engine)
         except Refusal:
-            self._queue.ask(call.engine)
+            target.ask(call.engine)
             raise
         queued = self._queued_stream if call.stream else self._queued
         return await queued(call, request, share)
-
-    def _not_for_background(self, engine: str) -> Refusal:
-        if (silent := self._view.silent_s(engine)) is not None:
-            return errors.engine_dead(engine, silent)
-        return errors.asleep("The host is asleep, and background calls do not wake it.")
 
     async def _straight(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         async with await self._sent(call, share) as answer:
@@ -109,7 +105,7 @@ class Relay:
     async def _sent(self, call: Call, share: Share) -> aiohttp.ClientResponse:
         """The engine's answer; it has the body, so we keep it no longer."""
         answer = await self._engines.send(call)
-        self._view.note_answered(call.engine)
+        self._by_engine[call.engine].note_answered(call.engine)
         call.body.drop()
         share.release()
         return answer
@@ -121,8 +117,9 @@ class Relay:
 
     async def _queued_stream(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """200 at once, comments while the host starts, then the engine's own stream."""
-        waiting = Waiting(request, self._view if call.page else None)
-        longest = max(self._config.queue_timeout_s, self._config.start_timeout_s)
+        target = self._by_engine[call.engine]
+        waiting = Waiting(request, target if call.page else None)
+        longest = max(self._config.queue_timeout_s, target.start_timeout_s)
         try:
             answer = await self._when_awake(call, share, longest, waiting.tell)
         except Refusal as refusal:
@@ -151,20 +148,36 @@ class Relay:
     ) -> aiohttp.ClientResponse:
         """Wait in the queue until the host is awake and its engine takes the call."""
         deadline = asyncio.get_running_loop().time() + longest_s
-        wait = Wait(self._view, call.engine, deadline, tell, wakes=self._config.wakes)
-        with self._queue.place(call.engine):
+        target = self._by_engine[call.engine]
+        wait = Wait(target, call.engine, deadline, tell)
+        with target.place(call.engine):
             while True:
                 await wait.until_ready()
                 try:
                     return await self._sent(call, share)
                 except NotSent:
-                    self._doubt(call.engine)
+                    target.note_refused(call.engine)
                     await wait.pause(RETRY_PAUSE_S)
 
-    def _doubt(self, engine: str) -> None:
-        """The lease says RUNNING, the engine refuses: read again, ask EC2."""
-        self._view.note_refused(engine)
-        self._queue.arrived.set()
+
+def _not_for_background(target: Target, engine: str) -> Refusal:
+    if (silent := target.silent_s(engine)) is not None:
+        return errors.engine_dead(engine, silent)
+    return errors.asleep("The host is asleep, and background calls do not wake it.")
+
+
+def _together(units: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The units' health in the fields of one: sums, and what is not the same everywhere as "mixed"."""
+    states = {str(u["state"]) for u in units.values()}
+    down = [f"{name}: {u['store']}" for name, u in units.items() if u["store"] != "ok"]
+    if len(units) == 1:
+        down = [words.split(": ", 1)[1] for words in down]
+    return {
+        "state": states.pop() if len(states) == 1 else "mixed",
+        "waiting": sum(u["waiting"] for u in units.values()),
+        "wanted": any(u["wanted"] for u in units.values()),
+        "store": "; ".join(down) or "ok",
+    }
 
 
 @web.middleware

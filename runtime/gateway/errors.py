@@ -133,7 +133,7 @@ def restarting() -> Refusal:
 
 def queue_full(limit: int) -> Refusal:
     """429: as many callers wait as the relay holds."""
-    message = f"{limit} requests wait for the host already."
+    message = f"{limit} requests wait at this gateway already, as many as may."
     return Refusal(429, "queue_full", message, type_="requests", retry_after_s=RETRY_AFTER_S)
 
 

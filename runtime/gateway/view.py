@@ -1,6 +1,6 @@
-"""What the relay knows: the last reading of the lease, what EC2 said of the machine, whether the host is awake.
+"""What the relay knows of a unit: the last reading of the lease, what EC2 said of the machine, whether it is awake.
 
-One task writes it (`watch.py`), request handlers read it and wait for the next change.
+Its `Unit` writes it, by the methods below and in the event loop; request handlers read it by way of that unit.
 """
 
 from __future__ import annotations
@@ -38,13 +38,27 @@ class View:
         self._refused: dict[str, float] = {}  # engines that took no connection, and since when (our clock)
         self._tick = asyncio.Event()
 
-    # ------------------------------------------------------------ written by the watch
+    # ------------------------------------------------------------ written by the unit
     def publish(self, reading: Reading) -> None:
         """A fresh reading of the lease."""
         self._table_minus_ours = reading.now - self._monotonic()
         self.store_down = ""
         self.read_once = True
         self.publish_lease(reading.lease)
+
+    def publish_failure(self, why: str) -> None:
+        """The lease cannot be read; what was known stays."""
+        self.store_down = why
+        self.tick()
+
+    def publish_usual_wake(self, seconds: float | None) -> None:
+        """How long past wakes took."""
+        self.usual_wake_s = seconds
+
+    def close(self) -> None:
+        """The relay ends: nobody waits any longer."""
+        self.closing = True
+        self.tick()
 
     def publish_lease(self, lease: Lease | None) -> None:
         """The lease as read, or as a write of ours left it. What EC2 said before a transition is forgotten."""

@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from runtime.gateway.errors import Refusal
-from runtime.gateway.view import View
+from runtime.gateway.target import Target
 
 SSE_HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -39,14 +39,14 @@ def sentence(left_s: float | None) -> str:
 
 
 class Waiting:
-    """A stream that begins with the first words. `view` is given where a person is to be shown how long it takes."""
+    """A stream that begins with the first words. `target` is given where a person is to be shown how long it takes."""
 
     def __init__(
-        self, request: web.Request, view: View | None, *, monotonic: Callable[[], float] = time.monotonic
+        self, request: web.Request, target: Target | None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.response = web.StreamResponse(headers=SSE_HEADERS)
         self._request = request
-        self._view = view
+        self._target = target
         self._monotonic = monotonic
         self._since = monotonic()
         self._shown = ""
@@ -64,8 +64,8 @@ class Waiting:
         if not self.begun:
             await self.response.prepare(self._request)
         await self.response.write(f": pilotlight: {words}\n".encode())
-        if self._view is not None:
-            await self._show(sentence(self._view.eta_s()), done=False)
+        if self._target is not None:
+            await self._show(sentence(self._target.eta_s()), done=False)
 
     async def over(self) -> None:
         """The host is awake; the answer follows."""

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from core import lease as protocol
-from core.contract.documents import RelayConfig
 from core.contract.intervals import DESCRIBE_S, STOPPED_TWICE_S, WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome, Refused
 from runtime.backends.leases import LeaseStore
@@ -35,8 +34,10 @@ class Waker:
 
     def __init__(
         self,
-        config: RelayConfig,
+        instance_id: str,
         *,
+        queue_timeout_s: float,
+        wakes: bool,
         store: LeaseStore,
         power: Power,
         routes: Routes,
@@ -44,14 +45,14 @@ class Waker:
         queue: Queue,
         invoke_reaper: InvokeReaper,
     ) -> None:
-        self._config = config
+        self._instance_id, self._wakes = instance_id, wakes
         self._store = store
         self._power = power
         self._routes = routes
         self._view = view
         self._queue = queue
         self._invoke_reaper = invoke_reaper
-        self._ttl_s = config.queue_timeout_s + WAKE_REQUEST_EXTRA_S  # of a wake request
+        self._ttl_s = queue_timeout_s + WAKE_REQUEST_EXTRA_S  # of a wake request
         self._owed_epoch: int | None = None
         self._order_after = float("-inf")
         self._order_pause_s = 0.0
@@ -100,7 +101,7 @@ class Waker:
             doubted=self._view.doubted or self._view.off,
             owed=self._owes(lease),
             closed=self._closed,
-            may_wake=self._config.wakes,
+            may_wake=self._wakes,
         )
 
     def _owes(self, lease: Lease) -> bool:
@@ -125,7 +126,7 @@ class Waker:
             await self._routes.settle(awake=awake, dead=lease.dead_engines if lease else frozenset())
         except RoutesUnavailable as error:
             self._closed = False
-            log.warning("routes", extra={"facts": {"error": str(error)}})
+            log.warning("routes", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
         else:
             self._closed = not awake
 
@@ -148,18 +149,18 @@ class Waker:
 
     async def _order(self, lease: Lease) -> bool:
         try:
-            await asyncio.to_thread(self._power.start, self._config.instance_id)
+            await asyncio.to_thread(self._power.start, self._instance_id)
         except PowerUnanswered as error:
             return await self._not_now(lease, error)
         except PowerRefused as refused:
             return await self._refused(lease, refused)
         self._owed_epoch = None
-        log.info("ordered", extra={"facts": {"epoch": lease.epoch}})
+        log.info("ordered", extra={"facts": {"unit": self._view.unit, "epoch": lease.epoch}})
         return True
 
     async def _not_now(self, lease: Lease, error: PowerUnanswered) -> bool:
         """The order stays owed, and does not count."""
-        log.warning("order not taken", extra={"facts": {"error": str(error)}})
+        log.warning("order not taken", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
         self._order_pause_s = min(max(DESCRIBE_S, 2 * self._order_pause_s), ORDER_PAUSE_MAX_S)
         self._order_after = self._view.now() + self._order_pause_s
         if lease.attempts:
@@ -174,7 +175,10 @@ class Waker:
         return await self._write(outcome)
 
     async def _refused(self, lease: Lease, refused: PowerRefused) -> bool:
-        log.warning("order refused", extra={"facts": {"code": refused.code, "message": refused.message}})
+        log.warning(
+            "order refused",
+            extra={"facts": {"unit": self._view.unit, "code": refused.code, "message": refused.message}},
+        )
         self._owed_epoch = None
         now, words, failure = self._view.now(), str(refused), refused.failure
         write = protocol.fail(lease, by="relay", now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
@@ -192,10 +196,12 @@ class Waker:
         return await self._write(protocol.cordon(lease, now=self._view.now(), nonce=_nonce()))
 
     async def _describe(self, lease: Lease) -> bool:
-        machine = await asyncio.to_thread(self._power.describe, self._config.instance_id)
+        machine = await asyncio.to_thread(self._power.describe, self._instance_id)
         self._view.publish_machine(machine)
         if self._view.off and self._view.now() - self._asked_reaper_at > STOPPED_TWICE_S:
-            log.warning("off", extra={"facts": {"lease": lease.state.value, "machine": machine.state}})
+            log.warning(
+                "off", extra={"facts": {"unit": self._view.unit, "lease": lease.state.value, "machine": machine.state}}
+            )
             await self._ask_reaper()
         return True
 
@@ -205,14 +211,15 @@ class Waker:
     # ------------------------------------------------------------ doors to the outside
     async def _write(self, outcome: Outcome) -> bool:
         if isinstance(outcome, Refused):
-            log.info("nothing to write", extra={"facts": {"why": outcome.reason}})
+            log.info("nothing to write", extra={"facts": {"unit": self._view.unit, "why": outcome.reason}})
             return False
         after = await asyncio.to_thread(self._store.write, outcome)
         if after is None:
             return False
         if outcome.event is not None:
-            facts = {"before": outcome.event.before, "after": outcome.event.after, "reason": outcome.event.reason}
-            log.info("transition", extra={"facts": facts})
+            event = outcome.event
+            facts = {"before": event.before, "after": event.after, "reason": event.reason}
+            log.info("transition", extra={"facts": {"unit": self._view.unit, **facts}})
         self._view.publish_lease(after)
         return True
 
@@ -222,7 +229,7 @@ class Waker:
         try:
             await asyncio.to_thread(self._invoke_reaper)
         except (PowerRefused, PowerUnanswered) as error:
-            log.warning("reaper not invoked", extra={"facts": {"error": str(error)}})
+            log.warning("reaper not invoked", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
 
 
 def _nonce() -> str:

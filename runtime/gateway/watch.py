@@ -68,12 +68,11 @@ class Watch:
             await self._beat()
             await self._learn()
         except (StoreUnavailable, LeaseError) as error:
-            self._view.store_down = str(error)
-            self._view.tick()
-            log.warning("lease", extra={"facts": {"error": str(error)}})
+            self._view.publish_failure(str(error))
+            log.warning("lease", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
             return False
         except (PowerRefused, PowerUnanswered) as error:
-            log.warning("power", extra={"facts": {"error": str(error)}})
+            log.warning("power", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
             return False
         return again
 
@@ -102,7 +101,7 @@ class Watch:
             return
         if lease.state is State.RUNNING or self._learned_epoch < 0:
             last = range(lease.epoch - EVENTS_READ, lease.epoch + 1)
-            self._view.usual_wake_s = await asyncio.to_thread(self._usual_wake_s, last)
+            self._view.publish_usual_wake(await asyncio.to_thread(self._usual_wake_s, last))
             self._learned_epoch = lease.epoch
 
     def _usual_wake_s(self, epochs: range) -> float | None:

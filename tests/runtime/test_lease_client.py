@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
-from core.contract.documents import EngineAddress, HostConfig, Place
+from core.contract.documents import EngineAddress, HostConfig, Place, RelayConfig, RelayUnit
 from core.contract.table import SK_LEASE
+from core.errors import ContractError
 from core.lease import Lease, State, to_item
 from core.shutdown_report import Journal, ShutdownReport
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused
-from runtime.lease_client import NOT_MET, Cli, main, read_config
+from runtime.lease_client import NOT_MET, Cli, main, one_unit, read_config
 
 CONFIG = HostConfig(1, "demo", "demo/host", Place("made up"), "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
 
@@ -223,3 +224,13 @@ def test_shutdown_report_the_newest_or_some_stops_back(world: World) -> None:
     assert world.run("shutdown-report", "--back", "1")["words"]["epoch"] == 5
     assert world.run("shutdown-report", "--back", "2")["words"] is None
     assert world.run("shutdown-report", "--back", "-1")["words"] is None
+
+
+def test_the_unit_is_the_first_or_the_one_that_is_named() -> None:
+    units = tuple(RelayUnit(f"demo/{name}", Place("made up"), f"i-{name}", (), (), 300.0) for name in ("a", "b"))
+    relay = RelayConfig(1, "demo", units, 540.0, 100)
+    assert (one_unit(relay).unit, one_unit(relay, "demo/b").instance_id) == ("demo/a", "i-b")
+    assert one_unit(CONFIG, "demo/host") is one_unit(CONFIG) is CONFIG
+    for config in (relay, CONFIG):
+        with pytest.raises(ContractError, match="no unit 'demo/c', only demo/"):
+            one_unit(config, "demo/c")

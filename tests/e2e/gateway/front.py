@@ -25,7 +25,7 @@ from moto.server import ThreadedMotoServer
 
 from core import lease as protocol
 from core.contract import documents, network, paths, table
-from core.contract.documents import EngineAddress, Place, RelayConfig, ServiceRoute
+from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
 from core.lease import Lease, Outcome, Write
 from local.setup import tools
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
@@ -115,11 +115,11 @@ class Front:
         (self.folder / "haproxy.cfg").write_text(text)
         (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
         (self.folder / "routes.map").write_text(f"chat {network.BACKEND_RELAY}\n")
+        place, services = Place("ec2", REGION, self.table), (ServiceRoute("chat", "tiny"),)
+        unit = RelayUnit(UNIT, place, self.instance_id, engines, services, start_timeout_s=60.0)
         config = RelayConfig(
-            schema_version=documents.SCHEMA_VERSION, stack="lab", unit=UNIT, place=Place("ec2", REGION, self.table),
-            instance_id=self.instance_id, engines=engines,
-            services=(ServiceRoute("chat", "tiny"),), queue_timeout_s=60.0, queue_max=self.queue_max,
-            start_timeout_s=60.0,
+            schema_version=documents.SCHEMA_VERSION, stack="lab", units=(unit,), queue_timeout_s=60.0,
+            queue_max=self.queue_max,
         )  # fmt: skip
         (self.folder / "relay.json").write_text(config.to_json())
 

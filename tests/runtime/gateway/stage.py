@@ -14,29 +14,28 @@ from aiohttp.test_utils import TestServer
 
 from core import lease as protocol
 from core.contract import documents
-from core.contract.documents import EngineAddress, Place, RelayConfig, ServiceRoute
+from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
 from core.lease import Lease, State, Write
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.gateway.app import Relay, make_app
 from runtime.gateway.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
-from runtime.gateway.queue import Queue
+from runtime.gateway.queue import Places
 from runtime.gateway.routes import RoutesUnavailable
 from runtime.gateway.serving import listening
-from runtime.gateway.view import View
-from runtime.gateway.wake import Waker
-from runtime.gateway.watch import Watch
+from runtime.gateway.unit import Unit
 
 UNIT, MACHINE = "lab/host", "i-1"
 
 
-def config(**changes: Any) -> RelayConfig:
+def config(*, start_timeout_s: float = 300.0, **changes: Any) -> RelayConfig:
+    engines = (EngineAddress("tiny", "10.0.0.1", 8100),)
+    services = ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny")
+    unit = RelayUnit(UNIT, Place("made up"), MACHINE, engines, services, start_timeout_s)
     settings: dict[str, Any] = {
-        "schema_version": documents.SCHEMA_VERSION, "stack": "lab", "unit": UNIT, "place": Place("made up"),
-        "instance_id": MACHINE, "engines": (EngineAddress("tiny", "10.0.0.1", 8100),),
-        "services": (ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny")),
-        "queue_timeout_s": 540.0, "queue_max": 2, "start_timeout_s": 300.0,
+        "schema_version": documents.SCHEMA_VERSION, "stack": "lab", "units": (unit,), "queue_timeout_s": 540.0,
+        "queue_max": 2,
     }  # fmt: skip
     return RelayConfig(**settings | changes)
 
@@ -115,25 +114,30 @@ class FlakyStore(MemoryLeaseStore):
 
 
 class Stage:
-    def __init__(self, **changes: Any) -> None:
-        self.config = config(**changes)
+    """One unit. `of` is the gateway's configuration where it has several, and `places` are those that they share."""
+
+    def __init__(
+        self, unit: str = UNIT, *, of: RelayConfig | None = None, places: Places | None = None, **changes: Any
+    ) -> None:
+        self.config = of or config(**changes)
+        self.name = unit
         self.clock = Clock()
         self.store = FlakyStore(self.clock)
         self.power = FakePower()
         self.routes = FakeRoutes()
-        self.view = View(UNIT, monotonic=self.clock)
-        self.queue = Queue(self.config.queue_max)
         self.invoked = 0
-        self.waker = Waker(
+        self.unit = Unit(
             self.config,
+            self.config.one(unit),
             store=self.store,
             power=self.power,
             routes=self.routes,  # type: ignore[arg-type]
-            view=self.view,
-            queue=self.queue,
+            places=places or Places(self.config.queue_max),
             invoke_reaper=self._invoked,
+            monotonic=self.clock,
         )
-        self.watch = Watch(store=self.store, view=self.view, queue=self.queue, waker=self.waker)
+        self.view, self.queue, self.waker = self.unit.view, self.unit.queue, self.unit.waker
+        self.watch = self.unit.watch
 
     def _invoked(self) -> None:
         self.invoked += 1
@@ -141,7 +145,7 @@ class Stage:
     # ------------------------------------------------------------ the lease, as others write it
     @property
     def lease(self) -> Lease:
-        found = self.store.read(UNIT).lease
+        found = self.store.read(self.name).lease
         assert found is not None
         return found
 
@@ -154,7 +158,9 @@ class Stage:
 
     def bring_to(self, state: State, *, failure: str = "start-timeout") -> Stage:
         """The lease in `state`, by the way that leads there; the machine as it would be."""
-        MemoryLeaseStore.write(self.store, protocol.create(UNIT, MACHINE, by="deploy", now=self.clock(), nonce="n"))
+        MemoryLeaseStore.write(
+            self.store, protocol.create(self.name, MACHINE, by="deploy", now=self.clock(), nonce="n")
+        )
         way = [State.NEW, State.RUNNING, State.DRAINING, State.STOPPING, State.STOPPED, State.STARTING, State.FAILED]
         for step in way[1 : way.index(state) + 1]:
             self._step(step, failure)
@@ -189,17 +195,17 @@ class Stage:
         return asyncio.run(self.watch.look())
 
     def history(self) -> list[str]:
-        return [f"{e.before}→{e.after} {e.by}" for e in self.store.events(UNIT)]
+        return [f"{e.before}→{e.after} {e.by}" for e in self.store.events(self.name)]
 
     # ------------------------------------------------------------ with HTTP
     @asynccontextmanager
-    async def serving(self, engine: FakeEngine | None = None) -> AsyncIterator[str]:
-        """The relay's URL; `engine` stands behind HAProxy's inner frontend."""
+    async def serving(self, engine: FakeEngine | None = None, *others: Stage) -> AsyncIterator[str]:
+        """The relay's URL; `engine` stands behind HAProxy's inner frontend. `others`: the gateway's further units."""
         inner = TestServer(engine.app) if engine else None
         if inner:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
-        self.relay = Relay(self.config, view=self.view, queue=self.queue, engines=engines)
+        self.relay = Relay(self.config, targets={s.name: s.unit for s in (self, *others)}, engines=engines)
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1) as port:

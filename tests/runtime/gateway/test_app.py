@@ -189,7 +189,7 @@ def test_comments_tell_what_is_left() -> None:
 
 def test_comments_make_no_empty_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """openai-go up to v3.41 reads an empty line after a comment as an event, and fails on its data."""
-    monkeypatch.setattr("runtime.gateway.queue.SSE_COMMENT_S", 0.0)
+    monkeypatch.setattr("runtime.gateway.wait.SSE_COMMENT_S", 0.0)
 
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(raw(url, BODY | {"stream": True}))
@@ -492,8 +492,7 @@ def test_relay_that_ends_lets_its_callers_go_with_a_503() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(raw(url, BODY))
         await stage.waiting()
-        stage.view.closing = True
-        stage.view.tick()
+        stage.unit.close()
         status, headers, _ = await task
         assert (status, headers["Retry-After"]) == (503, "1")
 

@@ -12,7 +12,7 @@ from core.contract.intervals import HEARTBEAT_S
 from core.engines.health import GRACE_S
 from core.lease import State
 from runtime.gateway.errors import Refusal
-from runtime.gateway.queue import Wait
+from runtime.gateway.wait import Wait
 from tests.runtime.gateway.stage import FakeEngine, Stage
 from tests.runtime.gateway.test_app import BODY, play, raw
 
@@ -101,7 +101,7 @@ def test_at_its_deadline_a_caller_hears_of_the_engine() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         beat(stage, "tiny", for_s=20)
         await stage.watch.look()
-        wait = Wait(stage.view, "tiny", asyncio.get_running_loop().time() - 1, None)
+        wait = Wait(stage.unit, "tiny", asyncio.get_running_loop().time() - 1, None)
         with pytest.raises(Refusal) as refused:
             await wait.until_ready()
         assert refused.value.code == "engine_dead"

@@ -1,0 +1,121 @@
+"""One unit that is driven by its lease: what is known of it, who waits for it, and what reads and changes its lease.
+
+The HTTP side meets it as a `Target`; nobody but this file and its parts writes into its view.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from core.contract.documents import RelayConfig, RelayUnit
+from runtime.backends.leases import LeaseStore
+from runtime.backends.power import Power
+from runtime.gateway.errors import Refusal
+from runtime.gateway.queue import Places, Queue
+from runtime.gateway.routes import Routes
+from runtime.gateway.view import View
+from runtime.gateway.wake import InvokeReaper, Waker
+from runtime.gateway.watch import Watch
+
+
+class Unit:
+    """View, queue, waker and watch of one unit. `places` are those of the gateway; `monotonic` is for tests."""
+
+    def __init__(
+        self,
+        config: RelayConfig,
+        unit: RelayUnit,
+        *,
+        store: LeaseStore,
+        power: Power,
+        routes: Routes,
+        places: Places,
+        invoke_reaper: InvokeReaper,
+        given_up: Callable[[], str] = lambda: "",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = unit.unit
+        self.start_timeout_s = unit.start_timeout_s
+        self.view = View(unit.unit, monotonic=monotonic)
+        self.queue = Queue(places)
+        self.waker = Waker(
+            unit.instance_id,
+            queue_timeout_s=config.queue_timeout_s,
+            wakes=config.wakes,
+            store=store,
+            power=power,
+            routes=routes,
+            view=self.view,
+            queue=self.queue,
+            invoke_reaper=invoke_reaper,
+        )
+        self.watch = Watch(store=store, view=self.view, queue=self.queue, waker=self.waker, given_up=given_up)
+        self._wakes = config.wakes
+
+    # ------------------------------------------------------------ as the process runs it
+    async def run(self) -> None:
+        """Read the lease and act on it for ever; GivenUp where that has become pointless."""
+        await self.watch.run()
+
+    def close(self) -> None:
+        """The relay ends: who waits is told at once."""
+        self.view.close()
+
+    # ------------------------------------------------------------ as the HTTP side sees it (`Target`)
+    @property
+    def state(self) -> str:
+        """The lease's state, or what is wrong with it."""
+        return self.view.state
+
+    def ready(self, engine: str) -> bool:
+        """The lease says RUNNING, EC2 does not say otherwise, and the agent does not miss the engine."""
+        return self.view.ready(engine)
+
+    def silent_s(self, engine: str) -> float | None:
+        """By the agent or by ourselves."""
+        return self.view.silent_s(engine)
+
+    def words(self, engine: str) -> str:
+        """From the lease and past wakes."""
+        return self.view.words(engine)
+
+    def eta_s(self) -> float | None:
+        """From the lease and past wakes."""
+        return self.view.eta_s()
+
+    def not_yet(self, engine: str) -> Refusal:
+        """Waking, or the engine does not answer."""
+        return self.view.not_yet(engine)
+
+    def refuse_if_hopeless(self, engine: str) -> None:
+        """From the lease, and whether this relay may wake."""
+        self.view.refuse_if_hopeless(engine, wakes=self._wakes)
+
+    def ask(self, engine: str) -> None:
+        """The watch writes it into the lease."""
+        self.queue.ask(engine)
+
+    def place(self, engine: str) -> AbstractContextManager[None]:
+        """In this unit's queue, out of the gateway's places."""
+        return self.queue.place(engine)
+
+    def note_answered(self, engine: str) -> None:
+        """Whatever was doubted, it runs."""
+        self.view.note_answered(engine)
+
+    def note_refused(self, engine: str) -> None:
+        """The lease says RUNNING, the engine refuses: read again, ask EC2."""
+        self.view.note_refused(engine)
+        self.queue.arrived.set()
+
+    async def changed(self, timeout_s: float) -> None:
+        """At the next reading or act."""
+        await self.view.changed(timeout_s)
+
+    def health(self) -> dict[str, Any]:
+        """For people and scripts on the gateway."""
+        seen = {"state": self.state, "waiting": self.queue.waiting, "wanted": self.queue.wanted}
+        return seen | {"store": self.view.store_down or "ok"}
