@@ -13,25 +13,24 @@ from typing import Final
 
 import pulumi
 
+from core import shipping
+from core.shipping import Program
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 VENDORED: Final = ("cronsim", "tzdata")  # pure Python; boto3 is part of Lambda's runtime
-_NOTIFIER: Final = "runtime/notifier/"
-_NOT_SHIPPED: Final = ("core/settings/", "runtime/agent/", "runtime/gateway/", _NOTIFIER, "runtime/lease_client.py")
-_NOTIFIER_PARTS: Final = ("core/", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py", _NOTIFIER)
 
 
 def files(root: Path = ROOT) -> dict[str, Path]:
     """The reaper's: path in the archive → file, sorted."""
-    ours = {name: path for name, path in _modules(root).items() if not name.startswith(_NOT_SHIPPED)}
-    return dict(sorted((ours | _vendored()).items()))
+    return dict(sorted((_modules(Program.REAPER, root) | _vendored()).items()))
 
 
 def notifier_files(root: Path = ROOT) -> dict[str, Path]:
     """The notifier's: path in the archive → file, sorted. FileNotFoundError where there is no notifier."""
-    ours = {name: path for name, path in _modules(root).items() if name.startswith(_NOTIFIER_PARTS)}
-    if not any(name.startswith(_NOTIFIER) for name in ours):
-        raise FileNotFoundError(f"{root / _NOTIFIER} has no modules; the checkout is not whole")
-    return {name: ours[name] for name in sorted(ours) if not name.startswith("core/settings/")}
+    ours = _modules(Program.NOTIFIER, root)
+    if not any(name.startswith("runtime/notifier/") for name in ours):
+        raise FileNotFoundError(f"{root / 'runtime/notifier'} has no modules; the checkout is not whole")
+    return ours
 
 
 def reaper() -> pulumi.AssetArchive:
@@ -48,9 +47,9 @@ def _archive(members: Mapping[str, Path]) -> pulumi.AssetArchive:
     return pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in members.items()})
 
 
-def _modules(root: Path) -> dict[str, Path]:
-    modules = [path for top in ("core", "runtime") for path in (root / top).rglob("*.py")]
-    return {path.relative_to(root).as_posix(): path for path in modules}
+def _modules(program: Program, root: Path) -> dict[str, Path]:
+    paths = (path.relative_to(root).as_posix() for top in ("core", "runtime") for path in (root / top).rglob("*.py"))
+    return {name: root / name for name in shipping.files(program, paths)}
 
 
 def _vendored() -> dict[str, Path]:

@@ -13,7 +13,10 @@ AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
 RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
 REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, where a timer of the machine runs the reaper
 KEYS_MAP: Final = f"{ETC}/keys.map"  # "<SHA-256, upper-case hex> <name>" a line
-APP_DIR: Final = "/opt/pilotlight/app"  # core/ and runtime/, by rsync; PYTHONPATH of agent and relay
+# Our code, a folder a program (core/shipping.py): its working folder and PYTHONPATH
+AGENT_APP: Final = "/opt/pilotlight/app/agent"
+RELAY_APP: Final = "/opt/pilotlight/app/relay"
+LEASE_CLIENT_APP: Final = "/opt/pilotlight/app/lease-client"  # runs in the relay's environment, RELAY_VENV
 AGENT_VENV: Final = "/opt/pilotlight/agent"
 RELAY_VENV: Final = "/opt/pilotlight/relay"
 ENGINE_VENV: Final = "/opt/pilotlight/engine"

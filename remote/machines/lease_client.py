@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from core.contract.intervals import INHIBITOR_S
-from core.contract.paths import APP_DIR, RELAY_CONFIG, RELAY_VENV
+from core.contract.paths import LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError
 from remote.items.venvs import ENVIRONMENT
 from remote.machines.transport import Machine, Result, tail
@@ -39,7 +39,7 @@ class LeaseClient:
 
     def _run(self, verb: str, *arguments: str, timeout_s: float) -> Result:
         words = shlex.join(["python", "-m", "runtime.lease_client", "--config", RELAY_CONFIG, verb, *arguments])
-        script = f"{ENVIRONMENT}; cd {APP_DIR} && PYTHONPATH={APP_DIR} exec {RELAY_VENV}/bin/{words}"
+        script = f"{ENVIRONMENT}; cd {LEASE_CLIENT_APP} && PYTHONPATH={LEASE_CLIENT_APP} exec {RELAY_VENV}/bin/{words}"
         result = self._machine.run(script, timeout_s=timeout_s)
         if result.code not in (0, NOT_MET):
             raise DeployError(f"The lease command `{verb}` failed: {_said(result.out) or tail(result.err, 5)}")

@@ -6,7 +6,8 @@ from typing import Final
 
 from core import sessions
 from core.contract.documents import HostConfig
-from core.contract.paths import AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, APP_DIR, DEAD_MAN_UNIT
+from core.contract.paths import AGENT_APP, AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, DEAD_MAN_UNIT
+from core.shipping import Program
 from remote import templates
 from remote.items import Item
 from remote.items.files import File
@@ -44,22 +45,23 @@ def login_message() -> File:
 
 
 def code() -> list[Item]:
-    """The checkout's code and the agent's environment; they may be there before anything starts."""
-    return [app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",), what="agent's environment")]
+    """The agent's code and its environment; they may be there before anything starts."""
+    return [app.tree(Program.AGENT), Venv(AGENT_VENV, requirements("agent"), ("boto3",), what="agent's environment")]
 
 
 def items(config: HostConfig) -> list[Item]:
     """The agent's configuration and unit; it starts only under an inhibitor, since from then on the lease lives. Then
     the switch, from the same files: it hears of the table by the agent, so it comes last.
     """
-    tree, venv = app.tree(), Venv(AGENT_VENV, requirements("agent"), ("boto3",))
+    tree, venv = app.tree(Program.AGENT), Venv(AGENT_VENV, requirements("agent"), ("boto3",))
     document = File(AGENT_CONFIG, config.to_json().encode())
     unit = File(
-        f"{UNIT_DIR}/{AGENT_UNIT}", templates.render("pilotlight-agent.service.j2", app=APP_DIR, venv=AGENT_VENV)
+        f"{UNIT_DIR}/{AGENT_UNIT}", templates.render("pilotlight-agent.service.j2", app=AGENT_APP, venv=AGENT_VENV)
     )
     running = Unit(AGENT_UNIT, digest_of((tree, venv, document, unit)), wait_for_inhibitor=True)
     switch = File(
-        f"{UNIT_DIR}/{DEAD_MAN_UNIT}", templates.render("pilotlight-dead-man.service.j2", app=APP_DIR, venv=AGENT_VENV)
+        f"{UNIT_DIR}/{DEAD_MAN_UNIT}",
+        templates.render("pilotlight-dead-man.service.j2", app=AGENT_APP, venv=AGENT_VENV),
     )
     return [
         login_message(),

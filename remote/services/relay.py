@@ -1,11 +1,12 @@
-"""The relay on the gateway (or, without one, on the host)."""
+"""The relay on the gateway (or, without one, on the host), and the lease client in its environment."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from core.contract.documents import RelayConfig
-from core.contract.paths import APP_DIR, RELAY_CONFIG, RELAY_UNIT, RELAY_VENV
+from core.contract.paths import RELAY_APP, RELAY_CONFIG, RELAY_UNIT, RELAY_VENV
+from core.shipping import Program
 from remote import templates
 from remote.items import Item
 from remote.items.files import File
@@ -20,17 +21,21 @@ UNIT_DIR: Final = "/etc/systemd/system"
 
 
 def items(config: RelayConfig) -> list[Item]:
-    """User, code, environment, configuration and unit. HAProxy's package comes before: its group is named here."""
-    tree = app.tree()
+    """User, code, environment, configuration and unit; an edit of the lease client restarts nothing.
+
+    HAProxy's package comes before: its group is named here.
+    """
+    tree = app.tree(Program.RELAY)
     venv = Venv(RELAY_VENV, requirements("relay"), ("aiohttp", "boto3"), what="relay's environment")
     document = File(RELAY_CONFIG, config.to_json().encode())
     unit = File(
         f"{UNIT_DIR}/{RELAY_UNIT}",
-        templates.render("pilotlight-relay.service.j2", app=APP_DIR, venv=RELAY_VENV, user=RELAY_USER),
+        templates.render("pilotlight-relay.service.j2", app=RELAY_APP, venv=RELAY_VENV, user=RELAY_USER),
     )
     return [
         User(RELAY_USER, RELAY_HOME, ("haproxy",)),
         tree,
+        app.tree(Program.LEASE_CLIENT),
         venv,
         document,
         unit,

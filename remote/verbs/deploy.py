@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.contract.documents import Outputs
-from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, RELAY_CONFIG, RELAY_VENV
+from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError
 from remote import plan
 from remote.apply import apply
@@ -333,6 +333,6 @@ def _off(seen: Record) -> bool:
 def _lease_ready(front: Side) -> bool:
     """The gateway's lease client is as wanted already: the lease can be written before anything changes."""
     return not any(
-        isinstance(step.item, Tree | Venv) or (isinstance(step.item, File) and step.item.path == RELAY_CONFIG)
+        isinstance(step.item, File | Tree | Venv) and step.item.path in (LEASE_CLIENT_APP, RELAY_VENV, RELAY_CONFIG)
         for step in front.steps
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.contract.documents import Outputs
-from core.contract.paths import APP_DIR, RELAY_CONFIG, RELAY_VENV
+from core.contract.paths import LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from local.cloud import client
 from local.demo.caller import Caller
 from local.demo.observe import Observer, wait_for
@@ -50,7 +50,7 @@ class Stack:
             self.watch.gateway,
             "sh",
             "-c",
-            f"set -a; . /etc/environment; cd {APP_DIR} && {RELAY_VENV}/bin/python -m runtime.lease_client "
+            f"set -a; . /etc/environment; cd {LEASE_CLIENT_APP} && {RELAY_VENV}/bin/python -m runtime.lease_client "
             f"--config {RELAY_CONFIG} {words}",
         )
 

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from core.shipping import Program
 from remote.items.venvs import requirements
 from remote.services import app
 
-SHARED = ("runtime.aws", "runtime.logs", "runtime.lease_client", "runtime.backends.leases", "runtime.backends.power")
-PROGRAMS = {"agent": ("runtime.agent", *SHARED), "relay": ("runtime.gateway", *SHARED)}  # by its list of packages
+LISTS = {Program.AGENT: "agent", Program.RELAY: "relay", Program.LEASE_CLIENT: "relay"}  # of packages, by program
+FIRST = {
+    Program.AGENT: "runtime.agent.__main__",
+    Program.RELAY: "runtime.gateway.__main__",
+    Program.LEASE_CLIENT: "runtime.lease_client",
+}
 PROGRAM = """
 import importlib, sys
 from importlib.machinery import PathFinder
@@ -30,21 +35,25 @@ for module in modules:
 """
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is in APP_DIR."""
-    place = tmp_path_factory.mktemp("app")
-    for name, content in app.tree().files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(content)
-    return place
+@pytest.fixture(params=LISTS)
+def program(request: pytest.FixtureRequest) -> Program:
+    """Each program that has a folder on a machine."""
+    return request.param
 
 
-def modules(place: Path, packages: tuple[str, ...]) -> list[str]:
-    """Every module that is shipped of these."""
+@pytest.fixture
+def shipped(program: Program, tmp_path: Path) -> Path:
+    """Its folder."""
+    for name, content in app.tree(program).files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def modules(place: Path) -> list[str]:
+    """Every module that is there."""
     names = [".".join(file.relative_to(place).with_suffix("").parts) for file in sorted(place.rglob("*.py"))]
-    names = [name.removesuffix(".__init__") for name in names]
-    return [name for name in names if any(name == p or name.startswith(f"{p}.") for p in packages)]
+    return [name.removesuffix(".__init__") for name in names]
 
 
 def importable(listed: str) -> set[str]:
@@ -55,14 +64,13 @@ def importable(listed: str) -> set[str]:
     return {top for top, of in found if wanted & {re.sub(r"[-_.]+", "-", d).lower() for d in of}}
 
 
-@pytest.mark.parametrize("listed", PROGRAMS)
-def test_every_module_of_a_program_imports_with_the_packages_of_its_list(shipped: Path, listed: str) -> None:
+def test_every_module_of_a_program_imports_with_the_packages_of_its_list(program: Program, shipped: Path) -> None:
     import boto3
 
-    names, packages = importable(listed), str(Path(boto3.__file__).parents[1])
+    names, packages = importable(LISTS[program]), str(Path(boto3.__file__).parents[1])
     assert {"boto3", "botocore"} <= names
-    found = modules(shipped, PROGRAMS[listed])
-    assert PROGRAMS[listed][0] in found
+    found = modules(shipped)
+    assert FIRST[program] in found
     words = [sys.executable, "-S", "-P", "-c", PROGRAM, str(shipped), packages, ",".join(names), ",".join(found)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, cwd="/")
     assert done.returncode == 0, done.stderr

@@ -23,11 +23,12 @@ def test_what_is_in_it() -> None:
 
 
 def test_byte_code_does_not_change_it(tmp_path: Path) -> None:
-    for folder in ("core", "runtime"):
+    for folder in ("core/lease", "runtime/reaper"):
         (tmp_path / folder / "__pycache__").mkdir(parents=True)
         (tmp_path / folder / "a.py").write_text("")
     before = archive.files(tmp_path)
-    (tmp_path / "core" / "__pycache__" / "a.cpython-311.pyc").write_text("x")
+    assert {"core/lease/a.py", "runtime/reaper/a.py"} <= set(before)
+    (tmp_path / "core/lease" / "__pycache__" / "a.cpython-311.pyc").write_text("x")
     assert archive.files(tmp_path) == before
 
 
@@ -67,14 +68,15 @@ def test_time_zones_come_from_the_archive(tmp_path: Path) -> None:
 
 def test_what_is_in_the_notifiers(tmp_path: Path) -> None:
     for name in (
-        "core/__init__.py", "core/lease/record.py", "core/settings/model.py", "runtime/__init__.py", "runtime/aws.py",
+        "core/__init__.py", "core/contract/table.py", "core/lease/record.py", "core/settings/model.py",
+        "runtime/__init__.py", "runtime/aws.py",
         "runtime/logs.py", "runtime/lease_client.py", "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
         "runtime/reaper/__init__.py", "runtime/notifier/__pycache__/x.pyc",
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     assert list(archive.notifier_files(tmp_path)) == [
-        "core/__init__.py", "core/lease/record.py", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py",
+        "core/__init__.py", "core/contract/table.py", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py",
         "runtime/notifier/__init__.py", "runtime/notifier/deep/call.py",
     ]  # fmt: skip
     assert not [name for name in archive.files(tmp_path) if name.startswith("runtime/notifier")]

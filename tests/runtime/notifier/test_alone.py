@@ -6,12 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PARTS = ("core", "runtime/__init__.py", "runtime/aws.py", "runtime/logs.py", "runtime/notifier")
+from components.aws import archive
+
 PROGRAM = "import sys, json, runtime.notifier; print(json.dumps(sorted(sys.modules)))"
 
 
@@ -19,13 +18,9 @@ PROGRAM = "import sys, json, runtime.notifier; print(json.dumps(sorted(sys.modul
 def modules(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What `import runtime.notifier` imports in a clean interpreter without any package."""
     place = tmp_path_factory.mktemp("archive")
-    for part in PARTS:
-        source, target = ROOT / part, place / part
-        target.parent.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("settings", "__pycache__"))
-        else:
-            shutil.copyfile(source, target)
+    for name, source in archive.notifier_files().items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place / name)
     command = [sys.executable, "-S", "-P", "-c", f"import sys; sys.path.insert(0, {str(place)!r})\n{PROGRAM}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/", env={})
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,91 @@
+"""Which of our modules each program is shipped with: an allow-list a program, over `core/` and `runtime/`.
+
+A program's list decides what an edit restarts: a change in `runtime/gateway/` is none of the agent's business. A part
+is a module or a folder, without its suffix, and brings the packages above it along. To let a program import more: a
+line here; a test says which (`tests/core/test_shipping.py`), and another imports each program alone.
+
+Nothing here lists files or reads them: the callers do (`components/aws/archive.py`, `remote/services/app.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Program(StrEnum):
+    """What runs by itself."""
+
+    REAPER = "reaper"
+    NOTIFIER = "notifier"
+    AGENT = "agent"  # and the dead-man's switch
+    RELAY = "relay"
+    LEASE_CLIENT = "lease-client"
+
+
+_ALL: Final = (
+    "core/contract",
+    "core/errors",
+    "core/notifications/record",
+    "core/versions",
+    "runtime/aws",
+)
+_WITH_A_LEASE: Final = (  # the lease's own rules, and what backends need
+    "core/durations",
+    "core/instance_types",
+    "core/ladder",
+    "core/lease",
+    "core/moments",
+    "core/money",
+    "core/past",
+    "core/plain",
+    "core/power_errors",
+    "core/shutdown_report",
+    "core/wakes",
+    "core/zones",
+    "runtime/backends",
+)
+_REAPER: Final = (
+    "core/engines/health",
+    "core/notifications",
+    "core/overrides",
+    "core/policy",
+    "core/schedule",
+    "core/schedule_words",
+    "core/soon",
+    "runtime/logs",
+    "runtime/reaper",
+)
+
+_AGENT: Final = ("core/engines/health", "core/sessions", "core/soon", "runtime/logs", "runtime/agent")
+_RELAY: Final = ("core/engines/health", "runtime/logs", "runtime/gateway")
+
+PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
+    {
+        Program.REAPER: (*_ALL, *_WITH_A_LEASE, *_REAPER),
+        Program.NOTIFIER: (*_ALL, "runtime/logs", "runtime/notifier"),
+        Program.AGENT: (*_ALL, *_WITH_A_LEASE, *_AGENT),
+        Program.RELAY: (*_ALL, *_WITH_A_LEASE, *_RELAY),
+        Program.LEASE_CLIENT: (*_ALL, *_WITH_A_LEASE, "runtime/lease_client"),
+    }
+)
+
+
+def files(program: Program, paths: Iterable[str]) -> tuple[str, ...]:
+    """Of these paths (from the checkout's root, with `/`) the modules that a program is shipped with, sorted."""
+    parts = PARTS[program]
+    packages = {f"{above}/__init__.py" for part in parts for above in _above(part)}
+    modules = (path for path in paths if path.endswith(".py"))
+    return tuple(sorted(m for m in modules if m in packages or any(_is_in(m, part) for part in parts)))
+
+
+def _above(part: str) -> Iterable[str]:
+    """The packages that a part is in."""
+    names = part.split("/")
+    return ("/".join(names[:length]) for length in range(1, len(names)))
+
+
+def _is_in(path: str, part: str) -> bool:
+    return path == f"{part}.py" or path.startswith(f"{part}/")
