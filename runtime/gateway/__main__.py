@@ -24,13 +24,13 @@ from core.errors import ContractError, PilotlightError
 from runtime import backends, logs
 from runtime.backends import Backend
 from runtime.backends.power import PowerUnanswered
-from runtime.gateway.app import Relay, make_app
-from runtime.gateway.forward import Engines
-from runtime.gateway.queue import Places
-from runtime.gateway.routes import Routes
-from runtime.gateway.serving import listening
+from runtime.gateway.api.app import Relay, make_app
+from runtime.gateway.api.forward import Engines
+from runtime.gateway.api.serving import listening
 from runtime.gateway.unit import Unit
-from runtime.gateway.watch import GivenUp
+from runtime.gateway.unit.queue import Places
+from runtime.gateway.unit.routes import Routes
+from runtime.gateway.unit.watch import GivenUp
 
 log = logging.getLogger("relay")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from runtime.gateway.bodies import QUEUED_BYTES_MAX
+from runtime.gateway.api.bodies import QUEUED_BYTES_MAX
 from tests.e2e.gateway.front import KEY, Front, until
 from tests.e2e.gateway.test_gateway import stop_host
 

@@ -19,12 +19,12 @@ from core.lease import Lease, State, Write
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
-from runtime.gateway.app import Relay, make_app
-from runtime.gateway.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
-from runtime.gateway.queue import Places
-from runtime.gateway.routes import RoutesUnavailable
-from runtime.gateway.serving import listening
+from runtime.gateway.api.app import Relay, make_app
+from runtime.gateway.api.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
+from runtime.gateway.api.serving import listening
 from runtime.gateway.unit import Unit
+from runtime.gateway.unit.queue import Places
+from runtime.gateway.unit.routes import RoutesUnavailable
 
 UNIT, MACHINE = "lab/host", "i-1"
 

@@ -11,10 +11,10 @@ from core import lease as protocol
 from core.contract.intervals import HEARTBEAT_S
 from core.engines.health import GRACE_S
 from core.lease import State
+from runtime.gateway.api.waiting import Wait
 from runtime.gateway.errors import Refusal
-from runtime.gateway.wait import Wait
+from tests.runtime.gateway.api.test_app import BODY, play, raw
 from tests.runtime.gateway.stage import FakeEngine, Stage
-from tests.runtime.gateway.test_app import BODY, play, raw
 
 
 def beat(stage: Stage, *dead: str, for_s: float = 0.0) -> None:

@@ -14,10 +14,10 @@ import pytest
 from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
 from core.errors import ContractError
 from core.lease import State
-from runtime.gateway.queue import Places
 from runtime.gateway.target import Target
+from runtime.gateway.unit.queue import Places
+from tests.runtime.gateway.api.test_app import ask, client, wake
 from tests.runtime.gateway.stage import MACHINE, UNIT, FakeEngine, Stage, config
-from tests.runtime.gateway.test_app import ask, client, wake
 
 OTHER = "shop/host"
 ENGINES, SERVICES = (EngineAddress("big", "10.0.1.1", 8100),), (ServiceRoute("shop", "big"),)

@@ -10,8 +10,8 @@ from typing import Any, Final
 from core.contract.documents import ServiceRoute
 from core.contract.network import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
 from runtime.gateway import errors
-from runtime.gateway.bodies import Body
-from runtime.gateway.outline import NotAnObject
+from runtime.gateway.api.bodies import Body
+from runtime.gateway.api.outline import NotAnObject
 
 WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses": a person's click
 

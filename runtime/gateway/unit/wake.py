@@ -16,10 +16,10 @@ from core.contract.intervals import DESCRIBE_S, STOPPED_TWICE_S, WAKE_REQUEST_EX
 from core.lease import Lease, Outcome, Refused
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import Power, PowerRefused, PowerUnanswered
-from runtime.gateway.queue import Queue
-from runtime.gateway.routes import Routes, RoutesUnavailable
-from runtime.gateway.steps import Act, Situation, next_act, wake_request_due
-from runtime.gateway.view import View
+from runtime.gateway.unit.queue import Queue
+from runtime.gateway.unit.routes import Routes, RoutesUnavailable
+from runtime.gateway.unit.steps import Act, Situation, next_act, wake_request_due
+from runtime.gateway.unit.view import View
 
 log = logging.getLogger(__name__)
 

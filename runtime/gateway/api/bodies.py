@@ -17,7 +17,7 @@ from aiohttp import ClientPayloadError, web
 
 from core.contract.network import BODY_BYTES_MAX
 from runtime.gateway import errors
-from runtime.gateway.outline import NotAnObject, Outline
+from runtime.gateway.api.outline import NotAnObject, Outline
 
 UPLOAD_S: Final = 120.0  # a body that is read by the relay has arrived within this
 

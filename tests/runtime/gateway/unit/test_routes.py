@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.contract.documents import ServiceRoute
-from runtime.gateway.routes import Routes, RoutesUnavailable
+from runtime.gateway.unit.routes import Routes, RoutesUnavailable
 
 MAP = "/etc/pilotlight/routes.map"
 SERVICES = (ServiceRoute("chat", "tiny"), ServiceRoute("support", "big"))

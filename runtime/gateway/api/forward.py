@@ -17,7 +17,7 @@ from aiohttp import web
 
 from core.contract.network import INNER_PORT
 from runtime.gateway import errors
-from runtime.gateway.call import Call
+from runtime.gateway.api.call import Call
 
 log = logging.getLogger(__name__)
 

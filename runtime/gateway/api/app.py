@@ -15,15 +15,15 @@ import aiohttp
 from aiohttp import web
 
 from core.contract.documents import RelayConfig
-from runtime.gateway import bodies, errors, forward
-from runtime.gateway import call as calls
-from runtime.gateway.bodies import Budget, Share
-from runtime.gateway.call import Call
+from runtime.gateway import errors
+from runtime.gateway.api import bodies, forward
+from runtime.gateway.api import call as calls
+from runtime.gateway.api.bodies import Budget, Share
+from runtime.gateway.api.call import Call
+from runtime.gateway.api.forward import Engines, NotSent
+from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
-from runtime.gateway.forward import Engines, NotSent
 from runtime.gateway.target import Target
-from runtime.gateway.wait import Tell, Wait
-from runtime.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from core.contract.documents import RelayConfig, RelayUnit
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import Power
 from runtime.gateway.errors import Refusal
-from runtime.gateway.queue import Places, Queue
-from runtime.gateway.routes import Routes
-from runtime.gateway.view import View
-from runtime.gateway.wake import InvokeReaper, Waker
-from runtime.gateway.watch import Watch
+from runtime.gateway.unit.queue import Places, Queue
+from runtime.gateway.unit.routes import Routes
+from runtime.gateway.unit.view import View
+from runtime.gateway.unit.wake import InvokeReaper, Waker
+from runtime.gateway.unit.watch import Watch
 
 
 class Unit:

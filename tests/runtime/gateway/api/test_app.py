@@ -16,7 +16,7 @@ import pytest
 
 from core import lease as protocol
 from core.lease import State
-from runtime.gateway import app as app_module
+from runtime.gateway.api import app as app_module
 from tests.runtime.gateway.stage import FakeEngine, Stage, until
 
 Scene = Callable[[Stage, FakeEngine, str], Awaitable[None]]
@@ -189,7 +189,7 @@ def test_comments_tell_what_is_left() -> None:
 
 def test_comments_make_no_empty_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """openai-go up to v3.41 reads an empty line after a comment as an event, and fails on its data."""
-    monkeypatch.setattr("runtime.gateway.wait.SSE_COMMENT_S", 0.0)
+    monkeypatch.setattr("runtime.gateway.api.waiting.SSE_COMMENT_S", 0.0)
 
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         task = asyncio.create_task(raw(url, BODY | {"stream": True}))
@@ -532,7 +532,7 @@ def test_an_error_of_ours_is_a_shaped_500(monkeypatch: pytest.MonkeyPatch) -> No
         raise ZeroDivisionError
 
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
-        monkeypatch.setattr("runtime.gateway.call.read", broken)
+        monkeypatch.setattr("runtime.gateway.api.call.read", broken)
         status, _, text = await raw(url, BODY)
         assert (status, json.loads(text)["error"]["code"]) == (500, "internal_error")
 

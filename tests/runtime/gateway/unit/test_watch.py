@@ -12,9 +12,9 @@ from core.contract import intervals
 from core.lease import State
 from runtime.backends.power import PowerUnanswered
 from runtime.gateway.errors import Refusal
-from runtime.gateway.steps import ORDER_FRESH_S, WAKE_REQUEST_RENEW_S
-from runtime.gateway.wake import ORDER_PAUSE_MAX_S
-from runtime.gateway.watch import EVENTS_READ, LEASE_READ_WAITING_S
+from runtime.gateway.unit.steps import ORDER_FRESH_S, WAKE_REQUEST_RENEW_S
+from runtime.gateway.unit.wake import ORDER_PAUSE_MAX_S
+from runtime.gateway.unit.watch import EVENTS_READ, LEASE_READ_WAITING_S
 from tests.runtime.gateway.stage import Stage, refused
 
 

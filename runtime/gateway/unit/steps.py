@@ -1,7 +1,7 @@
 """What the relay does next, as a pure function of the lease, the time and the situation.
 
 `wake.py` carries the acts out. To add one: a member of `Act`, a rule in `next_act`, a method in `wake.py`, a row in
-`tests/runtime/gateway/test_steps.py`.
+`tests/runtime/gateway/unit/test_steps.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from core.lease import Event, Lease, State
-from runtime.gateway import eta
+from runtime.gateway.unit import eta
 
 NOW = 5000.0
 

@@ -10,9 +10,9 @@ import pytest
 
 from core import lease as protocol
 from core.lease import State
-from runtime.gateway.waiting import sentence
+from runtime.gateway.api.waiting import sentence
+from tests.runtime.gateway.api.test_app import BODY, play, raw, wake
 from tests.runtime.gateway.stage import FakeEngine, Stage
-from tests.runtime.gateway.test_app import BODY, play, raw, wake
 
 PERSON = {"X-OWUI-Chat": "5f0c", "X-OWUI-Task": ""}
 

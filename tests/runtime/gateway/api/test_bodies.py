@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 
 from core.lease import State
-from runtime.gateway import app as app_module
-from runtime.gateway import bodies
-from runtime.gateway.bodies import Budget
+from runtime.gateway.api import app as app_module
+from runtime.gateway.api import bodies
+from runtime.gateway.api.bodies import Budget
 from runtime.gateway.errors import Refusal
+from tests.runtime.gateway.api.test_app import BODY, ask, play, raw, wake
 from tests.runtime.gateway.stage import FakeEngine, Stage, until
-from tests.runtime.gateway.test_app import BODY, ask, play, raw, wake
 
 MIB = 2**20
 

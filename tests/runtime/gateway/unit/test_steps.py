@@ -9,7 +9,7 @@ import pytest
 
 from core.lease import Lease, State
 from runtime.backends.power import Machine
-from runtime.gateway.steps import ORDER_FRESH_S, Act, Situation, next_act
+from runtime.gateway.unit.steps import ORDER_FRESH_S, Act, Situation, next_act
 
 NOW = 10_000.0
 TTL = 1140.0

@@ -17,10 +17,10 @@ from core.errors import LeaseError
 from core.lease import State
 from runtime.backends.leases import LeaseStore, StoreUnavailable
 from runtime.backends.power import PowerRefused, PowerUnanswered
-from runtime.gateway import eta
-from runtime.gateway.queue import Queue
-from runtime.gateway.view import View
-from runtime.gateway.wake import Waker
+from runtime.gateway.unit import eta
+from runtime.gateway.unit.queue import Queue
+from runtime.gateway.unit.view import View
+from runtime.gateway.unit.wake import Waker
 
 LEASE_READ_WAITING_S: Final = 0.2  # relay in STARTING while callers wait
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from core.contract.documents import ServiceRoute
-from runtime.gateway import call, outline
-from runtime.gateway.bodies import Body
+from runtime.gateway.api import call, outline
+from runtime.gateway.api.bodies import Body
+from runtime.gateway.api.outline import NotAnObject, Outline
 from runtime.gateway.errors import Refusal
-from runtime.gateway.outline import NotAnObject, Outline
 
 SERVICES = {"chat": ServiceRoute("chat", "tiny"), "other": ServiceRoute("other", "big")}
 

@@ -1,5 +1,5 @@
-"""What a streamed caller reads while the host starts: comments, which every client of the API passes over, and for the
-chat page lines that it shows to the person above the answer.
+"""A caller's wait for an engine (`Wait`), and what a streamed caller reads meanwhile (`Waiting`): comments, which every
+client of the API passes over, and for the chat page lines that it shows to the person above the answer.
 
 Open WebUI (0.12.4, `utils/middleware.py`) hands an event `{"event": {"type": "status", …}}` of its backend's stream on
 to the page; no other client is sent one.
@@ -7,10 +7,11 @@ to the page; no other client is sent one.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -23,10 +24,43 @@ SSE_HEADERS: Final = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
+SSE_COMMENT_S: Final = 5.0  # a queued stream gets a comment this often
 # A time left is said in steps of so many seconds, so that a page is not told something new every few seconds
 STEP_S: Final = 5
 STEP_LONG_S: Final = 15
 LONG_S: Final = 60
+Tell = Callable[[str], Awaitable[None]]
+
+
+class Wait:
+    """One caller's wait for an engine, until `deadline` (event loop's time).
+
+    `tell` is given the words for the caller at once and every SSE_COMMENT_S.
+    """
+
+    def __init__(self, target: Target, engine: str, deadline: float, tell: Tell | None) -> None:
+        self._target, self._engine, self._deadline, self._tell = target, engine, deadline, tell
+        self._clock = asyncio.get_running_loop().time
+        self._next_word = self._clock()
+
+    async def until_ready(self) -> None:
+        """Return when requests may go to the engine. Refusal where waiting is in vain, or at the deadline."""
+        while not self._target.ready(self._engine):
+            await self._wait(self._deadline)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait a moment, or for a change, before the next try on an engine that took no connection."""
+        await self._wait(self._clock() + seconds)
+
+    async def _wait(self, until: float) -> None:
+        self._target.refuse_if_hopeless(self._engine)
+        if self._clock() >= self._deadline:
+            raise self._target.not_yet(self._engine)
+        if self._tell is not None and self._clock() >= self._next_word:
+            await self._tell(self._target.words(self._engine))
+            self._next_word = self._clock() + SSE_COMMENT_S
+        ends = (until, self._deadline, self._next_word) if self._tell else (until, self._deadline)
+        await self._target.changed(min(ends) - self._clock())
 
 
 def sentence(left_s: float | None) -> str:

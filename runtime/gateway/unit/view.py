@@ -15,8 +15,9 @@ from core.engines import health
 from core.lease import Lease, State
 from runtime.backends.leases import Reading
 from runtime.backends.power import Machine
-from runtime.gateway import errors, eta
-from runtime.gateway.steps import CAPACITY, OFF, left_to_reaper
+from runtime.gateway import errors
+from runtime.gateway.unit import eta
+from runtime.gateway.unit.steps import CAPACITY, OFF, left_to_reaper
 
 
 class View:
