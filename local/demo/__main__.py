@@ -8,12 +8,12 @@ import sys
 
 from rich.table import Table
 
-from core.contract.documents import Outputs
 from core.errors import PilotlightError
 from local.cloud import client
+from local.demo import next_steps
 from local.demo.figures import LIMITS, MEANING, Figures
 from local.demo.narrator import Narrator
-from local.demo.story import STACK, Story
+from local.demo.story import Story
 
 
 def main(argv: list[str]) -> int:
@@ -25,10 +25,9 @@ def main(argv: list[str]) -> int:
     try:
         figures = story.tell()
         _print(narrator, figures)
-        if stay:
-            _next_commands(narrator, story)
-        else:
+        if not stay:
             _down(narrator)
+        narrator.paste(["", *next_steps.lines(story.ending(), stays=stay)])
     except PilotlightError as error:
         narrator.console.print(f"[red]{error}[/red]", markup=True)
         narrator.say("The embedded cloud is still up: `fab cloud.status` shows it, `fab cloud.down` removes it.")
@@ -56,20 +55,6 @@ def _print(narrator: Narrator, figures: Figures) -> None:
         mark = "" if value <= LIMITS[name] else "  ← over"
         table.add_row(MEANING[name], f"{value:.2f} {unit}{mark}", f"{LIMITS[name]:.0f} {unit}")
     narrator.console.print(table)
-
-
-def _next_commands(narrator: Narrator, story: Story) -> None:
-    outputs = story.watch.outputs
-    for line in (
-        f"It stays up. API {outputs[Outputs.API_URL]}, key in {story.key_file}",
-        f"Chat page {outputs[Outputs.CHAT_URL]}: log in as {story.settings.webui.admin_email}, "
-        f"password in {story.password_file}",
-        f"  fab status -s {STACK}     what the host does and why",
-        f"  fab deploy -s {STACK}     safe to repeat",
-        f"  fab ssh -s {STACK}        a shell on the host",
-        "  fab cloud.down        removes everything",
-    ):
-        narrator.say(line)
 
 
 def _down(narrator: Narrator) -> None:

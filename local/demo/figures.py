@@ -21,10 +21,10 @@ LIMITS = {
 MEANING = {
     "first_answer_s": "demo start → first answer",
     "noop_deploy_s": "`fab deploy` that changes nothing",
-    "stop_s": "idle threshold → machine stopped",
-    "drain_to_stopped_s": "DRAINING → machine stopped",
-    "wake_first_token_s": "wake request → first token",
-    "wake_overhead_s": "of which ours (less machine boot, less vLLM's own start)",
+    "stop_s": "idle for long enough → machine stopped",
+    "drain_to_stopped_s": "asked to stop (DRAINING) → machine stopped",
+    "wake_first_token_s": "request to a host that is off → first token",
+    "wake_overhead_s": "of that pilotlight's own part (without the machine's boot and vLLM's start)",
     "relay_rss_mib": "relay, resident",
     "agent_rss_mib": "agent, resident",
     "chat_ready_s": "deployed → the chat page answers",
@@ -63,6 +63,7 @@ class WakeTimes:
     sshd_up: float
     engine_started: float
     engine_ready: float  # "Application startup complete"
+    running: float  # the lease became RUNNING: the agent had a real answer from every engine
     first_token: float
 
     def overhead_s(self) -> float:
@@ -71,10 +72,11 @@ class WakeTimes:
         engine = self.engine_ready - self.engine_started
         return (self.first_token - self.asked) - boot - engine
 
-    def breakdown(self) -> str:
-        """One line for a person."""
+    def breakdown(self, engine: str) -> str:
+        """One line for a person. `boot` and `engine` are what `fab status` means by them (`remote/verbs/status.py`)."""
         return (
-            f"request → order {self.ordered - self.asked:.2f} s, machine up {self.sshd_up - self.ordered:.2f} s, "
-            f"vLLM {self.engine_ready - self.engine_started:.2f} s, "
-            f"ready → first token {self.first_token - self.engine_ready:.2f} s"
+            f"Of that: {self.ordered - self.asked:.2f} s until the start was ordered, "
+            f"boot {self.engine_started - self.ordered:.1f} s, "
+            f"engine {engine} {self.running - self.engine_started:.1f} s, "
+            f"{self.first_token - self.running:.2f} s until the first token"
         )

@@ -6,7 +6,7 @@ Everything that the demo prints goes through a `Narrator`, so that a log and a t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -41,6 +41,11 @@ class Narrator:
     def say(self, text: str) -> None:
         """A line without a duration."""
         self._line("", escape(text))
+
+    def paste(self, lines: Iterable[str]) -> None:
+        """Lines as they are, from the first column: to be copied."""
+        for line in lines:
+            self.console.print(line, markup=False)
 
     def _line(self, took: str, text: str) -> None:
         clock = time.monotonic() - self.begun

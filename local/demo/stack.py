@@ -7,11 +7,7 @@ from typing import Any
 
 import yaml
 
-from core import money
-from core.lease import Event
-from core.money import ledger
 from core.settings import StackSettings, load
-from core.settings import shape as settings_shape
 from local import project
 from local.cloud.client import Cloud
 
@@ -45,22 +41,3 @@ def service(found: StackSettings) -> str:
 def engine(found: StackSettings) -> str:
     """The first engine's name."""
     return next(iter(found.engines))
-
-
-def cost(found: StackSettings, events: list[dict[str, Any]], now: float) -> str:
-    """One line: what was spent so far at AWS's prices for the types that the events record, against always-on."""
-    history = [_event(item) for item in events]
-    shape, on = settings_shape(found), ledger.intervals(history, now=now)
-    bill = money.bill(shape, on, since=history[0].at, now=now)
-    types = ", ".join(sorted({interval.instance_type or shape.host_type for interval in on} or {shape.host_type}))
-    return (
-        f"So far, at {types} prices in {found.region}: ${bill.spent_usd:.4f} against "
-        f"${bill.always_on_usd:.4f} always on (EC2 bills at least a minute a start: {bill.on_s:.0f} s of "
-        f"{bill.elapsed_s:.0f} s). A month with 100 hours awake: ${money.month(shape, 100):.0f} against "
-        f"${money.always_on_month(shape):.0f}"
-    )
-
-
-def _event(item: dict[str, Any]) -> Event:
-    texts = {name: str(item[name]) for name in ("before", "after", "by", "reason")}
-    return Event(epoch=int(item["epoch"]), at=float(item["at"]), facts=dict(item.get("facts", {})), **texts)

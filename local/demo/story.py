@@ -17,10 +17,11 @@ from core.errors import CloudError, DeployError
 from core.settings import StackSettings, stop_after_s
 from local.cloud import client
 from local.cloud.client import Cloud
-from local.demo import browser, stack
+from local.demo import browser, money, stack
 from local.demo.caller import QUESTION, Answer, Caller
 from local.demo.figures import Figures, WakeTimes
 from local.demo.narrator import Narrator
+from local.demo.next_steps import Ending
 from local.demo.observe import Observer, SshWatch
 from local.folders import CHECKOUT, pictures, state
 
@@ -72,12 +73,15 @@ class Story:
     # ------------------------------------------------------------ deploy time
     def create(self) -> None:
         """Embedded cloud up, stack file rendered, `pulumi up`."""
-        with self.tell_line.step("Starting the embedded cloud") as said:
+        with self.tell_line.step("Starting the embedded cloud, a stand-in for AWS on this computer") as said:
             self.cloud = client.up(say=self.tell_line.say)
-            said.append(f"Embedded cloud up: AWS's API at {self.cloud.endpoint}")
-        with self.tell_line.step("pulumi up -s demo (the real Pulumi engine)") as said:
+            said.append(f"Embedded cloud up: a stand-in for AWS on this computer, at {self.cloud.endpoint}")
+        with self.tell_line.step("pulumi up -s demo: makes the machines") as said:
             outputs = stack.create(self.cloud, STACK, **self.overrides)
-            said.append(f"Stack created: host {outputs[Outputs.HOST_INSTANCE_ID]}, gateway {outputs[Outputs.API_URL]}")
+            said.append(
+                f"Stack created: a host for the model ({outputs[Outputs.HOST_INSTANCE_ID]}) and a gateway, which "
+                f"callers talk to ({outputs[Outputs.API_URL]})"
+            )
         self.watch = Observer(self.cloud, outputs)
         self.settings = stack.settings(self.cloud, STACK)
 
@@ -86,9 +90,9 @@ class Story:
         and what the second took.
         """
         words = ("deploy", "-s", STACK, "--key-file", str(self.key_file), "--password-file", str(self.password_file))
-        with self.tell_line.step("fab deploy -s demo (vLLM, model, agent; HAProxy, relay, Open WebUI)") as said:
+        with self.tell_line.step("fab deploy -s demo: installs the model server and the chat page") as said:
             image = next((line for line in self.fab(*words).splitlines() if "loaded from" in line), "")
-            said.append("Deployed: the host answers through the gateway")
+            said.append("Deployed: the model answers through the gateway")
         if image:
             self.tell_line.say("No registry can be reached from here: the chat page's image was built from PyPI")
         start = time.monotonic()
@@ -114,30 +118,31 @@ class Story:
         """The first question, by the unmodified `openai` client."""
         key = self.key_file.read_text().strip()
         self.caller = Caller(self.watch.outputs[Outputs.API_URL], key, stack.service(self.settings))
-        with self.tell_line.step("Asking") as said:
+        with self.tell_line.step("Asking with the openai client") as said:
             answer = self.caller.ask()
             said.append(f"“What is the capital of France?” → “{answer.text.strip()}”")
         return answer
 
     def fall_asleep(self, last: Answer) -> tuple[float, float, float, float]:
-        """Idle → DRAINING → STOPPING → stopped. Returns (drain s, threshold → stopped s, relay MiB, agent MiB)."""
+        """Nobody asks: the host stops. Returns (drain s, threshold → stopped s, relay MiB, agent MiB)."""
         epoch = int(self.watch.lease()["epoch"])  # first: on a busy machine the rest may take as long as the idle time
         relay_mib, agent_mib = self.watch.relay_mib(), self.watch.agent_mib()
         after = self.stop_after_s()
         with self.tell_line.step(
-            f"Idle: the scheduled reaper looks every minute, this stack may stop after {after:.0f} s"
+            f"Nobody asks. This host stops after {after:.0f} s without a request; a scheduled function, the reaper, "
+            "checks that every minute"
         ) as said:
             draining = self.watch.wait_state("DRAINING", after_epoch=epoch)
             seen = time.time()
-            said.append(f"DRAINING: {draining['reason']}")
-        with self.tell_line.step("Cordon, admission, idle check") as said:
+            said.append(f"The reaper asks the host to stop (DRAINING): {draining['reason']}")
+        with self.tell_line.step("The host checks that no request is in progress") as said:
             self.watch.wait_state("STOPPING", after_epoch=int(draining["epoch"]), timeout_s=60)
             said.append(
-                "STOPPING: the gateway cordoned the host, the host closed admission, found nothing and turns itself off"
+                "The host turns itself off (STOPPING): no request is in progress, and new ones wait at the gateway"
             )
-        with self.tell_line.step("Machine going down") as said:
+        with self.tell_line.step("The machine goes down") as said:
             off = self.watch.wait_off()
-            said.append(f"Stopped: EC2 says {self.watch.ec2_state()}, the container {self.watch.container_state()}")
+            said.append(f"Off: EC2 says {self.watch.ec2_state()}, the container {self.watch.container_state()}")
         threshold = float(draining.get("demand_at") or last.done_at) + after
         return off - seen, off - threshold, relay_mib, agent_mib
 
@@ -147,18 +152,23 @@ class Story:
 
     def wake(self) -> WakeTimes:
         """A streamed request wakes the machine and gets its answer."""
+        epoch = int(self.watch.lease()["epoch"])
         ssh = SshWatch(self.watch.outputs[Outputs.HOST_PRIVATE_IP])
         thread = ssh.begin()
-        with self.tell_line.step("A streamed request to a machine that is off") as said:
+        with self.tell_line.step(
+            "A request while the host is off: it waits at the gateway, which starts the host"
+        ) as said:
             answer = self.caller.stream()
-            said.append(f"Awake again: “{answer.text.strip()}”")
+            took = answer.first_token_at - answer.asked_at
+            said.append(f"Awake again: “{answer.text.strip()}”, its first token after {took:.1f} s")
         thread.join(timeout=5)
         started, ready = self.watch.engine_start(stack.engine(self.settings))
         ordered = self.cloud.calls()["last"].get("ec2:StartInstances")
         if ssh.up_at is None or ordered is None:
             raise CloudError("The wake left no outside time stamps: sshd or StartInstances was not seen.")
-        times = WakeTimes(answer.asked_at, ordered, ssh.up_at, started, ready, answer.first_token_at)
-        self.tell_line.say(times.breakdown())
+        running = float(self.watch.wait_state("RUNNING", after_epoch=epoch)["at"])
+        times = WakeTimes(answer.asked_at, ordered, ssh.up_at, started, ready, running, answer.first_token_at)
+        self.tell_line.say(times.breakdown(stack.engine(self.settings)))
         return times
 
     def chat(self) -> float | None:
@@ -169,7 +179,7 @@ class Story:
         if missing := self.missing_for_chat():
             self.tell_line.say(f"The chat page was not tried: {missing}")
             return None
-        with self.tell_line.step("fab stop -s demo, and the same question in the chat page") as said:
+        with self.tell_line.step("fab stop -s demo, then the same question in the chat page") as said:
             self.fab("stop", "-s", STACK)
             asked, answered, text = self.ask_in_the_page()
             said.append(f"Chat page: the machine was off, and “{text}” came after {answered - asked:.1f} s")
@@ -196,5 +206,20 @@ class Story:
         return asked, first, text
 
     def money(self) -> None:
-        """What it cost so far at the prices of the first instance type, against always-on."""
-        self.tell_line.say(stack.cost(self.settings, self.watch.events(), time.time()))
+        """What a month costs at AWS's prices, and what this run would have cost."""
+        for line in money.compared(self.settings, self.watch.events(), time.time()):
+            self.tell_line.say(line)
+
+    def ending(self) -> Ending:
+        """What the last lines are made of."""
+        return Ending(
+            stack=STACK,
+            api_url=self.watch.outputs[Outputs.API_URL],
+            chat_url=self.watch.outputs[Outputs.CHAT_URL],
+            model=stack.service(self.settings),
+            key_file=self.key_file,
+            email=self.settings.webui.admin_email,
+            password_file=self.password_file,
+            stop_after_s=self.stop_after_s(),
+            environment=os.environ,
+        )
