@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +40,11 @@ def of_people(keys_map: str) -> str:
 
 
 def mint(keys_map: str) -> Key:
-    """A fresh key; its name counts on from the keys that the map has."""
-    return Key(PREFIX + secrets.token_urlsafe(32), f"key-{len(keys_map.split(chr(10))) + 1 if keys_map else 1}")
+    """A fresh key. Its name counts on from the highest in the map: one whose key was removed is not used again while a
+    later one stands, so that removing by name takes one key.
+    """
+    numbers = (int(found[1]) for found in re.finditer(r" key-(\d+)$", keys_map, re.MULTILINE))
+    return Key(PREFIX + secrets.token_urlsafe(32), f"key-{max(numbers, default=0) + 1}")
 
 
 def needed(keys_map: str, *, new_key: bool, key_file: Path | None) -> bool:

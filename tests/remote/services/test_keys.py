@@ -18,6 +18,7 @@ def test_the_hash_is_upper_case_sha256() -> None:
 def test_a_key_is_minted_with_the_next_name() -> None:
     assert keys.mint("").name == "key-1"
     assert keys.mint("HASH1 key-1\nHASH2 key-2").name == "key-3"
+    assert keys.mint("HASH2 key-2\nHASH3 ann").name == "key-3", "key-1 is gone; no name stands twice"
     one, other = keys.mint(""), keys.mint("")
     assert one.secret.startswith("sk-pl-")
     assert one.secret != other.secret
