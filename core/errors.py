@@ -5,13 +5,32 @@ A message says what happened, the offending value, and what is allowed or the ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PilotlightError(Exception):
     """Base of every error that a user can cause or mend. `str()` of it is the whole message."""
 
+    @property
+    def line(self) -> str:
+        """The message in one line, for a cell of a table."""
+        return str(self).splitlines()[0]
+
 
 class SettingsError(PilotlightError):
-    """A stack file holds a wrong value. The message names the path, the value and what is allowed."""
+    """A stack file holds a wrong value. The message names the path, the value and what is allowed.
+
+    `keys`: of a message with several lines, the setting that each is about.
+    """
+
+    def __init__(self, message: str, keys: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.keys = tuple(keys)
+
+    @property
+    def line(self) -> str:
+        """The message in one line: the first, and the settings that it announces."""
+        return " ".join([super().line, ", ".join(self.keys)]).rstrip()
 
 
 class ContractError(PilotlightError):

@@ -62,6 +62,16 @@ def show(moment: float, zone: str) -> str:
     return f"{day(moment, zone)} {clock(moment, zone)}"
 
 
+def iso(moment: float, zone: str) -> str:
+    """`2026-11-23T09:00:00+01:00`, for programs."""
+    return local(moment, zone).isoformat(timespec="seconds")
+
+
+def with_year(moment: float, zone: str) -> str:
+    """`Mon 23 Nov 2026 09:00`."""
+    return f"{local(moment, zone):%a %d %b %Y %H:%M}"
+
+
 def day(moment: float, zone: str) -> str:
     """`Mon 23 Nov`."""
     return f"{local(moment, zone):%a %d %b}"

@@ -1,13 +1,14 @@
 """The verbs: `fab deploy`, `fab status`, …. Each is thin: arguments in, one call, lines out.
 
 A new verb: a function with `@task` and `@verb`, a one-line docstring (it is `fab --list`'s), its name in `namespace`.
-What a verb needs is imported inside it, so that `fab --list` stays quick.
+`identity` stands second, so that `-i` means the same everywhere. What `--json` prints goes through `_print`, and a line
+into docs/json.md. What a verb needs is imported inside it, so that `fab --list` stays quick.
 """
 
 from __future__ import annotations
 
-import json as json_module
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,14 @@ STACK: Final = {"stack": "the stack's name, as in stacks/Pulumi.NAME.yaml"}
 IDENTITY: Final = {
     "identity": "private key file for SSH, e.g. ~/.ssh/pilotlight (default: your agent's keys and ~/.ssh/id_*)"
 }
-JSON: Final = {"json": "print one JSON object last; progress goes to standard error"}
+JSON: Final = {"json": "print one JSON object last (docs/json.md); progress goes to standard error"}
+
+
+def _print(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
+    """What `--json` prints."""
+    from remote.verbs.envelope import envelope
+
+    print(envelope(verb, stack, data), flush=True)
 
 
 @task(
@@ -41,14 +49,14 @@ def deploy(
     _: Context,
     *,
     stack: str = "",
+    identity: str = "",
     dry_run: bool = False,
     key_file: str = "",
     new_key: bool = False,
     password_file: str = "",
-    identity: str = "",
     json: bool = False,
 ) -> None:
-    """Bring a stack's machines to the wanted state, prove that they answer; a second run changes nothing."""
+    """Bring a stack's machines to the wanted state, and prove it."""
     from remote.machines import inventory
     from remote.verbs.deploy import Deployment, Options
 
@@ -58,7 +66,7 @@ def deploy(
     addresses = f"API {report.api_url}" + (f", chat page {report.chat_url}" if report.chat_url else "")
     progress.say(_summary(report.changes, report.lease, addresses, dry_run=dry_run))
     if json:
-        print(json_module.dumps(report.as_dict()))
+        _print("deploy", stack, report.as_dict())
 
 
 def _path(text: str) -> Path | None:
@@ -81,7 +89,7 @@ STACKS: Final = {"stack": "one stack, or several with commas between (default: a
 @task(help=STACKS | IDENTITY | JSON | {"watch": "again every 2 s, until Ctrl-C"})
 @verb
 def status(_: Context, stack: str = "", identity: str = "", json: bool = False, watch: bool = False) -> None:
-    """Say what hosts do and why: state, reason, idle time, when they stop, cost today, last wake."""
+    """Say what hosts do and why, when they stop, and what they cost."""
     import time
 
     from remote.verbs import status as verbs_status
@@ -89,14 +97,16 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
     names = [name.strip() for name in stack.split(",") if name.strip()]
     fronts = verbs_status.fronts(names, identity)
     while True:
-        records = verbs_status.statuses(fronts)
+        found = verbs_status.statuses(fronts)
         if json:
-            print(json_module.dumps(records[0] if len(names) == 1 else {"stacks": records}), flush=True)
+            _print("status", None, {"stacks": [verbs_status.as_dict(one) for one in found]})
         else:
-            _console(clear=watch).print(verbs_status.table(records))
+            _console(clear=watch).print(verbs_status.table(found))
         if not watch:
-            return
+            break
         time.sleep(WATCH_S)
+    if any(isinstance(one, verbs_status.Unknown) for one in found):
+        sys.exit(1)
 
 
 def _console(*, clear: bool = False) -> Any:
@@ -117,28 +127,37 @@ def _console(*, clear: bool = False) -> Any:
 )
 @verb
 def explain(
-    _: Context, stack: str = "", for_: str = "24h", offline: bool = False, identity: str = "", json: bool = False
+    _: Context, stack: str = "", identity: str = "", for_: str = "24h", offline: bool = False, json: bool = False
 ) -> None:
-    """Say what the policy would decide now and in each minute to come, and change nothing."""
+    """Say what the policy will do if nobody asks; changes nothing."""
     from core import durations
     from remote.verbs import explain as verbs_explain
 
-    explained = verbs_explain.explain(stack, for_s=durations.parse(for_), identity=identity, offline=offline)
-    print(json_module.dumps(explained.as_dict()) if json else "\n".join(verbs_explain.lines(explained)))
+    explained = verbs_explain.explain(stack, for_s=durations.positive(for_), identity=identity, offline=offline)
+    if json:
+        _print("explain", stack, explained.as_dict())
+    else:
+        print("\n".join(verbs_explain.lines(explained)))
 
 
-@task(help=STACK | IDENTITY | JSON | {"since": "how far back, e.g. 24h, 7d"})
+@task(
+    help=STACK | IDENTITY | JSON | {"since": "how far back, e.g. 24h, 7d", "limit": "only so many of the last (0: all)"}
+)
 @verb
-def history(_: Context, stack: str = "", since: str = "24h", identity: str = "", json: bool = False) -> None:
-    """List what happened to the host: from, to, by whom and why."""
+def history(
+    _: Context, stack: str = "", identity: str = "", since: str = "24h", limit: str = "0", json: bool = False
+) -> None:
+    """List what happened to the host, who asked for it and why."""
     from core import durations
+    from remote.verbs import flags
     from remote.verbs import history as verbs_history
     from remote.verbs.lease import front
 
+    most, since_s = flags.whole("limit", limit), durations.positive(since)
     at = front(stack, identity)
-    events = verbs_history.history(at, since_s=durations.parse(since))
+    events = verbs_history.history(at, since_s=since_s, limit=most)
     if json:
-        print(json_module.dumps(events))
+        _print("history", stack, {"events": [verbs_history.as_dict(event, at.zone) for event in events]})
     elif events:
         _console().print(verbs_history.table(events, at.zone))
     else:
@@ -149,32 +168,57 @@ def history(_: Context, stack: str = "", since: str = "24h", identity: str = "",
     help=STACK
     | IDENTITY
     | JSON
-    | {"until": "a time of the stack's clock: 18:00, 2026-11-24 18:00", "for": "or how long: 2h", "why": "the reason"}
+    | {
+        "until": "a time of the stack's clock: 18:00, 2026-11-24 18:00",
+        "for": "or how long: 2h",
+        "why": "the reason",
+        "yes": "do not ask about a pin that is longer than 24 h",
+    }
 )
 @verb
 def pin(
     _: Context,
     *,
     stack: str = "",
+    identity: str = "",
     until: str = "",
     for_: str = "",
     why: str = "",
-    identity: str = "",
+    yes: bool = False,
     json: bool = False,
 ) -> None:
-    """Keep the host on until a time, whether anybody asks or not; starts it where it is off."""
+    """Keep the host on until a time; starts it where it is off."""
     from core import moments
     from core.errors import DeployError
     from remote.verbs import pin as verbs_pin
     from remote.verbs.lease import front
 
     at = front(stack, identity)
-    lease = verbs_pin.pin(at, until=until, lasts=for_, why=why)
-    if not lease["changed"]:
-        raise DeployError(f"Not pinned: {lease['note']}.")
-    note = f" ({lease['note']})" if lease.get("note") else ""
-    until = f"{moments.show(lease['pin_until'], at.zone)} ({at.zone})"
-    print(json_module.dumps(lease) if json else f"Pinned until {until}; the host is {lease['state']}{note}.")
+    pinned = verbs_pin.pin(at, until=until, lasts=for_, why=why, confirm=_confirm(yes=yes))
+    if not pinned.changed:
+        raise DeployError(f"Not pinned: {pinned.note}.")
+    if json:
+        _print("pin", stack, pinned.as_dict(at))
+        return
+    note = f" ({pinned.note})" if pinned.note else ""
+    end = pinned.lease.pin_until or pinned.now
+    show = moments.with_year if end - pinned.now > verbs_pin.ASK_ABOVE_S else moments.show
+    print(f"Pinned until {show(end, at.zone)} ({at.zone}); the host is {pinned.lease.state}{note}.")
+
+
+def _confirm(*, yes: bool) -> Callable[[Any], bool]:
+    """Asks the person at the terminal; without one only `--yes` will do."""
+    from core.errors import DeployError
+
+    def ask(plan: Any) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise DeployError(f"Not pinned {plan.words}. That is longer than 24 h: add `--yes` if it is meant.")
+        print(f"Pin {plan.words}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    return ask
 
 
 @task(help=STACK | IDENTITY | JSON)
@@ -184,47 +228,65 @@ def unpin(_: Context, stack: str = "", identity: str = "", json: bool = False) -
     from remote.verbs import pin as verbs_pin
     from remote.verbs.lease import front
 
-    lease = verbs_pin.unpin(front(stack, identity))
+    at = front(stack, identity)
+    unpinned = verbs_pin.unpin(at)
     if json:
-        print(json_module.dumps(lease))
-    elif lease["changed"]:
-        print(f"The pin is over; the host is {lease['state']}.")
+        _print("unpin", stack, unpinned.as_dict(at))
+    elif unpinned.changed:
+        print(f"The pin is over; the host is {unpinned.lease.state}.")
     else:
-        print(f"Nothing to do: {lease['note']}.")
+        print(f"Nothing to do: {unpinned.note}.")
 
 
-@task(help=STACK | IDENTITY | JSON)
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "no-wait": "only order the start",
+        "timeout": "wait so long at most, e.g. 5m (default: idle.startTimeout and a minute); the start goes on",
+    }
+)
 @verb
-def wake(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
+def wake(
+    _: Context, stack: str = "", identity: str = "", no_wait: bool = False, timeout: str = "", json: bool = False
+) -> None:
     """Turn the host on and wait until it answers."""
+    from core import durations
+    from core.errors import SettingsError
     from remote.verbs import power as verbs_power
     from remote.verbs.lease import front
 
+    if no_wait and timeout:
+        raise SettingsError("--no-wait and --timeout: one of the two.")
+    timeout_s = durations.positive(timeout) if timeout else None
     progress = Progress(quiet=json)
-    lease = verbs_power.wake(front(stack, identity), progress)
-    progress.say(f"RUNNING: {lease['reason']}. {lease['api_url']}")
+    at = front(stack, identity)
+    done = verbs_power.wake(at, progress, wait=not no_wait, timeout_s=timeout_s)
+    progress.say(f"{done.lease.state}: {done.lease.reason}. {at.inventory.api_url}")
     if json:
-        print(json_module.dumps(lease))
+        _print("wake", stack, done.as_dict(at))
 
 
 @task(help=STACK | IDENTITY | JSON | {"force": "without a check: requests in the engines are cut"})
 @verb
-def stop(_: Context, stack: str = "", force: bool = False, identity: str = "", json: bool = False) -> None:
-    """Turn the host off: it checks, and stays on while anybody is served."""
+def stop(_: Context, stack: str = "", identity: str = "", force: bool = False, json: bool = False) -> None:
+    """Turn the host off; it stays on while anybody is served."""
     from remote.verbs import power as verbs_power
     from remote.verbs.lease import front
 
     progress = Progress(quiet=json)
-    lease = verbs_power.stop(front(stack, identity), progress, force=force)
-    progress.say(f"{lease['state']}: {lease['reason']}")
+    at = front(stack, identity)
+    done = verbs_power.stop(at, progress, force=force)
+    progress.say(f"{done.lease.state}: {done.lease.reason}")
     if json:
-        print(json_module.dumps(lease))
+        _print("stop", stack, done.as_dict(at))
 
 
 @task(help=STACK | IDENTITY | {"gateway": "the gateway instead of the host", "command": "run this instead of a shell"})
 @verb
-def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", identity: str = "") -> None:
-    """Open a shell on the host, awake and inhibited as long as it lasts."""
+def ssh(_: Context, stack: str = "", identity: str = "", gateway: bool = False, command: str = "") -> None:
+    """Open a shell on the host, awake and inhibited meanwhile."""
     from remote.machines import inventory
     from remote.verbs import ssh as shell
 
@@ -236,7 +298,9 @@ def ssh(_: Context, stack: str = "", gateway: bool = False, command: str = "", i
     | IDENTITY
     | JSON
     | {
-        "lines": "how many of the last lines",
+        "lines": "how many of the last lines of each machine",
+        "since": "no older ones than this, e.g. 10m, 2h",
+        "engine": "of this engine alone",
         "follow": "go on until Ctrl-C",
         "last": "what the host said before it went off last, though it is on",
         "back": "and before the stop so many stops earlier",
@@ -247,24 +311,73 @@ def logs(
     _: Context,
     *,
     stack: str = "",
-    lines: int = 50,
+    identity: str = "",
+    lines: str = "50",
+    since: str = "",
+    engine: str = "",
     follow: bool = False,
     last: bool = False,
-    back: int = 0,
-    identity: str = "",
+    back: str = "0",
     json: bool = False,
 ) -> None:
-    """Show what engine, agent, relay and HAProxy said last; of a host that is off: why, and its shutdown report."""
+    """Show the journals; of a host that is off, its shutdown report."""
+    from core import durations
     from remote.machines import inventory, journal
+    from remote.verbs import flags
     from remote.verbs import logs as verbs_logs
 
+    since_s = durations.positive(since) if since else 0.0
+    wanted, stops_back = journal.Wanted(flags.whole("lines", lines), since_s), flags.whole("back", back)
     found = inventory.load(stack, identity=identity)
+    chosen = verbs_logs.engine_of(found, engine)
     if follow:
-        journal.follow(found, lines=lines)
+        journal.follow(found, wanted, engine=chosen)
         return
-    record = verbs_logs.logs(found, lines=lines, last=last or back > 0, back=back)
+    told = verbs_logs.logs(found, wanted, engine=chosen, last=last or stops_back > 0, back=stops_back)
     zone = found.settings.idle.time_zone
-    print(json_module.dumps(record) if json else "\n".join(verbs_logs.text(record, zone)))
+    if json:
+        _print("logs", stack, told.as_dict(zone))
+    else:
+        print("\n".join(verbs_logs.text(told, zone)))
 
 
-namespace = Collection(deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs)
+@task(help=STACK | IDENTITY | JSON)
+@verb
+def url(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
+    """Print where the API and the chat page are."""
+    from remote.machines import inventory
+    from remote.verbs import url as verbs_url
+
+    found = verbs_url.urls(inventory.load(stack, identity=identity))
+    if json:
+        _print("url", stack, found.as_dict())
+    else:
+        print("\n".join(verbs_url.lines(found)))
+
+
+@task(name="open", help=STACK | IDENTITY)
+@verb
+def open_(_: Context, stack: str = "", identity: str = "") -> None:
+    """Open the chat page in this computer's browser."""
+    from remote.machines import inventory
+    from remote.verbs import url as verbs_url
+
+    print(verbs_url.open_page(verbs_url.urls(inventory.load(stack, identity=identity))))
+
+
+@task(help=JSON)
+@verb
+def version(_: Context, json: bool = False) -> None:
+    """Print this checkout's version."""
+    from remote.verbs import version as verbs_version
+
+    found = verbs_version.version()
+    if json:
+        _print("version", None, {"version": found.number, "commit": found.commit or None})
+    else:
+        print(found.words)
+
+
+namespace = Collection(
+    deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, version, **{"open": open_}
+)

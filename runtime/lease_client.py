@@ -83,11 +83,15 @@ class Cli:
         )
 
     def request_wake(self, arguments: argparse.Namespace) -> dict[str, Any]:
-        """Somebody wants the host; with --start it is started from here where the lease allows it."""
+        """Somebody wants the host; with --start it is started from here where the lease allows it.
+
+        The wake request says what they used, too: `ann@laptop (fab wake)`.
+        """
+        by = f"{arguments.by} ({arguments.why})" if arguments.why else arguments.by
 
         def outcome(lease: Lease, now: float) -> Outcome:
             until = now + arguments.seconds
-            return protocol.request_wake(lease, by=arguments.by, now=now, until=until, nonce=_nonce())
+            return protocol.request_wake(lease, by=by, now=now, until=until, nonce=_nonce())
 
         answer = self._change(_existing(outcome))
         return self._start(arguments.by) if arguments.start and answer["state"] in _OFF else answer
@@ -103,9 +107,8 @@ class Cli:
         if not (arguments.start and answer["changed"] and answer["state"] in _OFF):
             return answer
         by = f"pin of {arguments.who}"
-        return self.request_wake(argparse.Namespace(by=by, seconds=WAKE_REQUEST_EXTRA_S, start=True)) | {
-            "changed": True
-        }
+        request = argparse.Namespace(by=by, why="", seconds=WAKE_REQUEST_EXTRA_S, start=True)
+        return self.request_wake(request) | {"changed": True}
 
     def unpin(self, _: argparse.Namespace) -> dict[str, Any]:
         """The pin is over."""
@@ -128,7 +131,7 @@ class Cli:
         unpinned = self.unpin(arguments)["changed"]
 
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.drain(lease, now=now, nonce=_nonce(), reason=arguments.reason)
+            return protocol.drain(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason)
 
         return self._change(_existing(outcome)) | {"unpinned": unpinned}
 
@@ -252,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--who", required=True)
     wake_request = verbs.add_parser("request-wake", help="somebody wants the host")
     wake_request.add_argument("--by", required=True)
+    wake_request.add_argument("--why", default="", help="what they used, e.g. `fab wake`")
     wake_request.add_argument(
         "--for", dest="seconds", type=float, default=WAKE_REQUEST_EXTRA_S, help="seconds (default: %(default)s)"
     )

@@ -32,7 +32,18 @@ from core.lease.notes import (
     unpin,
     warned,
 )
-from core.lease.record import LEASE_VERSION, ON, SESSIONS, Inhibitor, Lease, State, Value, from_item, to_item
+from core.lease.record import (
+    LEASE_VERSION,
+    ON,
+    SESSIONS,
+    WANTED_BY,
+    Inhibitor,
+    Lease,
+    State,
+    Value,
+    from_item,
+    to_item,
+)
 from core.lease.rungs import climb, restore, restored
 from core.lease.transitions import (
     adopt,
@@ -68,6 +79,7 @@ __all__ = [
     "LEASE_VERSION",
     "ON",
     "SESSIONS",
+    "WANTED_BY",
     "After",
     "Clause",
     "Differs",

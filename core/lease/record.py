@@ -19,6 +19,7 @@ from core.errors import LeaseError
 
 LEASE_VERSION: Final = 1
 SESSIONS: Final = "ssh session"  # `who` of the inhibitor for people who work on the host (`core/sessions.py`)
+WANTED_BY: Final = "wanted_by"  # the fact of a start that says whose wake request it serves
 DEAD_SEPARATOR: Final = ", "
 LATEST_S: Final = 253402300800.0  # the year 10000, where Python's calendar ends
 

@@ -25,7 +25,7 @@ from core.lease.guards import (
     unwanted,
     wake_requested,
 )
-from core.lease.record import ON, Lease, State, Value, to_item
+from core.lease.record import ON, WANTED_BY, Lease, State, Value, to_item
 from core.lease.writes import After, Clause, Equals, Event, Missing, NotAfter, Outcome, Refused, Write
 
 
@@ -79,6 +79,7 @@ def start(
         now=now,
         nonce=nonce,
         clauses=(clause, no_order(now), NotAfter("spent_until", now)),
+        facts={WANTED_BY: whose},
         **wake_request,
         order_at=now,
         attempts=1,
@@ -149,13 +150,13 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
     )
 
 
-def drain(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
-    """RUNNING → DRAINING, by the reaper: check, and stop if nothing is there."""
+def drain(lease: Lease, *, now: float, nonce: str, reason: str, by: str = "reaper") -> Outcome:
+    """RUNNING → DRAINING, by the reaper or (`fab stop`) a person: check, and stop if nothing is there."""
     if wrong := must(lease, State.RUNNING):
         return wrong
     if lease.wanted(now) or lease.inhibitor(now):
         return Refused("wanted or inhibited")
-    return transition(lease, State.DRAINING, by="reaper", reason=reason, now=now, nonce=nonce, clauses=unwanted(now))
+    return transition(lease, State.DRAINING, by=by, reason=reason, now=now, nonce=nonce, clauses=unwanted(now))
 
 
 def resume(

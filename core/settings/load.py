@@ -112,7 +112,8 @@ def _wrong(stack: str, problems: list[str]) -> SettingsError:
     file = stack_file(stack)
     if len(problems) == 1:
         return SettingsError(f"{file}: {problems[0]}")
-    return SettingsError("\n  ".join([f"{file}: {len(problems)} settings need your attention:", *problems]))
+    names = [line.split(maxsplit=1)[0].rstrip(":").removeprefix(_PREFIX) for line in problems]
+    return SettingsError("\n  ".join([f"{file}: {len(problems)} settings need your attention:", *problems]), names)
 
 
 def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Final
 
 from core.contract.paths import AGENT_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, RELAY_UNIT
@@ -15,33 +16,47 @@ HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, we
 GATEWAY_UNITS: Final = (RELAY_UNIT, haproxy.UNIT, webui.UNIT)
 
 
-def command(units: tuple[str, ...], lines: int, follow: bool) -> str:
-    """journalctl for these units."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines: so many of the last, of at most the last `since_s` seconds where it is not 0."""
+
+    lines: int
+    since_s: float = 0.0
+
+
+def command(units: tuple[str, ...], wanted: Wanted, *, follow: bool) -> str:
+    """journalctl for these units; the machine's own clock counts back."""
     chosen = " ".join(f"-u '{unit}'" for unit in units)
-    return f"journalctl --no-pager -o short-iso -n {int(lines)} {'-f ' if follow else ''}{chosen}"
+    since = f"--since=-{wanted.since_s:.0f}s " if wanted.since_s else ""
+    return f"journalctl --no-pager -o short-iso -n {wanted.lines} {since}{'-f ' if follow else ''}{chosen}"
 
 
-def machines(inventory: Inventory) -> dict[Machine, tuple[str, ...]]:
-    """Each machine and its unit files, the gateway first; nothing is connected yet."""
+def machines(inventory: Inventory, engine: str = "") -> dict[Machine, tuple[str, ...]]:
+    """Each machine and the unit files to read there, the gateway first; nothing is connected yet.
+
+    With `engine` that one's alone, so nothing on the gateway.
+    """
+    one = (ENGINE_UNIT.format(name=engine),) if engine else None
     if inventory.gateway is None:
-        return {Machine(inventory.host): HOST_UNITS + GATEWAY_UNITS}
+        return {Machine(inventory.host): one or HOST_UNITS + GATEWAY_UNITS}
     gateway = Machine(inventory.gateway)
-    return {gateway: GATEWAY_UNITS, Machine(inventory.host, gateway): HOST_UNITS}
+    return {gateway: () if engine else GATEWAY_UNITS, Machine(inventory.host, gateway): one or HOST_UNITS}
 
 
-def read(machine: Machine, units: tuple[str, ...], lines: int) -> list[str]:
+def read(machine: Machine, units: tuple[str, ...], wanted: Wanted) -> list[str]:
     """The last lines. DeployError: the machine does not answer."""
     machine.connect()
-    return machine.must(command(units, lines, follow=False), failure="the journal cannot be read").splitlines()
+    return machine.must(command(units, wanted, follow=False), failure="the journal cannot be read").splitlines()
 
 
-def follow(inventory: Inventory, *, lines: int) -> None:
-    """Print all journals together, as they grow, until Ctrl-C."""
+def follow(inventory: Inventory, wanted: Wanted, *, engine: str = "") -> None:
+    """Print all journals together (or that of one engine), as they grow, until Ctrl-C."""
     threads = []
-    for machine, units in machines(inventory).items():
-        thread = threading.Thread(target=_print, args=(machine, command(units, lines, follow=True)), daemon=True)
-        thread.start()
-        threads.append(thread)
+    for machine, units in machines(inventory, engine).items():
+        if units:
+            order = command(units, wanted, follow=True)
+            threads.append(threading.Thread(target=_print, args=(machine, order), daemon=True))
+            threads[-1].start()
     for thread in threads:
         thread.join()
 

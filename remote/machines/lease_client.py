@@ -1,7 +1,7 @@
 """The lease, read and written by boto3 code on a machine: `python -m runtime.lease_client` over SSH.
 
 It runs where the relay's environment is: on the gateway, or on the host of a stack without one. Nothing here decides;
-core.lease does, over there.
+core.lease does, over there. What it prints becomes an `Answer` here, once; the verbs see no JSON.
 """
 
 from __future__ import annotations
@@ -12,19 +12,97 @@ import os
 import shlex
 import socket
 import threading
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
+from core.contract.documents import UnitSettings
 from core.contract.intervals import INHIBITOR_S
 from core.contract.paths import LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError
+from core.lease import Event, Lease, State, from_item
+from core.shutdown_report import Journal, ShutdownReport
 from remote.items.venvs import ENVIRONMENT
 from remote.machines.transport import Machine, Result, tail
 
-Record = dict[str, Any]
 RENEW_S: Final = INHIBITOR_S / 3
-NOT_MET: Final = 3  # lease_cli: a `wait` that was not met
+NOT_MET: Final = 3  # runtime.lease_client: a `wait` that was not met
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The machine behind a unit, as its cloud describes it. `state` "" where nobody asked."""
+
+    instance_id: str = ""
+    state: str = ""  # pending | running | stopping | stopped | …
+    state_reason: str = ""
+    instance_type: str = ""
+    zone: str = ""
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+NOT_ASKED: Final = Instance()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command of the lease client said.
+
+    `lease` None: there is none yet. `now`: the table's time, s. `changed` False comes with `note`: why nothing was
+    written. `met`: what a `wait` waited for is there. `unpinned`: a pin was ended on the way. `machine`, `settings` and
+    `events` only where they were asked for.
+    """
+
+    lease: Lease | None
+    now: float
+    changed: bool = False
+    note: str = ""
+    met: bool = True
+    unpinned: bool = False
+    machine: Instance = NOT_ASKED
+    settings: UnitSettings | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def state(self) -> State | None:
+        """The lease's state; None: there is no lease yet."""
+        return self.lease.state if self.lease else None
+
+    @property
+    def why(self) -> str:
+        """What the write said, or the lease's own reason; without a full stop."""
+        return (self.note or (self.lease.reason if self.lease else "") or "no reason is known").rstrip(".")
+
+    @property
+    def over_budget(self) -> bool:
+        """The month's budget is spent: what is off stays off."""
+        return self.lease is not None and self.lease.spent(self.now)
+
+
+def read(printed: Mapping[str, Any]) -> Answer:
+    """One printed object as an Answer. LeaseError, ContractError: written by another version."""
+    settings = printed.get("settings")
+    lease = from_item({k: v for k, v in printed.items() if v not in (None, "")}) if printed.get("state") else None
+    return Answer(
+        lease,
+        float(printed["now"]),
+        changed=bool(printed.get("changed", False)),
+        note=str(printed.get("note", "")),
+        met=bool(printed.get("met", True)),
+        unpinned=bool(printed.get("unpinned", False)),
+        machine=Instance(**printed.get("machine", {})),
+        settings=UnitSettings.from_dict(settings) if settings else None,
+        events=tuple(Event(**event) for event in printed.get("events", ())),
+    )
+
+
+def read_report(printed: Mapping[str, Any] | None) -> ShutdownReport | None:
+    """A shutdown report as printed; None: nothing is kept."""
+    if printed is None:
+        return None
+    journals = {name: Journal(tuple(told["lines"]), int(told["cut"])) for name, told in printed["journals"].items()}
+    return ShutdownReport(**{**printed, "journals": journals})
 
 
 class LeaseClient:
@@ -33,9 +111,9 @@ class LeaseClient:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Record:
-        """One lease_cli command; what it prints, as a mapping. DeployError with its own message where it fails."""
-        return dict(json.loads(self._run(verb, *arguments, timeout_s=timeout_s).out))
+    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Answer:
+        """One command that changes the lease, waits for it or reads it. DeployError with its own message: it failed."""
+        return read(json.loads(self._run(verb, *arguments, timeout_s=timeout_s).out))
 
     def _run(self, verb: str, *arguments: str, timeout_s: float) -> Result:
         words = shlex.join(["python", "-m", "runtime.lease_client", "--config", RELAY_CONFIG, verb, *arguments])
@@ -45,27 +123,36 @@ class LeaseClient:
             raise DeployError(f"The lease command `{verb}` failed: {_said(result.out) or tail(result.err, 5)}")
         return result
 
-    def show(self) -> Record:
-        """The lease as it stands (`state` None where there is none), and under `machine` what EC2 says."""
+    def show(self) -> Answer:
+        """The lease as it stands, and what EC2 says of the machine."""
         return self.call("show", "--machine")
 
-    def events(self, since_s: float | None = None) -> list[Record]:
-        """The history, oldest first: all of it, or of the last `since_s` seconds by the table's clock."""
-        words = ("events",) if since_s is None else ("history", "--for", str(since_s))
-        return [json.loads(line) for line in self._run(*words, timeout_s=60.0).out.splitlines()]
+    def events(self, since_s: float) -> list[Event]:
+        """The history of the last `since_s` seconds by the table's clock, oldest first."""
+        out = self._run("history", "--for", str(since_s), timeout_s=60.0).out
+        return [Event(**json.loads(line)) for line in out.splitlines()]
+
+    def shutdown_report(self, back: int = 0) -> ShutdownReport | None:
+        """What the host said before its last stop, or before the one `back` stops earlier; None: nothing is kept."""
+        return read_report(json.loads(self._run("shutdown-report", "--back", str(back), timeout_s=30.0).out)["words"])
 
 
 def _said(out: str) -> str:
-    """lease_cli's own message of a failure, or ""."""
+    """The lease client's own message of a failure, or ""."""
     try:
         return str(json.loads(out)["error"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
+def person() -> str:
+    """Who runs the verb, as lease and history record it: user@computer."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def myself() -> str:
-    """Who inhibits: user, computer and process, so that two at work at the same time do not release each other."""
-    return f"{getpass.getuser()}@{socket.gethostname()} ({os.getpid()})"
+    """Who inhibits: the person and the process, so that two at work at the same time do not release each other."""
+    return f"{person()} ({os.getpid()})"
 
 
 class Inhibitor:
@@ -86,13 +173,13 @@ class Inhibitor:
         """It stands."""
         return self._taken
 
-    def take(self) -> Record:
+    def take(self) -> Answer:
         """Take it now; returns the lease as it is under the inhibitor."""
-        lease = self._client.call("inhibit", *self._arguments, "--for", str(int(INHIBITOR_S)))
+        answer = self._client.call("inhibit", *self._arguments, "--for", str(int(INHIBITOR_S)))
         if not self._taken:
             self._taken = True
             self._thread.start()
-        return lease
+        return answer
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_S):

@@ -9,19 +9,22 @@ from typing import Any
 
 from core.errors import PilotlightError
 
+PROGRAM = "fab"  # what the user typed; the console script says its own name
+
 
 def verb(function: Callable[..., None]) -> Callable[..., None]:
     """Wrap a task's function; its signature and docstring stay, since Fabric reads them."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        name = f"{PROGRAM} {function.__name__.rstrip('_')}"
         try:
             function(*args, **kwargs)
         except PilotlightError as error:
-            print(f"fab {function.__name__}: {error}", file=sys.stderr)
+            print(f"{name}: {error}", file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:
-            print(f"\nInterrupted. `fab {function.__name__}` may be run again; it goes on from there.", file=sys.stderr)
+            print(f"\nInterrupted. `{name}` may be run again; it goes on from there.", file=sys.stderr)
             sys.exit(130)
 
     return wrapped

@@ -17,6 +17,7 @@ from typing import Any, Final
 from core.contract.documents import Outputs
 from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError
+from core.lease import State
 from remote import plan
 from remote.apply import apply
 from remote.items import Item
@@ -25,7 +26,7 @@ from remote.items.keys import NewKey
 from remote.items.venvs import Venv
 from remote.machines.facts import Facts, Query
 from remote.machines.inventory import Inventory
-from remote.machines.lease_client import Inhibitor, LeaseClient, Record
+from remote.machines.lease_client import Answer, Inhibitor, LeaseClient
 from remote.machines.transport import Machine, Unreachable
 from remote.plan import Step
 from remote.progress import Progress
@@ -36,7 +37,7 @@ from remote.verbs.wake import DOWN, NotStarted, reach, wake
 
 BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just started, has so long to answer
 KNOWN_S: Final = 5.0
-OFF: Final = (*DOWN, "STARTING")
+OFF: Final = (*DOWN, State.STARTING)
 FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
 
 
@@ -68,11 +69,12 @@ class Report:
     admin_email: str = ""
     admin_password: str = ""
     admin_password_file: str = ""
-    seconds_s: float = 0.0
+    took_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json: one flat object."""
-        return asdict(self) | {"changed": len(self.changes)}
+        """For `--json` (docs/json.md); what was not made or is not there is None."""
+        told = {name: None if value == "" else value for name, value in asdict(self).items() if name != "stack"}
+        return told | {"changed": bool(self.changes)}
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Deployment:
             self.host.close()
             if self.gateway:
                 self.gateway.close()
-        self.report.seconds_s = round(self.progress.seconds, 2)
+        self.report.took_s = round(self.progress.seconds, 2)
         return self.report
 
     def _run(self) -> None:
@@ -169,19 +171,19 @@ class Deployment:
         on = replace(on, chat=webui.before_unit(on.chat, on.items, added))
         return (on, back) if where == "gateway" else (front, on)
 
-    def _lease(self, front: Future[Side]) -> Record:
-        """The lease as the gateway sees it; {} where the gateway cannot tell yet (its first deployment)."""
+    def _lease(self, front: Future[Side]) -> Answer | None:
+        """The lease as the gateway sees it; None where the gateway cannot tell yet (its first deployment)."""
         self.front.connect(self._patience_s())
         if self.front.run(f"test -x {RELAY_VENV}/bin/python && test -e {RELAY_CONFIG}").code != 0:
-            return {}
+            return None
         try:
             return self.client.show()
         except DeployError:
             if _lease_ready(front.result()):
                 raise
-            return {}  # the gateway's part is being renewed; what it says counts after that
+            return None  # the gateway's part is being renewed; what it says counts after that
 
-    def _look_at_host(self, lease: Future[Record]) -> Side | None:
+    def _look_at_host(self, lease: Future[Answer | None]) -> Side | None:
         """The host's side, or None where it is off."""
         self.front.connect(self._patience_s())
         items = wanted.host(self.inventory)
@@ -195,9 +197,10 @@ class Deployment:
                 raise
         return self._look(self.host, items, BOOT_S)
 
-    def _woken(self, seen: Record) -> Side | None:
+    def _woken(self, seen: Answer | None) -> Side | None:
         """Wake the host and look at it; with --dry-run only say that it would be."""
-        self.progress.say(f"host     is off ({seen.get('state')}: {seen.get('reason', '')})")
+        reason = seen.lease.reason if seen and seen.lease else ""
+        self.progress.say(f"host     is off ({seen.state if seen else None}: {reason})")
         if self.options.dry_run:
             self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
             return None
@@ -217,7 +220,7 @@ class Deployment:
             if self.inhibitor.taken:
                 return
             self.client.call("create")
-            if self.inhibitor.take()["state"] not in DOWN:
+            if self.inhibitor.take().state not in DOWN:
                 return
             with self.progress.during("host     wakes"):
                 self._up(self._wake)
@@ -308,8 +311,8 @@ class Deployment:
             self.progress.say(f"API key {key.name}, shown this once: {key.secret}")
 
     # ------------------------------------------------------------ proving
-    def _prove(self, seen: Record, *, changed: bool) -> None:
-        if not changed and seen.get("state") == "RUNNING":
+    def _prove(self, seen: Answer | None, *, changed: bool) -> None:
+        if not changed and seen and seen.state is State.RUNNING:
             self.report.lease = "RUNNING"
             return
         self._inhibit()
@@ -322,12 +325,12 @@ class Deployment:
             timeout_s=max(FIRST_START_S, self.inventory.settings.idle.start_timeout),
             progress=self.progress,
         )
-        self.report.lease = str(proof.until_running()["state"])
+        self.report.lease = str(proof.until_running().state)
         proof.answers()
 
 
-def _off(seen: Record) -> bool:
-    return seen.get("state") in OFF or seen.get("machine", {}).get("state") in ("stopped", "stopping")
+def _off(seen: Answer | None) -> bool:
+    return seen is not None and (seen.state in OFF or seen.machine.state in ("stopped", "stopping"))
 
 
 def _lease_ready(front: Side) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from core import moments
 from core.durations import show
@@ -16,8 +17,11 @@ from core.money.ledger import Ledger
 from core.policy import Action, Facts
 from core.policy.forecast import START_GUESS_S, Span, forecast, unborn
 from remote import stack_files
+from remote.verbs import calendar
 from remote.verbs import status as verbs_status
 from remote.verbs.lease import Record, front, settings_of
+
+FOLD_S: Final = 48 * 3600.0  # a forecast of this length is told by days
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,13 @@ class Explained:
     spans: Sequence[Span]
 
     def as_dict(self) -> Record:
-        """For JSON: times in seconds since 1970, and as ISO 8601 in the stack's time zone."""
+        """For `--json` (docs/json.md): every span, times as ISO 8601 in the stack's time zone."""
         return {
-            "stack": self.stack,
             "source": self.source,
             "time_zone": self.zone,
             "profile": self.profile,
-            "now": self.now,
-            "until": self.until,
+            "from": moments.iso(self.now, self.zone),
+            "to": moments.iso(self.until, self.zone),
             "spans": [_plain(span, self.zone) for span in self.spans],
         }
 
@@ -51,7 +54,7 @@ def explain(stack: str, *, for_s: float, identity: str = "", offline: bool = Fal
         try:
             return _deployed(stack, for_s, identity)
         except (DeployError, SettingsError) as error:
-            reason = str(error).splitlines()[0].rstrip(".:")
+            reason = error.line.rstrip(".:")
     else:
         reason = "asked to look at no machine"
     return from_file(stack, for_s=for_s, now=time.time(), reason=reason)
@@ -63,7 +66,7 @@ def _deployed(stack: str, for_s: float, identity: str) -> Explained:
     if seen.lease is None:
         raise DeployError("There is no lease yet")
     wake = verbs_status.last_wake(seen.events)
-    start_s = float(wake["took_s"]) if wake and wake["took_s"] else START_GUESS_S
+    start_s = wake.took_s if wake and wake.took_s else START_GUESS_S
     until = seen.now + for_s
     facts, books = verbs_status.facts(seen), verbs_status.books(seen)
     spans = forecast(seen.lease, facts, seen.settings, now=seen.now, until=until, start_s=start_s, ledger=books)
@@ -81,10 +84,8 @@ def from_file(stack: str, *, for_s: float, now: float, reason: str) -> Explained
 
 def _plain(span: Span, zone: str) -> Record:
     return {
-        "start": span.start,
-        "end": span.end,
-        "from": moments.local(span.start, zone).isoformat(timespec="seconds"),
-        "to": moments.local(span.end, zone).isoformat(timespec="seconds"),
+        "from": moments.iso(span.start, zone),
+        "to": moments.iso(span.end, zone),
         "phase": span.phase,
         "state": span.state.value,
         "rule": span.rule,
@@ -95,7 +96,10 @@ def _plain(span: Span, zone: str) -> Record:
 
 # ---------------------------------------------------------------- for people
 def lines(explained: Explained) -> list[str]:
-    """The forecast, a line a span: `Mon 23 Nov 09:00 – 18:00  on  the schedule says on for another 9h`."""
+    """The forecast, a line a span: `Mon 23 Nov 09:00 – 18:00  on  the schedule says on for another 9h`.
+
+    From FOLD_S on a grid of the days, and a line for each run of equal days.
+    """
     first = explained.spans[0]
     for_s = explained.until - explained.now
     head = [
@@ -103,7 +107,10 @@ def lines(explained: Explained) -> list[str]:
         f"now: {first.reason}" if first.action is Action.KEEP else f"now: {first.action.value}, {first.reason}",
         f"the next {show(for_s)}, if nobody asks:",
     ]
-    return head + [line(span, explained.zone) for span in explained.spans]
+    if for_s < FOLD_S:
+        return head + [line(span, explained.zone) for span in explained.spans]
+    days = calendar.days(explained.spans, explained.zone)
+    return [*head, *calendar.grid(days), "", *calendar.folded(days), "", "every span, with its reason: `--json`"]
 
 
 def line(span: Span, zone: str) -> str:

@@ -1,18 +1,24 @@
 """`fab logs`: the machines' journals, and of a host that is off what it said last, by way of the lease's table.
 
-`logs` is the plain record, `text` is how people read it. Following journals as they grow is `journal.py`'s.
+`logs` is the look, `text` is how people read it. Following journals as they grow is `journal.py`'s.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from core import moments
-from core.errors import DeployError
+from core.contract.paths import ENGINE_UNIT
+from core.errors import DeployError, SettingsError
+from core.settings.suggest import closest
+from core.shutdown_report import Journal, ShutdownReport
 from remote.machines import journal
 from remote.machines.inventory import Inventory
+from remote.machines.journal import Wanted
 from remote.machines.lease_client import LeaseClient
 from remote.machines.transport import Machine
 from remote.verbs.lease import Record
@@ -21,40 +27,85 @@ OFF: Final = ("stopping", "stopped")  # EC2's words for a machine whose journals
 T = TypeVar("T")
 
 
-def shutdown_report(client: LeaseClient, *, back: int = 0, lines: int = 0) -> Record | None:
+@dataclass(frozen=True)
+class Logs:
+    """The journals' lines, None where there are none to read; `report` where it was asked for, and where the host is
+    off or does not answer; `problems`: what could not be read, in words.
+    """
+
+    gateway: list[str] | None = None
+    host: list[str] | None = None
+    report: ShutdownReport | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self, zone: str) -> Record:
+        """For `--json` (docs/json.md)."""
+        report = self.report and _report(self.report, zone)
+        return {"gateway": self.gateway, "host": self.host, "shutdown_report": report, "problems": self.problems}
+
+
+def _report(report: ShutdownReport, zone: str) -> Record:
+    journals = {unit: {"lines": list(told.lines), "cut": told.cut} for unit, told in report.journals.items()}
+    return {
+        "at": moments.iso(report.at, zone),
+        "reason": report.reason,
+        "by": report.by,
+        "late": report.late,
+        "journals": journals,
+    }
+
+
+def shutdown_report(client: LeaseClient, *, back: int = 0, lines: int = 0, unit: str = "") -> ShutdownReport | None:
     """What the host said before its last stop, or before the one `back` stops earlier; None: nothing is kept.
 
-    With `lines` only so many of the last of each journal.
+    With `lines` only so many of the last of each journal, with `unit` only that one's.
     """
-    words: Record | None = client.call("shutdown-report", "--back", str(back))["words"]
-    for told in words["journals"].values() if words and lines else ():
-        told["cut"] += max(0, len(told["lines"]) - lines)
-        told["lines"] = told["lines"][-lines:]
-    return words
+    report = client.shutdown_report(back)
+    if report is None:
+        return None
+    journals = {name: _last(told, lines) for name, told in report.journals.items() if unit in ("", name)}
+    return dataclasses.replace(report, journals=journals)
 
 
-def logs(inventory: Inventory, *, lines: int, last: bool = False, back: int = 0) -> Record:
-    """`gateway` and `host`: the journals' lines, None where there are none to read; `shutdown_report` with `last`, and
-    where the host is off or does not answer; `problems`: what could not be read, in words.
-    """
-    machines = journal.machines(inventory)
+def _last(told: Journal, lines: int) -> Journal:
+    more = max(0, len(told.lines) - lines) if lines else 0
+    return Journal(told.lines[more:], told.cut + more)
+
+
+def engine_of(inventory: Inventory, name: str) -> str:
+    """The engine of that name; "" is none. SettingsError: the stack has no such engine."""
+    engines = inventory.settings.engines
+    if name and name not in engines:
+        raise SettingsError(
+            f'--engine "{name}" is not an engine of {inventory.stack}; there are: {", ".join(engines)}'
+            f"{closest(name, engines)}."
+        )
+    return name
+
+
+def logs(inventory: Inventory, wanted: Wanted, *, engine: str = "", last: bool = False, back: int = 0) -> Logs:
+    """The journals of both machines, or of one engine; what cannot be read does not hide the rest."""
+    machines = journal.machines(inventory, engine)
     front = next(iter(machines))  # the gateway, or a host that is one
-    found: Record = {"stack": inventory.stack, "gateway": None, "host": None, "shutdown_report": None, "problems": []}
-    problems: list[str] = found["problems"]
+    problems: list[str] = []
+    found: dict[str, list[str] | None] = {"gateway": None, "host": None}
     for machine, units in machines.items():
-        if machine.role == "host" and (last or (machine is not front and _try(problems, lambda: _off(front)))):
-            continue
-        found[machine.role] = _try(problems, partial(journal.read, machine, units, lines))
+        out_of_reach = last or (machine is not front and _try(problems, lambda: _off(front)))
+        if units and not (machine.role == "host" and out_of_reach):
+            found[machine.role] = _try(problems, partial(journal.read, machine, units, wanted))
+    report = None
     if found["host"] is None:
-        found["shutdown_report"] = _try(problems, lambda: shutdown_report(_desk(front), back=back, lines=lines))
-    return found
+        unit = ENGINE_UNIT.format(name=engine) if engine else ""
+        ask = partial(shutdown_report, back=back, lines=wanted.lines, unit=unit)
+        report = _try(problems, lambda: ask(_client(front)))
+    return Logs(found["gateway"], found["host"], report, problems)
 
 
 def _off(front: Machine) -> bool:
-    return _desk(front).show()["machine"]["state"] in OFF
+    return _client(front).show().machine.state in OFF
 
 
-def _desk(front: Machine) -> LeaseClient:
+def _client(front: Machine) -> LeaseClient:
     front.connect()
     return LeaseClient(front)
 
@@ -70,24 +121,24 @@ def _try(problems: list[str], ask: Callable[[], T]) -> T | None:
 
 
 # ---------------------------------------------------------------- for people
-def text(found: Record, zone: str) -> Iterator[str]:
+def text(found: Logs, zone: str) -> Iterator[str]:
     """Lines as a person reads them: the gateway's journals, the host's, or else the host's shutdown report."""
-    for role in ("gateway", "host"):
-        if found[role] is not None:
+    for role, told in (("gateway", found.gateway), ("host", found.host)):
+        if told is not None:
             yield f"--- {role}"
-            yield from found[role]
-    yield from (f"--- {problem}" for problem in found["problems"])
-    if found["shutdown_report"] is not None:
-        yield from words_text(found["shutdown_report"], zone)
-    elif found["host"] is None:
-        yield "--- of the host: no shutdown report are kept"
+            yield from told
+    yield from (f"--- {problem}" for problem in found.problems)
+    if found.report is not None:
+        yield from report_text(found.report, zone)
+    elif found.host is None:
+        yield "--- of the host: no shutdown report is kept"
 
 
-def words_text(words: dict[str, Any], zone: str) -> Iterator[str]:
+def report_text(report: ShutdownReport, zone: str) -> Iterator[str]:
     """Why, by whom and when; then each unit file's last lines."""
-    when = f"{moments.show(words['at'], zone)} ({zone})"
-    yield f"--- the host's shutdown report: {words['reason']}"
-    yield f"    {when}, " + ("told by the boot after it" if words["late"] else f"by {words['by']}")
-    for unit, told in words["journals"].items():
-        yield f"--- host, {unit}" + (f" ({told['cut']} older lines left out)" if told["cut"] else "")
-        yield from told["lines"]
+    when = f"{moments.show(report.at, zone)} ({zone})"
+    yield f"--- the host's shutdown report: {report.reason}"
+    yield f"    {when}, " + ("told by the boot after it" if report.late else f"by {report.by}")
+    for unit, told in report.journals.items():
+        yield f"--- host, {unit}" + (f" ({told.cut} older lines left out)" if told.cut else "")
+        yield from told.lines

@@ -18,8 +18,9 @@ from typing import Final
 from core.contract.network import API_PORT
 from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, HAPROXY_SOCKET, KEYS_MAP
 from core.errors import DeployError
+from core.lease import State
 from remote.machines.facts import Query, UnitFact
-from remote.machines.lease_client import LeaseClient, Record
+from remote.machines.lease_client import Answer, LeaseClient
 from remote.machines.transport import Machine
 from remote.progress import Progress
 
@@ -41,23 +42,24 @@ class Proof:
     timeout_s: float
     progress: Progress
 
-    def until_running(self) -> Record:
+    def until_running(self) -> Answer:
         """Wait for RUNNING; returns the lease. DeployError with the cause where it does not come."""
         before = self._restarts(self._units())
-        waiting: Future[Record] = Future()
+        waiting: Future[Answer] = Future()
         # a thread of its own that nobody joins: a failed unit is told at once, not when the waiting ends
         threading.Thread(target=self._wait, args=(waiting,), daemon=True).start()
         with self.progress.during("host     engines start; the agent proves them with one real answer"):
             self._watch(waiting, before)
-        lease = waiting.result()
-        if lease["state"] != "RUNNING":
+        answer = waiting.result()
+        if answer.state is not State.RUNNING:
+            reason = answer.lease.reason if answer.lease else ""
             raise DeployError(
-                f"The host did not get ready: its lease is {lease['state']} ({lease.get('reason', '')}). "
+                f"The host did not get ready: its lease is {answer.state} ({reason}). "
                 "`fab logs -s STACK` shows what the engine and the agent said."
             )
-        return lease
+        return answer
 
-    def _wait(self, waiting: Future[Record]) -> None:
+    def _wait(self, waiting: Future[Answer]) -> None:
         wait = ("wait", "--until", "RUNNING", "FAILED", "--timeout", str(self.timeout_s))
         try:
             waiting.set_result(self.client.call(*wait, timeout_s=self.timeout_s + 30))
@@ -65,7 +67,7 @@ class Proof:
             # whatever it is, the one who waits for the future gets it
             waiting.set_exception(error)
 
-    def _watch(self, waiting: Future[Record], before: Mapping[str, int]) -> None:
+    def _watch(self, waiting: Future[Answer], before: Mapping[str, int]) -> None:
         while not waiting.done():
             self.check(before)
             time.sleep(WATCH_S)

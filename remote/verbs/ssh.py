@@ -27,7 +27,7 @@ def open_shell(inventory: Inventory, *, gateway: bool, command: str) -> int:
         return _ssh(inventory.gateway or inventory.host, None, command)
     client = LeaseClient(front)
     with Inhibitor(client, "fab ssh", progress.say) as inhibitor:
-        if inhibitor.take()["state"] in DOWN:
+        if inhibitor.take().state in DOWN:
             wake(client, "fab ssh", progress)
         host = Machine(inventory.host, front)
         with progress.during("host     is reached"):

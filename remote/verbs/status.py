@@ -1,13 +1,14 @@
 """`fab status`: what each host does and why, how long it has, what it cost today, how long its last wake took.
 
-`status` is the look at one stack as a plain record; `table` is how people read several.
+`status` is the look at one stack; `as_dict` is how programs read it and `table` how people read several.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich.table import Table
 
@@ -18,15 +19,87 @@ from core.lease import Event, Lease, State
 from core.money import ledger
 from core.money.ledger import Ledger, spending
 from core.money.prices import PriceUnknown
-from core.policy import Case, Facts, decide
+from core.policy import Case, Decision, Facts, decide
 from core.policy.forecast import forecast, goes_off
 from core.settings import shape
 from remote import stack_files
-from remote.verbs.lease import Front, Record, Seen, front, look
+from remote.machines.lease_client import NOT_ASKED, Instance
+from remote.verbs.lease import Front, Record, Seen, front, host_record, look
 
 HORIZON_S: Final = 86400.0  # "stops in" is looked for this far
 HISTORY_S: Final = 7 * 86400.0  # today's cost and the last wake
 BUDGET_HISTORY_S: Final = 32 * 86400.0  # and, where there is a budget, the month's spending
+
+
+@dataclass(frozen=True)
+class LastWake:
+    """The last time that the host became ready: when (table time, s), how long it took, and what of.
+
+    `took_s` from the start order until RUNNING; None: the order is not in the history. `engines_s`: each engine from
+    the start of its process until it answered. `boot_s` is what came before: from the start order until the engines'
+    processes started; None: not known.
+    """
+
+    at: float
+    took_s: float | None
+    engines_s: Mapping[str, float]
+
+    @property
+    def boot_s(self) -> float | None:
+        """From the start order until the engines' processes started."""
+        if self.took_s is None or not self.engines_s:
+            return None
+        return max(0.0, self.took_s - max(self.engines_s.values()))
+
+    @property
+    def words(self) -> str:
+        """`42s: boot 21s, engine a 20s`."""
+        parts = [] if self.boot_s is None else [f"boot {show(self.boot_s)}"]
+        parts += [f"engine {name} {show(seconds)}" for name, seconds in self.engines_s.items()]
+        total = "" if self.took_s is None else show(self.took_s)
+        return ": ".join(words for words in (total, ", ".join(parts)) if words)
+
+
+@dataclass(frozen=True)
+class Status:
+    """One stack's host at `now` (table time, s). `lease` None: no `fab deploy` yet, and nothing else is known then.
+
+    `idle_s`: since the last demand; None where the host is off or in use. `stops_at`: when it stops if nobody asks;
+    None: it is off, or on for the next HORIZON_S. Costs None: no price is known, or there is no budget.
+    """
+
+    stack: str
+    zone: str
+    api_url: str
+    now: float
+    why: str
+    lease: Lease | None = None
+    machine: Instance = NOT_ASKED
+    decision: Decision | None = None
+    idle_s: float | None = None
+    stops_at: float | None = None
+    cost_today_usd: float | None = None
+    spent_month_usd: float | None = None
+    cost_problem: str = ""
+    last_wake: LastWake | None = None
+
+    @property
+    def for_s(self) -> float | None:
+        """How long the lease has been in its state, seconds."""
+        return None if self.lease is None else max(0.0, self.now - self.lease.since)
+
+    @property
+    def stops_in_s(self) -> float | None:
+        """Seconds until `stops_at`."""
+        return None if self.stops_at is None else max(0.0, self.stops_at - self.now)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A stack that could not be looked at, and why, in one line."""
+
+    stack: str
+    error: str
 
 
 def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front | str]]:
@@ -41,31 +114,31 @@ def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front |
         try:
             found.append((name, front(name, identity)))
         except PilotlightError as error:
-            found.append((name, str(error).splitlines()[0]))
+            found.append((name, error.line))
     if not found:
         raise DeployError("There are no stacks. Write stacks/Pulumi.NAME.yaml first.")
     return found
 
 
-def statuses(fronts: Sequence[tuple[str, Front | str]]) -> list[Record]:
-    """Every stack's record; one among several that does not answer is a record with `error`."""
+def statuses(fronts: Sequence[tuple[str, Front | str]]) -> list[Status | Unknown]:
+    """Every stack; one among several that does not answer is `Unknown`."""
     if len(fronts) == 1 and isinstance(alone := fronts[0][1], Front):
         return [status(alone)]
     return [_status_or_error(name, at) for name, at in fronts]
 
 
-def _status_or_error(name: str, at: Front | str) -> Record:
+def _status_or_error(name: str, at: Front | str) -> Status | Unknown:
     if isinstance(at, str):
-        return {"stack": name, "error": at}
+        return Unknown(name, at)
     try:
         return status(at)
     except PilotlightError as error:
-        return {"stack": name, "error": str(error).splitlines()[0]}
+        return Unknown(name, error.line)
 
 
-def status(at: Front) -> Record:
-    """One stack: the lease, and under `decision`, `stops_in_s`, `cost_today_usd`, `last_wake` what follows from it."""
-    return record(at, see(at))
+def status(at: Front) -> Status:
+    """One stack: the lease, and what follows from it."""
+    return of(at, see(at))
 
 
 def see(at: Front) -> Seen:
@@ -75,7 +148,7 @@ def see(at: Front) -> Seen:
 
 def facts(seen: Seen) -> Facts:
     """What the policy sees, the month's spending included where there is a budget."""
-    spent, problem = spending(books(seen), seen.settings, _type(seen), seen.now)
+    spent, problem = spending(books(seen), seen.settings, seen.machine.instance_type, seen.now)
     return dataclasses.replace(seen.facts(spent), problem=problem)
 
 
@@ -88,45 +161,42 @@ def _lease_state(seen: Seen) -> State:
     return seen.lease.state if seen.lease else State.STOPPED
 
 
-def _type(seen: Seen) -> str:
-    return str(seen.machine.get("instance_type") or "")
-
-
-def record(at: Front, seen: Seen) -> Record:
-    """The record of a look; no network."""
-    known = at.inventory
-    base: Record = {"stack": known.stack, "api_url": known.api_url, "time_zone": at.zone, **seen.raw}
-    if seen.lease is None:
-        return base | {"decision": None, "why": "no lease yet; run `fab deploy`"}
-    lease, now = seen.lease, seen.now
+def of(at: Front, seen: Seen) -> Status:
+    """What a look says; no network."""
+    known, lease, now = at.inventory, seen.lease, seen.now
+    if lease is None:
+        return Status(known.stack, at.zone, known.api_url, now, "no lease yet; run `fab deploy`", machine=seen.machine)
     known_facts = facts(seen)
     decision = decide(lease, known_facts, seen.settings, now)
-    spans = forecast(lease, known_facts, seen.settings, now=now, until=now + HORIZON_S, ledger=books(seen))
-    off_at = goes_off(spans)
     today, cost_problem = _today(at, seen)
-    return base | {
-        "decision": {"action": decision.action.value, "reason": decision.words, "alert": decision.alert},
-        "why": decision.words,
-        "for_s": max(0.0, now - lease.since),
-        "idle_s": _idle(Case(lease, known_facts, seen.settings, now)),
-        "stops_in_s": None if off_at is None else off_at - now,
-        "pin": _pin(lease, now),
-        "cost_today_usd": today,
-        "spent_month_usd": known_facts.spent_usd,
-        "cost_problem": cost_problem,
-        "last_wake": last_wake(seen.events),
-    }
+    return Status(
+        known.stack,
+        at.zone,
+        known.api_url,
+        now,
+        decision.words,
+        lease,
+        seen.machine,
+        decision,
+        idle_s=_idle(Case(lease, known_facts, seen.settings, now)),
+        stops_at=_stops_at(lease, seen, known_facts, decision),
+        cost_today_usd=today,
+        spent_month_usd=known_facts.spent_usd,
+        cost_problem=cost_problem,
+        last_wake=last_wake(seen.events),
+    )
+
+
+def _stops_at(lease: Lease, seen: Seen, known: Facts, decision: Decision) -> float | None:
+    """The policy's own moment where it names one, so that column and reason agree; else the forecast's minute."""
+    if decision.stops_at is not None:
+        return decision.stops_at
+    until = seen.now + HORIZON_S
+    return goes_off(forecast(lease, known, seen.settings, now=seen.now, until=until, ledger=books(seen)))
 
 
 def _idle(case: Case) -> float | None:
-    """Seconds since the last demand; None where the host is off or in use."""
     return None if case.lease.in_use or case.lease.state is not State.RUNNING else case.without_demand
-
-
-def _pin(lease: Lease, now: float) -> Record | None:
-    if not lease.pinned(now):
-        return None
-    return {"who": lease.pin_who, "why": lease.pin_why, "until": lease.pin_until}
 
 
 def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
@@ -134,25 +204,74 @@ def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
     since = moments.midnight(seen.now, at.zone)
     if seen.events and not seen.events[0].before:  # made since then
         since = max(since, seen.events[0].at)
-    on = ledger.intervals(seen.events, now=seen.now, since=since, state=_lease_state(seen), instance_type=_type(seen))
+    kind = seen.machine.instance_type
+    on = ledger.intervals(seen.events, now=seen.now, since=since, state=_lease_state(seen), instance_type=kind)
     try:
         return money.bill(shape(at.inventory.settings), on, since=since, now=seen.now).spent_usd, ""
     except PriceUnknown as error:
         return None, str(error)
 
 
-def last_wake(events: Sequence[Event]) -> Record | None:
-    """The last time that the host became ready: when, seconds in all, and the parts that the agent measured."""
+def last_wake(events: Sequence[Event]) -> LastWake | None:
+    """The last time that the host became ready."""
     places = [i for i, event in enumerate(events) if event.after == State.RUNNING and event.before == State.STARTING]
     if not places:
         return None
     ready = events[places[-1]]
     began = next((e for e in reversed(events[: places[-1]]) if e.after == State.STARTING), None)
-    return {"at": ready.at, "took_s": None if began is None else ready.at - began.at, "parts": dict(ready.facts)}
+    engines = {
+        name.removeprefix("engine_").removesuffix("_s"): float(value)
+        for name, value in ready.facts.items()
+        if name.startswith("engine_") and name.endswith("_s")
+    }
+    return LastWake(ready.at, None if began is None else ready.at - began.at, engines)
+
+
+# ---------------------------------------------------------------- for programs
+def as_dict(one: Status | Unknown) -> Record:
+    """One stack as `--json` prints it (docs/json.md)."""
+    if isinstance(one, Unknown):
+        return {"stack": one.stack, "error": one.error}
+    return {
+        "stack": one.stack,
+        "error": None,
+        "time_zone": one.zone,
+        "api_url": one.api_url,
+        "host": host_record(one.lease, one.now, one.zone),
+        "machine": _machine(one.machine),
+        "why": one.why,
+        "decision": one.decision and _decision(one.decision),
+        "for_s": one.for_s,
+        "idle_s": one.idle_s,
+        "stops_in_s": one.stops_in_s,
+        "stops_at": None if one.stops_at is None else moments.iso(one.stops_at, one.zone),
+        "cost_today_usd": one.cost_today_usd,
+        "spent_month_usd": one.spent_month_usd,
+        "cost_problem": one.cost_problem or None,
+        "last_wake": one.last_wake and _wake(one.last_wake, one.zone),
+    }
+
+
+def _machine(seen: Instance) -> Record:
+    return {
+        "instance_id": seen.instance_id or None,
+        "state": seen.state or None,
+        "instance_type": seen.instance_type or None,
+        "zone": seen.zone or None,
+    }
+
+
+def _decision(decision: Decision) -> Record:
+    return {"action": decision.action.value, "reason": decision.words, "alert": decision.alert or None}
+
+
+def _wake(wake: LastWake, zone: str) -> Record:
+    at = moments.iso(wake.at, zone)
+    return {"at": at, "took_s": wake.took_s, "boot_s": wake.boot_s, "engines_s": dict(wake.engines_s)}
 
 
 # ---------------------------------------------------------------- for people
-def table(records: Sequence[Record]) -> Table:
+def table(records: Sequence[Status | Unknown]) -> Table:
     """One row a stack."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("stack", "state", "for", "why", "idle", "stops in", "today", "last wake"):
@@ -162,38 +281,29 @@ def table(records: Sequence[Record]) -> Table:
     return shown
 
 
-def _row(one: Record) -> list[str]:
-    if "error" in one:
-        return [one["stack"], "-", "", one["error"], "", "", "", ""]
-    cost = one.get("cost_today_usd")
+def _row(one: Status | Unknown) -> list[str]:
+    if isinstance(one, Unknown):
+        return [one.stack, "-", "", one.error, "", "", "", ""]
     return [
-        one["stack"],
+        one.stack,
         _state(one),
-        _time(one.get("for_s")),
-        one["why"],
-        _time(one.get("idle_s")),
-        _time(one.get("stops_in_s")),
-        "" if cost is None else f"${cost:.2f}",
-        wake_words(one.get("last_wake")),
+        _time(one.for_s),
+        one.why,
+        _time(one.idle_s),
+        _time(one.stops_in_s),
+        "" if one.cost_today_usd is None else f"${one.cost_today_usd:.2f}",
+        one.last_wake.words if one.last_wake else "",
     ]
 
 
-def _state(one: Record) -> str:
+def _state(one: Status) -> str:
     """`RUNNING (pinned; engine a does not answer)`."""
-    also = ["pinned"] if one.get("pin") else []
-    also += [f"engine {one['dead']} does not answer"] if one.get("dead") else []
-    return (one.get("state") or "not deployed") + (f" ({'; '.join(also)})" if also else "")
+    if one.lease is None:
+        return "not deployed"
+    also = ["pinned"] if one.lease.pinned(one.now) else []
+    also += [f"engine {one.lease.dead} does not answer"] if one.lease.dead else []
+    return one.lease.state.value + (f" ({'; '.join(also)})" if also else "")
 
 
-def _time(seconds: Any) -> str:
-    return "" if seconds is None else show(float(seconds))
-
-
-def wake_words(wake: Record | None) -> str:
-    """`42s: boot 3.1s, engine a 20.5s`."""
-    if wake is None:
-        return ""
-    seconds = {k.removesuffix("_s").replace("_", " ", 1): v for k, v in wake["parts"].items() if k.endswith("_s")}
-    parts = ", ".join(f"{name} {value}s" for name, value in seconds.items())
-    total = "" if wake["took_s"] is None else show(wake["took_s"])
-    return ": ".join(words for words in (total, parts) if words)
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else show(seconds)

@@ -11,13 +11,14 @@ from typing import Final
 
 from core.contract.intervals import CAPACITY_GRACE_S, STOP_BACKSTOP_AFTER_S
 from core.errors import DeployError
+from core.lease import State
 from core.power_errors import Kind
-from remote.machines.lease_client import LeaseClient, Record
+from remote.machines.lease_client import Answer, LeaseClient, person
 from remote.machines.transport import Machine, Unreachable
 from remote.progress import Progress
 
-DOWN: Final = ("STOPPED", "STOPPING", "FAILED")
-ON_ITS_WAY: Final = ("STARTING", "RUNNING")
+DOWN: Final = (State.STOPPED, State.STOPPING, State.FAILED)
+ON_ITS_WAY: Final = (State.STARTING, State.RUNNING)
 OFF_WITHIN_S: Final = 2 * STOP_BACKSTOP_AFTER_S + 60.0  # from a stop order to `stopped`, the backstop's included
 REACH_S: Final = 300.0  # from the start order until SSH answers
 LOOK_S: Final = 15.0  # between two looks at the lease while SSH does not answer
@@ -27,39 +28,38 @@ class NotStarted(DeployError):
     """The host is off, and a start was refused or failed. As text: why."""
 
 
-def wake(client: LeaseClient, by: str, progress: Progress) -> Record:
-    """Ask for the host, and wait until it is on its way (or on): the lease, with `changed`. NotStarted: it is refused.
+def wake(client: LeaseClient, verb: str, progress: Progress) -> Answer:
+    """Ask for the host, and wait until it is on its way (or on). NotStarted: it is refused.
 
     Who stops is waited for; where EC2 has no capacity, the reaper has CAPACITY_GRACE_S for its ladder. Everything else
-    that is in the way (the budget, a quota, a key, a type) is told at once.
+    that is in the way (the budget, a quota, a key, a type) is told at once. Lease and history say who asked, and with
+    which `verb`.
     """
-    lease = client.call("request-wake", "--by", by, "--start", timeout_s=60.0)
-    fresh = bool(lease.get("changed"))
-    while lease["state"] in DOWN:
-        refused = _over_budget(lease) or (
-            fresh and lease["state"] == "FAILED" and lease.get("failure") != Kind.CAPACITY
-        )
+    answer = client.call("request-wake", "--by", person(), "--why", verb, "--start", timeout_s=60.0)
+    fresh = answer.changed
+    while answer.state in DOWN:
+        refused = answer.over_budget or (fresh and _failed_for_good(answer))
         if refused:
-            raise NotStarted(f"The host did not start: {_why(lease)}.")
-        lease = _next(client, lease, progress)
+            raise NotStarted(f"The host did not start: {answer.why}.")
+        answer = _next(client, answer, progress)
         fresh = True
-    return lease
+    return answer
 
 
-def _over_budget(lease: Record) -> bool:
-    return float(lease.get("spent_until") or 0.0) > float(lease.get("now", 0.0))
+def _failed_for_good(answer: Answer) -> bool:
+    return answer.lease is not None and answer.state is State.FAILED and answer.lease.failure != Kind.CAPACITY
 
 
-def _next(client: LeaseClient, lease: Record, progress: Progress) -> Record:
+def _next(client: LeaseClient, answer: Answer, progress: Progress) -> Answer:
     """Wait for what follows on a lease that is down; NotStarted where nothing does."""
-    failed = lease["state"] == "FAILED"
+    failed = answer.state is State.FAILED
     timeout_s = CAPACITY_GRACE_S if failed else OFF_WITHIN_S
-    until = ON_ITS_WAY if failed else (*ON_ITS_WAY, "FAILED")
-    words = "waits for the next try" if failed else f"is {lease['state']}, and is started then"
-    with progress.during(f"host     {words}: {_why(lease)}"):
+    until = ON_ITS_WAY if failed else (*ON_ITS_WAY, State.FAILED)
+    words = "waits for the next try" if failed else f"is {answer.state}, and is started then"
+    with progress.during(f"host     {words}: {answer.why}"):
         after = client.call("wait", "--until", *until, "--timeout", str(timeout_s), timeout_s=timeout_s + 30)
-    if after.get("met") is False:
-        raise NotStarted(f"The host did not start: its lease is {after['state']} ({_why(after)}).")
+    if not after.met:
+        raise NotStarted(f"The host did not start: its lease is {after.state} ({after.why}).")
     return after
 
 
@@ -73,13 +73,8 @@ def reach(host: Machine, client: LeaseClient) -> None:
         try:
             return host.connect(min(LOOK_S, max(0.0, ends - time.monotonic())))
         except Unreachable:
-            lease = client.show()
-            if lease["state"] in DOWN:
-                raise NotStarted(f"The host did not start: its lease is {lease['state']} ({_why(lease)}).") from None
+            seen = client.show()
+            if seen.state in DOWN:
+                raise NotStarted(f"The host did not start: its lease is {seen.state} ({seen.why}).") from None
             if time.monotonic() >= ends:
                 raise
-
-
-def _why(lease: Record) -> str:
-    """What the write said, or the lease's own reason."""
-    return str(lease.get("note") or lease.get("reason") or "no reason is known").rstrip(".")

@@ -15,6 +15,7 @@ from core import settings
 from core.contract.documents import Outputs
 from core.contract.paths import AGENT_UNIT, KEYS_MAP
 from core.errors import DeployError
+from core.lease import Lease, State
 from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
 from remote.items.keys import KeysFile
@@ -25,6 +26,7 @@ from remote.items.venvs import TOOLS, Uv, Venv
 from remote.machines import inventory as inventory_module
 from remote.machines.facts import Facts, FileFact, Query, UnitFact
 from remote.machines.inventory import Inventory
+from remote.machines.lease_client import Answer
 from remote.machines.transport import Address, Machine, Result, Unreachable
 from remote.progress import Progress
 from remote.services import webui
@@ -128,19 +130,25 @@ class FakeClient:
     def __init__(self, machine: FakeMachine) -> None:
         self._world = machine.world
 
-    def show(self) -> dict[str, Any]:
+    def show(self) -> Answer:
         if self._world.fails_after_looks:
             self._world.fails_after_looks -= 1
             self._world.state = self._world.state if self._world.fails_after_looks else "FAILED"
-        return {"state": self._world.state, "reason": "because", "machine": {}}
+        return self._answer()
 
-    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    def _answer(self, **also: Any) -> Answer:
+        state, spent = self._world.state, self._world.spent_until
+        if state is None:
+            return Answer(None, 100.0, **also)
+        lease = Lease("demo/host", State(state), 3, 1.0, "because", "agent", spent_until=spent)
+        return Answer(lease, 100.0, note="the budget is spent" if spent else "", **also)
+
+    def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Answer:
         self._world.log.append(f"lease: {verb}")
         until = self._world.spent_until
-        budget = {"now": 100.0, "spent_until": until, "note": "the budget is spent"} if until else {}
         if verb == "request-wake" and self._world.state != "FAILED" and (until or 0.0) < 100.0:
             self._world.host_up, self._world.state = self._world.comes_up, "STARTING"
-        return {"state": self._world.state, "reason": "because", "changed": True} | budget
+        return self._answer(changed=True)
 
 
 class FakeProof:
@@ -151,9 +159,9 @@ class FakeProof:
     def __init__(self, **_: Any) -> None:
         pass
 
-    def until_running(self) -> dict[str, Any]:
+    def until_running(self) -> Answer:
         self.world.log.append("proof: RUNNING")
-        return {"state": "RUNNING"}
+        return Answer(Lease("demo/host", State.RUNNING, 4, 1.0, "", "agent"), 100.0)
 
     def answers(self) -> None:
         self.world.log.append("proof: answers")

@@ -44,7 +44,29 @@ def test_our_own_faults_keep_their_traceback() -> None:
 def test_every_verb_takes_a_stack_and_has_one_line() -> None:
     for name, task in tasks.namespace.tasks.items():
         assert (task.__doc__ or "").strip().count("\n") == 0, name
-        assert "stack" in {argument.name for argument in task.get_arguments()}, name
+        assert name == "version" or "stack" in {argument.name for argument in task.get_arguments()}, name
+
+
+def test_every_verbs_line_is_one_line_of_fab_list() -> None:
+    """In 80 columns, which is what invoke takes where there is no terminal."""
+    room = 80 - len("  cloud.pulumi   ") - 1
+    for name, task in tasks.namespace.tasks.items():
+        assert len(task.__doc__ or "") <= room, name
+
+
+def test_short_flags_mean_the_same_in_every_verb() -> None:
+    for name, task in tasks.namespace.tasks.items():
+        short = {nick: argument.name for argument in task.get_arguments() for nick in argument.nicknames}
+        meant = {nick: short[nick] for nick in "sij" if nick in short}
+        wanted = {"s": "stack", "i": "identity", "j": "json"}
+        assert meant == {nick: long for nick, long in wanted.items() if long in short.values()}, name
+        assert name == "version" or "i" in meant, name
+
+
+def test_no_flag_is_read_as_a_number_by_invoke() -> None:
+    """Which would end in a traceback: `remote.verbs.flags` reads them."""
+    for name, task in tasks.namespace.tasks.items():
+        assert {argument.kind for argument in task.get_arguments()} <= {str, bool}, name
 
 
 def test_without_a_stack_each_verb_lists_them(capsys: pytest.CaptureFixture[str]) -> None:

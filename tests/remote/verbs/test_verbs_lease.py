@@ -15,9 +15,11 @@ from invoke.context import Context
 from rich.console import Console
 
 from core import settings
+from core.durations import show
 from core.errors import DeployError, SettingsError
-from core.lease import Lease, State
+from core.lease import Event, Lease, State
 from remote import stack_files, tasks
+from remote.machines.lease_client import Answer, person, read
 from remote.verbs import (
     explain as verbs_explain,
 )
@@ -85,17 +87,20 @@ class Client:
     def __init__(self, lease: Lease | None = RUNNING) -> None:
         self.lease, self.asked, self.answer = lease, list[tuple[str, ...]](), dict[str, Any]()
 
-    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> Answer:
         self.asked.append((verb, *words))
-        if verb != "show":
-            return {"changed": True, "state": "RUNNING", "pin_until": NOON + 60, **self.answer}
         lease = {"state": None} if self.lease is None else dataclasses.asdict(self.lease)
+        if verb != "show":
+            return read({**lease, "now": NOON, "changed": True, "pin_until": NOON + 60, **self.answer})
         told = {**lease, "now": NOON, "machine": MACHINE, "settings": None, "events": self.events_told}
-        return dict(json.loads(json.dumps(told)))
+        return read(json.loads(json.dumps(told)))
 
-    def events(self, since_s: float | None = None) -> list[dict[str, Any]]:
+    def show(self) -> Answer:
+        return self.call("show", "--machine")
+
+    def events(self, since_s: float) -> list[Event]:
         self.asked.append(("events", str(since_s)))
-        return EVENTS
+        return [Event(**each) for each in EVENTS]
 
 
 def front(client: Client) -> Front:
@@ -112,18 +117,21 @@ def printed(table: Any) -> str:
 # ---------------------------------------------------------------- status
 def test_status_of_a_host_that_is_on() -> None:
     found = verbs_status.status(front(Client()))
-    assert (found["stack"], found["state"], found["api_url"]) == ("s", "RUNNING", "http://a/v1")
-    assert found["why"] == "last demand 10m ago; stops in 20m"
-    assert (found["for_s"], found["idle_s"], found["stops_in_s"], found["pin"]) == (600, 600, 1200, None)
-    assert found["last_wake"] == {"at": NOON - 600, "took_s": 42, "parts": {"boot_s": 3.1, "engine_a_s": 20.5}}
-    json.dumps(found)
+    shown = verbs_status.as_dict(found)
+    assert (shown["stack"], shown["host"]["state"], shown["api_url"]) == ("s", "RUNNING", "http://a/v1")
+    assert found.why == "last demand 10m ago; stops in 20m"
+    assert (found.for_s, found.idle_s, found.stops_in_s, shown["host"]["pin"]) == (600, 600, 1200, None)
+    at = "2026-11-20T11:50:00+01:00"
+    assert shown["last_wake"] == {"at": at, "took_s": 42, "boot_s": 21.5, "engines_s": {"a": 20.5}}
+    assert shown["stops_at"] == "2026-11-20T12:20:00+01:00"
+    json.dumps(shown)
 
 
 def test_what_today_and_the_month_have_cost() -> None:
     found = verbs_status.status(front(Client()))
     hour = verbs_status.money.host_hour(verbs_status.shape(STACK))
-    assert found["spent_month_usd"] == pytest.approx((642 + 2020) / 3600 * hour)  # NEW counts, until STOPPED
-    assert found["cost_today_usd"] > 642 / 3600 * hour  # and what goes on while it is off
+    assert found.spent_month_usd == pytest.approx((642 + 2020) / 3600 * hour)  # NEW counts, until STOPPED
+    assert found.cost_today_usd > 642 / 3600 * hour  # and what goes on while it is off
 
 
 def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,18 +142,18 @@ def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -
     off = dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")
     monkeypatch.setitem(MACHINE, "state", "stopped")
     found = verbs_status.status(front(Client(off)))
-    assert round(found["spent_month_usd"], 2) == 186.10
-    assert found["decision"]["action"] == "mark"  # of the 100 in the stack file
+    assert round(found.spent_month_usd, 2) == 186.10
+    assert found.decision.action == "mark"  # of the 100 in the stack file
     standing = verbs_status.money.standing_hour(verbs_status.shape(STACK)) * 12
-    assert found["cost_today_usd"] - standing == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
+    assert found.cost_today_usd - standing == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
 
 
 def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MACHINE, "instance_type", "x9.mega")
     found = verbs_status.status(front(Client()))
-    assert (found["cost_today_usd"], found["spent_month_usd"]) == (None, None)
-    assert "x9.mega" in found["cost_problem"]
-    assert "the budget is not enforced" in found["why"]
+    assert (found.cost_today_usd, found.spent_month_usd) == (None, None)
+    assert "x9.mega" in found.cost_problem
+    assert "the budget is not enforced" in found.why
 
 
 @pytest.mark.parametrize("lease", [RUNNING, dataclasses.replace(RUNNING, state=State.STOPPED, boot_id="")])
@@ -154,33 +162,36 @@ def test_a_malformed_tag_is_said_and_leaves_only_max_lease(monkeypatch: pytest.M
     monkeypatch.setitem(MACHINE, "tags", {"pilotlight:auto-stop": "30 minuts"})
     monkeypatch.setitem(MACHINE, "state", machine)
     found = verbs_status.status(front(Client(dataclasses.replace(lease, demand_at=NOON - 7200))))
-    assert 'tag pilotlight:auto-stop: "30 minuts" is not a duration' in found["why"]
-    assert "not stopped for being idle until that is corrected" in found["why"]
-    assert found["decision"]["action"] == "keep"
-    assert (found["stops_in_s"] is None) is (lease is not RUNNING), "maxLease still ends it"
+    assert 'tag pilotlight:auto-stop: "30 minuts" is not a duration' in found.why
+    assert "not stopped for being idle until that is corrected" in found.why
+    assert found.decision.action == "keep"
+    assert (found.stops_in_s is None) is (lease is not RUNNING), "maxLease still ends it"
     assert '"30 minuts"' in printed(verbs_status.table([found]))
 
 
 def test_a_pin_and_requests_are_seen() -> None:
     lease = dataclasses.replace(RUNNING, busy=2, pin_until=NOON + 7200, pin_who="ann", pin_why="demo")
     found = verbs_status.status(front(Client(lease)))
-    assert found["pin"] == {"who": "ann", "why": "demo", "until": NOON + 7200}
-    assert (found["idle_s"], found["stops_in_s"]) == (None, 7200)
+    pin = {"who": "ann", "why": "demo", "until": "2026-11-20T14:00:00+01:00"}
+    assert verbs_status.as_dict(found)["host"]["pin"] == pin
+    assert (found.idle_s, found.stops_in_s) == (None, 7200)
     assert "RUNNING (pinned)" in printed(verbs_status.table([found]))
-    shown = printed(verbs_status.table([found | {"dead": "a, b"}]))
+    shown = printed(verbs_status.table([dataclasses.replace(found, lease=dataclasses.replace(lease, dead="a, b"))]))
     assert "RUNNING (pinned; engine a, b does not answer)" in " ".join(shown.split())
 
 
 def test_status_before_the_first_deployment() -> None:
     found = verbs_status.status(front(Client(None)))
-    assert (found["state"], found["why"]) == (None, "no lease yet; run `fab deploy`")
+    assert (verbs_status.as_dict(found)["host"], found.why) == ({"state": None}, "no lease yet; run `fab deploy`")
     assert "not deployed" in printed(verbs_status.table([found]))
 
 
 def test_the_table() -> None:
-    shown = printed(verbs_status.table([verbs_status.status(front(Client())), {"stack": "t", "error": "not made yet"}]))
+    shown = printed(
+        verbs_status.table([verbs_status.status(front(Client())), verbs_status.Unknown("t", "not made yet")])
+    )
     assert "last demand 10m ago; stops in 20m" in shown
-    assert "42s: boot 3.1s, engine a 20.5s" in shown
+    assert "42s: boot 21s, engine a 20s" in shown
     assert "not made yet" in shown
 
 
@@ -204,19 +215,50 @@ def test_one_that_stops_answering_does_not_hide_the_others() -> None:
             raise DeployError("gateway: no answer.\nTry again.")
 
     one, other = verbs_status.statuses([("a", front(Client())), ("b", front(Broken()))])
-    assert (one["state"], other) == ("RUNNING", {"stack": "b", "error": "gateway: no answer."})
+    assert (one.lease.state, other) == ("RUNNING", verbs_status.Unknown("b", "gateway: no answer."))
     with pytest.raises(DeployError):
         verbs_status.statuses([("b", front(Broken()))])
 
 
-def test_fab_status_prints_one_object_for_one_stack_and_a_list_for_more(
+def test_fab_status_prints_a_list_for_one_stack_and_for_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(verbs_status, "front", lambda name, identity: front(Client()))
-    tasks.status(Context(), stack="s", json=True)
-    assert json.loads(capsys.readouterr().out)["state"] == "RUNNING"
-    tasks.status(Context(), stack="s,t", json=True)
-    assert len(json.loads(capsys.readouterr().out)["stacks"]) == 2
+    for names, many in (("s", 1), ("s,t", 2)):
+        tasks.status(Context(), stack=names, json=True)
+        stacks = json.loads(capsys.readouterr().out)["data"]["stacks"]
+        assert [each["host"]["state"] for each in stacks] == ["RUNNING"] * many
+
+
+def test_fab_status_ends_with_1_where_a_stack_could_not_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(name: str, identity: str) -> Front:
+        if name == "b":
+            raise DeployError("no machines.")
+        return front(Client())
+
+    monkeypatch.setattr(verbs_status, "front", connect)
+    for json_too in (False, True):
+        with pytest.raises(SystemExit) as ended:
+            tasks.status(Context(), stack="a,b", json=json_too)
+        assert ended.value.code == 1
+        assert "no machines." in capsys.readouterr().out
+
+
+def test_fab_status_names_the_settings_of_a_file_that_is_not_complete(checkout: Callable[[str], None]) -> None:
+    checkout(INCOMPLETE)
+    ((_, said),) = verbs_status.fronts([])
+    assert said == (
+        "stacks/Pulumi.q.yaml: 3 settings need your attention: host.sshPublicKey, access.cidrs, access.sshCidrs"
+    )
+
+
+@pytest.mark.parametrize("seconds", [16, 63, 1199])
+def test_column_and_reason_of_an_idle_stop_agree(seconds: float) -> None:
+    lease = dataclasses.replace(RUNNING, ready_at=NOON - 7200, demand_at=NOON - 1800 + seconds, since=NOON - 7200)
+    found = verbs_status.status(front(Client(lease)))
+    assert (found.stops_in_s, found.why.split("stops in ")[1]) == (seconds, show(seconds))
 
 
 # ---------------------------------------------------------------- explain
@@ -299,7 +341,7 @@ def test_pin_until_a_time_of_the_stacks_clock_or_for_a_while() -> None:
     verbs_pin.pin(front(client), until="18:00", why="demo")
     verbs_pin.pin(front(client), lasts="2h")
     (_, *one), (_, *two) = [asked for asked in client.asked if asked[0] == "pin"]
-    assert one == ["--who", verbs_pin.who(), "--why", "demo", "--until", str(NOON + 6 * 3600), "--start"]
+    assert one == ["--who", person(), "--why", "demo", "--until", str(NOON + 6 * 3600), "--start"]
     assert two[4:] == ["--for", "7200.0", "--start"]
 
 
@@ -325,4 +367,4 @@ def test_fab_pin_says_until_when(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_settings_of_the_table_win_over_the_file() -> None:
     told = dataclasses.asdict(dataclasses.replace(settings_of(STACK), stop_after_s=60.0))
     raw = json.loads(json.dumps({"state": None, "now": NOON, "machine": MACHINE, "settings": told}))
-    assert verbs_lease.read(raw, STACK).settings.stop_after_s == 60.0
+    assert verbs_lease.seen(read(raw), STACK).settings.stop_after_s == 60.0

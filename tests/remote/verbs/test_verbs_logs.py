@@ -12,6 +12,7 @@ from invoke.context import Context
 from core.errors import DeployError
 from remote import tasks
 from remote.machines import inventory, journal
+from remote.machines.journal import Wanted
 from remote.machines.transport import Result, Unreachable
 from remote.verbs import logs as verbs_logs
 from tests.core.test_policy_forecast import NOON
@@ -46,7 +47,7 @@ class Site:
             verb = script.split("relay.json ")[1].split()
             self.asked.append(f"{where}: {' '.join(verb)}")
             if verb[0] == "show":
-                return Result(0, json.dumps({"state": "STOPPED", "machine": {"state": self.machine_state}}), "")
+                return Result(0, json.dumps({"state": None, "now": NOON, "machine": {"state": self.machine_state}}), "")
             return Result(0, json.dumps({"kept": 1, "words": self.words}), "")
 
         return SimpleNamespace(role=where, connect=connect, must=must, run=run)
@@ -60,7 +61,8 @@ class Machine(SimpleNamespace):
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     site = Site()
     monkeypatch.setattr(journal, "Machine", lambda where, gateway=None: Machine(**vars(site.machine(where, gateway))))
-    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"))
+    engines = {"a": None, "chat": None}
+    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines)
 
     def load(stack: str, identity: str) -> Any:
         gateway = "gateway" if site.has_gateway else None
@@ -70,8 +72,17 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-def logs(**options: Any) -> dict[str, Any]:
-    return verbs_logs.logs(inventory.load("s", identity=""), **({"lines": 50} | options))
+def logs(lines: int = 50, **options: Any) -> dict[str, Any]:
+    """As `--json` prints it."""
+    found = verbs_logs.logs(inventory.load("s", identity=""), Wanted(lines), **options)
+    return found.as_dict("Europe/Berlin")
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """The shutdown report as `--json` prints it: without epoch and boot."""
+    told = words(**changes)
+    kept = {name: told[name] for name in ("reason", "by", "late", "journals")}
+    return {"at": "2026-11-20T12:00:00+01:00", **kept}
 
 
 def test_a_host_that_is_on_shows_its_journals(site: Site) -> None:
@@ -84,14 +95,14 @@ def test_a_host_that_is_on_shows_its_journals(site: Site) -> None:
 def test_a_host_that_is_off_is_not_waited_for(site: Site) -> None:
     found = logs()
     assert (found["gateway"], found["host"]) == (["gateway 1", "gateway 2"], None)
-    assert found["shutdown_report"] == words()
+    assert found["shutdown_report"] == report()
     assert not [asked for asked in site.asked if asked.startswith("host")]
 
 
 def test_a_host_that_does_not_answer_though_it_is_on(site: Site) -> None:
     site.machine_state, site.silent = "running", {"host"}
     found = logs()
-    assert (found["host"], found["shutdown_report"]["epoch"]) == (None, 9)
+    assert (found["host"], found["shutdown_report"]) == (None, report())
     assert found["problems"] == ["The host does not answer."]
 
 
@@ -105,7 +116,7 @@ def test_a_gateway_that_does_not_answer_is_said_once(site: Site) -> None:
 def test_without_a_gateway_the_host_is_asked_itself(site: Site) -> None:
     site.has_gateway = False
     assert logs()["host"] == ["host 1", "host 2"]
-    assert logs(last=True, back=2)["shutdown_report"]["epoch"] == 9
+    assert logs(last=True, back=2)["shutdown_report"] == report()
     assert site.asked[-1] == "host: shutdown-report --back 2"
 
 
@@ -138,7 +149,7 @@ def test_what_a_person_reads(site: Site, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_no_words_are_said_plainly(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.words = None  # type: ignore[assignment]
-    assert "--- of the host: no shutdown report are kept" in run(capsys)
+    assert "--- of the host: no shutdown report is kept" in run(capsys)
 
 
 def test_back_asks_for_earlier_ones_though_the_host_is_on(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +159,7 @@ def test_back_asks_for_earlier_ones_though_the_host_is_on(site: Site, capsys: py
 
 
 def test_json_is_the_record(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    assert json.loads(run(capsys, json=True)) == logs()
+    assert json.loads(run(capsys, json=True))["data"] == logs()
 
 
 def test_a_gateway_without_our_code_yet_does_not_hide_the_host(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,3 +169,46 @@ def test_a_gateway_without_our_code_yet_does_not_hide_the_host(site: Site, monke
     monkeypatch.setattr(verbs_logs, "LeaseClient", no_client)
     found = logs()
     assert (found["host"], found["problems"]) == (["host 1", "host 2"], ["no lease_cli"])
+
+
+# ---------------------------------------------------------------- which lines
+def test_since_and_lines_reach_journalctl(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.machine_state = "running"
+    run(capsys, lines="7", since="10m")
+    assert [asked.split(" -u ")[0] for asked in site.asked if "journalctl" in asked] == [
+        f"{machine}: journalctl --no-pager -o short-iso -n 7 --since=-600s" for machine in ("gateway", "host")
+    ]
+
+
+def test_one_engine_alone(site: Site) -> None:
+    site.machine_state = "running"
+    found = logs(engine="a")
+    assert (found["gateway"], found["host"]) == (None, ["host 1", "host 2"])
+    assert [asked for asked in site.asked if "journalctl" in asked] == [
+        f"host: journalctl --no-pager -o short-iso -n 50 -u '{ENGINE}'"
+    ]
+
+
+def test_one_engine_of_a_host_that_is_off(site: Site) -> None:
+    assert logs(engine="a")["shutdown_report"]["journals"] == {ENGINE: {"lines": ["e1", "e2"], "cut": 0}}
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"lines": "abc"}, 'fab logs: --lines "abc" is not a whole number, 0 or more; write e.g. --lines 20.'),
+        ({"back": "-1"}, 'fab logs: --back "-1" is not a whole number, 0 or more; write e.g. --back 20.'),
+        ({"since": "soon"}, 'fab logs: "soon" is not a duration; write e.g. 30m, 1h30m, 20s'),
+        (
+            {"engine": "chta"},
+            'fab logs: --engine "chta" is not an engine of s; there are: a, chat (did you mean chat?).',
+        ),
+    ],
+)
+def test_a_flag_that_cannot_be_read_is_one_message(
+    site: Site, capsys: pytest.CaptureFixture[str], flags: dict[str, str], says: str
+) -> None:
+    with pytest.raises(SystemExit):
+        tasks.logs(Context(), stack="s", **flags)
+    assert capsys.readouterr().err == f"{says}\n"
+    assert site.asked == []

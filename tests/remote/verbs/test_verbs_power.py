@@ -14,13 +14,16 @@ import pytest
 from invoke.context import Context
 
 from core import lease as protocol
+from core import moments
 from core.errors import DeployError
 from core.lease import Lease, State, to_item
 from remote import tasks
+from remote.machines.lease_client import Answer, person
 from remote.progress import Progress
 from remote.verbs import lease as verbs_lease
 from remote.verbs import power as verbs_power
 from remote.verbs.lease import Front
+from remote.verbs.power import Cut, Done
 from runtime import lease_client
 from runtime.backends.power import PowerRefused
 from tests.core.test_policy_forecast import NOON
@@ -50,13 +53,16 @@ class World(Client):
         self.steps: list[Step] = []
         self.clock = 0.0
         self.asked: list[str] = []
+        self.waits: list[tuple[str, ...]] = []
         self.front = Front(SimpleNamespace(stack="s", settings=STACK, api_url="http://a/v1"), self)  # type: ignore[arg-type]
 
-    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> Answer:
         self.asked.append(verb)
+        if verb == "wait":
+            self.waits.append(words)
         return super().call(verb, *words)
 
-    def show(self) -> dict[str, Any]:
+    def show(self) -> Answer:
         return self.call("show", "--machine")
 
     def _lines(self, *words: str) -> list[dict[str, Any]]:
@@ -108,11 +114,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def wake(world: World) -> dict[str, Any]:
+def wake(world: World) -> Done:
     return verbs_power.wake(world.front, Progress())
 
 
-def stop(world: World, *, force: bool = False) -> dict[str, Any]:
+def stop(world: World, *, force: bool = False) -> Done:
     return verbs_power.stop(world.front, Progress(), force=force)
 
 
@@ -120,13 +126,14 @@ def stop(world: World, *, force: bool = False) -> dict[str, Any]:
 def test_wake_starts_and_waits(world: World) -> None:
     world.steps = [*STARTED]
     found = wake(world)
-    assert (found["state"], found["before"], found["changed"], world.power.started) == ("RUNNING", "STOPPED", True, 1)
-    assert (found["stack"], found["api_url"], "met" in found) == ("s", "http://a/v1", False)
+    assert (found.lease.state, found.before, found.changed, world.power.started) == ("RUNNING", "STOPPED", True, 1)
+    shown = found.as_dict(world.front)
+    assert (shown["api_url"], "met" in shown) == ("http://a/v1", False)
 
 
 def test_wake_of_a_host_that_is_on_only_looks(world: World) -> None:
     world.put(State.RUNNING)
-    assert wake(world)["changed"] is False
+    assert wake(world).changed is False
     assert world.asked == ["show"]
 
 
@@ -138,7 +145,7 @@ def test_wake_again_after_an_interruption_orders_nothing_new(world: World) -> No
     with pytest.raises(KeyboardInterrupt):
         wake(world)
     world.steps = [*STARTED]
-    assert wake(world)["before"] == "STARTING"
+    assert wake(world).before == "STARTING"
     assert world.power.started == 1
 
 
@@ -146,7 +153,7 @@ def test_wake_while_it_stops_waits_for_who_starts_it_then(world: World) -> None:
     world.put(State.STOPPING, **BOOT)
     started = act(protocol.start, by="relay")
     world.steps = [act(protocol.stopped, by="relay"), started, *STARTED]
-    assert wake(world)["state"] == "RUNNING"
+    assert wake(world).lease.state == "RUNNING"
     assert world.power.started == 0
 
 
@@ -167,12 +174,14 @@ def test_beyond_the_budget_it_is_said_at_once(world: World) -> None:
 def test_without_capacity_the_reapers_ladder_is_waited_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.power.refuse = refusal("InsufficientInstanceCapacity")
     world.steps = [act(protocol.start, by="reaper"), *STARTED]
-    assert wake(world)["state"] == "RUNNING"
+    assert wake(world).lease.state == "RUNNING"
     assert "waits for the next try: InsufficientInstanceCapacity" in capsys.readouterr().out
 
 
 def test_a_host_that_does_not_wake_is_an_error_with_the_reason(world: World) -> None:
-    with pytest.raises(DeployError, match=r"did not wake: its lease is STARTING \(wanted by fab wake\)"):
+    with pytest.raises(
+        DeployError, match=rf"did not wake: its lease is STARTING \(wanted by {person()} \(fab wake\)\)"
+    ):
         wake(world)
 
 
@@ -181,7 +190,7 @@ def test_stop_says_what_it_waits_for(world: World, capsys: pytest.CaptureFixture
     world.put(State.RUNNING, **BOOT)
     world.steps = [*STOPPED]
     found = stop(world)
-    assert (found["state"], found["before"], found["changed"], found["cut"]) == ("STOPPED", "RUNNING", True, None)
+    assert (found.lease.state, found.before, found.changed, found.cut) == ("STOPPED", "RUNNING", True, None)
     said = capsys.readouterr().out
     assert "closes admission and checks whether anybody is served" in said
     assert "shuts down" in said
@@ -191,7 +200,7 @@ def test_stop_says_what_it_waits_for(world: World, capsys: pytest.CaptureFixture
 def test_stop_of_a_host_that_is_off_changes_nothing_but_the_pin(world: World, state: State) -> None:
     world.put(state, pin_until=NOON + 60, pin_who="ann")
     found = stop(world)
-    assert (found["state"], found["changed"], found["unpinned"]) == (state, False, True)
+    assert (found.lease.state, found.changed, found.unpinned) == (state, False, True)
     assert world.lease.pin_until is None
     assert "wait" not in world.asked
 
@@ -202,7 +211,7 @@ def test_stop_again_after_an_interruption_waits_for_what_is_under_way(
 ) -> None:
     world.put(state, **BOOT)
     world.steps = [*steps]
-    assert stop(world)["state"] == "STOPPED"
+    assert stop(world).lease.state == "STOPPED"
 
 
 def test_a_veto_is_an_error_that_says_who(world: World) -> None:
@@ -242,8 +251,8 @@ def test_force_asks_nothing_and_says_what_it_cut(world: World, capsys: pytest.Ca
     world.call("inhibit", "--who", "ann", "--why", "fab deploy")
     world.steps = [*STOPPED[1:]]
     found = stop(world, force=True)
-    assert (found["state"], found["wanted"]) == ("STOPPED", False)
-    assert found["cut"] == {"requests": 2, "inhibitors": ["ann (fab deploy)"], "wake request": "", "pin": "bob"}
+    assert (found.lease.state, found.lease.wanted(NOON)) == ("STOPPED", False)
+    assert found.cut == Cut(2, ("ann (fab deploy)",), wake_request="", pin="bob")
     said = "2 requests in the engines, the inhibitor of ann (fab deploy), the pin of bob"
     assert f"cut      {said}" in capsys.readouterr().out
 
@@ -251,12 +260,13 @@ def test_force_asks_nothing_and_says_what_it_cut(world: World, capsys: pytest.Ca
 def test_force_forgets_a_wake_request_in_every_state(world: World) -> None:
     world.put(State.FAILED, wake_by="relay", wake_until=NOON + 60)
     found = stop(world, force=True)
-    assert found["cut"]["wake request"] == "relay"
+    assert found.cut is not None
+    assert found.cut.wake_request == "relay"
     assert world.lease.wake_until is None
 
 
 def test_without_a_lease_the_next_command_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "call", lambda *words, **_: {"state": None, "now": NOON})
+    monkeypatch.setattr(world, "call", lambda *words, **_: Answer(None, NOON))
     with pytest.raises(DeployError, match="Run `fab deploy`"):
         stop(world)
     with pytest.raises(DeployError, match="Run `fab deploy`"):
@@ -264,16 +274,63 @@ def test_without_a_lease_the_next_command_is_named(world: World, monkeypatch: py
 
 
 # ---------------------------------------------------------------- the commands
-def test_json_prints_the_record_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_prints_the_envelope_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.put(State.RUNNING, **BOOT)
     tasks.wake(Context(), stack="s", json=True)
     shown = capsys.readouterr()
-    assert json.loads(shown.out)["state"] == "RUNNING"
+    assert json.loads(shown.out)["data"]["host"]["state"] == "RUNNING"
     assert "RUNNING: because. http://a/v1" in shown.err
     world.steps = [*STOPPED]
     tasks.stop(Context(), stack="s", json=True)
-    assert json.loads(capsys.readouterr().out)["before"] == "RUNNING"
+    assert json.loads(capsys.readouterr().out)["data"]["before"] == "RUNNING"
     tasks.pin(Context(), stack="s", for_="1m", json=True)
-    assert json.loads(capsys.readouterr().out)["pin_until"] == NOON + 60
+    pin = json.loads(capsys.readouterr().out)["data"]["host"]["pin"]
+    assert (pin["who"], pin["until"]) == (person(), moments.iso(NOON + 60, "Europe/Berlin"))
     tasks.unpin(Context(), stack="s", json=True)
-    assert json.loads(capsys.readouterr().out)["pin_until"] is None
+    assert json.loads(capsys.readouterr().out)["data"]["host"]["pin"] is None
+
+
+# ---------------------------------------------------------------- who did it
+def test_wake_and_stop_record_the_person(world: World) -> None:
+    world.steps = [*STARTED]
+    wake(world)
+    world.steps = [*STOPPED]
+    stop(world)
+    started, _, drained, *_ = world.events(86400)
+    assert (started.by, started.reason) == (person(), f"wanted by {person()} (fab wake)")
+    assert (drained.after, drained.by, drained.reason) == ("DRAINING", person(), "fab stop")
+
+
+def test_a_forced_stop_records_the_person(world: World) -> None:
+    world.put(State.RUNNING, **BOOT)
+    world.steps = [*STOPPED[1:]]
+    stop(world, force=True)
+    forced = world.events(86400)[0]
+    assert (forced.after, forced.by, forced.reason) == ("STOPPING", person(), "fab stop --force")
+
+
+# ---------------------------------------------------------------- how long it waits
+def test_wake_that_does_not_wait_only_orders_the_start(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks.wake(Context(), stack="s", no_wait=True)
+    assert ("wait" in world.asked, world.power.started, world.lease.state) == (False, 1, "STARTING")
+    assert "STARTING: wanted by" in capsys.readouterr().out
+
+
+def test_wake_waits_as_long_as_it_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tasks.wake(Context(), stack="s", timeout="5m")
+    assert "The host is STARTING after 5m and goes on waking; `fab wake` again" in capsys.readouterr().err
+    assert world.waits[-1][-2:] == ("--timeout", "300.0")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [({"timeout": "abc"}, '"abc" is not a duration'), ({"timeout": "5m", "no_wait": True}, "one of the two")],
+)
+def test_wake_refuses_what_it_cannot_read(
+    world: World, capsys: pytest.CaptureFixture[str], flags: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(SystemExit):
+        tasks.wake(Context(), stack="s", **flags)
+    assert says in capsys.readouterr().err
+    assert world.asked == []

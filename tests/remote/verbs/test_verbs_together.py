@@ -13,7 +13,8 @@ import pytest
 
 from core import lease as protocol
 from core.contract.documents import EngineAddress, HostConfig, Place
-from core.lease import Lease, State, to_item
+from core.lease import Event, Lease, State, to_item
+from remote.machines.lease_client import Answer, read
 from remote.verbs import history as verbs_history
 from remote.verbs import pin as verbs_pin
 from remote.verbs import status as verbs_status
@@ -51,11 +52,11 @@ class Client:
             assert main(list(words), cli=self.cli) == 0, out.getvalue()
         return [json.loads(line) for line in out.getvalue().splitlines()]
 
-    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> dict[str, Any]:
-        return self._lines(verb, *words)[0]
+    def call(self, verb: str, *words: str, timeout_s: float = 30.0) -> Answer:
+        return read(self._lines(verb, *words)[0])
 
-    def events(self, since_s: float | None = None) -> list[dict[str, Any]]:
-        return self._lines("history", "--for", str(since_s))
+    def events(self, since_s: float) -> list[Event]:
+        return [Event(**line) for line in self._lines("history", "--for", str(since_s))]
 
 
 @pytest.fixture
@@ -70,13 +71,15 @@ def client() -> Client:
 def test_pinned_it_starts_and_stays_and_unpinned_it_does_not(client: Client) -> None:
     at = Front(SimpleNamespace(stack="s", settings=STACK, api_url="http://a/v1"), client)  # type: ignore[arg-type]
     before = verbs_status.status(at)
-    assert (before["state"], before["why"], before["stops_in_s"]) == ("STOPPED", "off: idle", None)
+    assert before.lease is not None
+    assert (before.lease.state, before.why, before.stops_in_s) == ("STOPPED", "off: idle", None)
     pinned = verbs_pin.pin(at, until="18:00", why="demo")
-    assert (pinned["state"], client.power.started) == ("STARTING", 1)
+    assert (pinned.lease.state, client.power.started) == ("STARTING", 1)
     during = verbs_status.status(at)
-    assert during["pin"]["until"] == NOON + 6 * 3600
-    assert during["stops_in_s"] == 6 * 3600
-    assert [event["after"] for event in verbs_history.history(at, since_s=60)] == ["STARTING"]
-    assert verbs_pin.unpin(at)["changed"] is True
+    assert during.lease is not None
+    assert during.lease.pin_until == NOON + 6 * 3600
+    assert during.stops_in_s == 6 * 3600
+    assert [event.after for event in verbs_history.history(at, since_s=60)] == ["STARTING"]
+    assert verbs_pin.unpin(at).changed is True
     # three minutes to start, then an hour without demand, as the tag says
-    assert verbs_status.status(at)["stops_in_s"] == 3600 + 180
+    assert verbs_status.status(at).stops_in_s == 3600 + 180

@@ -1,0 +1,47 @@
+"""`fab url` and `fab open`: where a stack's API and chat page are."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from core.contract.documents import Outputs
+from core.errors import DeployError
+from remote.machines.inventory import Inventory
+from remote.verbs.lease import Record
+
+
+@dataclass(frozen=True)
+class Urls:
+    """`chat_url` "" where the stack has no chat page."""
+
+    stack: str
+    api_url: str
+    chat_url: str
+
+    def as_dict(self) -> Record:
+        """For `--json`."""
+        return {"api_url": self.api_url, "chat_url": self.chat_url or None}
+
+
+def urls(inventory: Inventory) -> Urls:
+    """As `pulumi up` told them."""
+    return Urls(inventory.stack, inventory.api_url, inventory.outputs.get(Outputs.CHAT_URL, ""))
+
+
+def lines(found: Urls) -> Iterator[str]:
+    """For people."""
+    yield f"API        {found.api_url}"
+    yield f"chat page  {found.chat_url or 'none (pilotlight:webui)'}"
+
+
+def open_page(found: Urls) -> str:
+    """Open the chat page; what was done, in words. DeployError: the stack has none."""
+    if not found.chat_url:
+        raise DeployError(f"{found.stack} has no chat page (pilotlight:webui). Its API is {found.api_url}")
+    try:
+        opened = webbrowser.get().open(found.chat_url)
+    except webbrowser.Error:
+        opened = False
+    return found.chat_url if opened else f"There is no browser here. Open {found.chat_url} where there is one."
