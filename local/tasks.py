@@ -104,7 +104,12 @@ def fault(
     print(json_.dumps(cloud.status()["faults"], indent=1))
 
 
-@task(help={"stack": "rendered and made where missing", "args": "what pulumi gets, e.g. --args 'up --yes'"})
+@task(
+    help={
+        "stack": "rendered anew from the checkout, and made where missing",
+        "args": "what pulumi gets, e.g. --args 'up --yes'",
+    }
+)
 @_plain_errors
 def pulumi(_context: Any, args: str = "stack ls", stack: str = "", template: str = "") -> None:
     """Run pulumi on the embedded cloud: --stack demo --args 'up --yes'."""

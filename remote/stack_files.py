@@ -104,7 +104,8 @@ def _settings(path: Path, stack: str, *, to_deploy: bool = True) -> StackSetting
     project = path.parent.parent / "Pulumi.yaml"
     if project.exists() and stack_yaml.project_settings(_text(project)):
         raise SettingsError(f"{project} has a `config:` of its own, which `fab` does not read. Put it into {path}.")
-    return settings.load(stack_yaml.read(_text(path), str(path)), stack, to_deploy=to_deploy)
+    shown = "" if path.is_relative_to(CHECKOUT) else str(path)  # an embedded cloud's: not the checkout's of that name
+    return settings.load(stack_yaml.read(_text(path), str(path)), stack, to_deploy=to_deploy, file=shown)
 
 
 def _text(path: Path) -> str:

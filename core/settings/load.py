@@ -26,7 +26,12 @@ def stack_file(stack: str) -> str:
 
 
 def load(
-    mapping: Mapping[str, Any], stack: str, *, to_deploy: bool = True, secret_keys: Collection[str] = ()
+    mapping: Mapping[str, Any],
+    stack: str,
+    *,
+    to_deploy: bool = True,
+    secret_keys: Collection[str] = (),
+    file: str = "",
 ) -> StackSettings:
     """The settings of one stack.
 
@@ -37,24 +42,26 @@ def load(
         to_deploy: False accepts a file without what must be set before a deployment (key, who may call), for who
             only wants to know what the file says.
         secret_keys: keys with an encrypted value in them, where Pulumi has already put the plain one in its place.
+        file: the file that was read, for messages; default: the stack's in the checkout.
 
     Raises:
         SettingsError: one message with every wrong value: file, path, value, what is allowed.
     """
     if not _STACK.fullmatch(stack):
         raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
+    where = file or stack_file(stack)
     ours = {k.removeprefix(_PREFIX): _said(v) for k, v in mapping.items() if k.startswith(_PREFIX)}
     if problems := [*keys.problems(mapping), *_encrypted(ours, secret_keys)]:
-        raise _wrong(stack, problems)
+        raise _wrong(where, problems)
     raw = {k: None if v == "" else v for k, v in ours.items() if not notify.is_sealed(v)}  # "": Pulumi's null
     if region := mapping.get("aws:region"):
         raw["region"] = region
     try:
         settings = StackSettings.model_validate(raw | {"stack": stack})
     except ValidationError as error:
-        raise _wrong(stack, messages.lines(error, StackSettings)) from error
+        raise _wrong(where, messages.lines(error, StackSettings)) from error
     if problems := _together(settings, to_deploy=to_deploy):
-        raise _wrong(stack, problems)
+        raise _wrong(where, problems)
     if settings.services:
         return settings
     services = {name: Service(engine=name) for name in settings.engines}
@@ -108,8 +115,7 @@ def _sealed(value: Any, path: str) -> Iterator[str]:
             yield from _sealed(inner, f"{path}[{index}]")
 
 
-def _wrong(stack: str, problems: list[str]) -> SettingsError:
-    file = stack_file(stack)
+def _wrong(file: str, problems: list[str]) -> SettingsError:
     if len(problems) == 1:
         return SettingsError(f"{file}: {problems[0]}")
     names = [line.split(maxsplit=1)[0].rstrip(":").removeprefix(_PREFIX) for line in problems]

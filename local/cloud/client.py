@@ -95,9 +95,15 @@ class Cloud:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
         return {**own, **self.environment}
 
-    def render_stack(self, stack: str, template: str = "demo", overrides: Mapping[str, Any] | None = None) -> Path:
+    def render_stack(
+        self,
+        stack: str,
+        template: str = "demo",
+        overrides: Mapping[str, Any] | None = None,
+        edits: Mapping[str, Any] | None = None,
+    ) -> Path:
         """The rendered stack file for this cloud; see `local/project.py`."""
-        return project.render_stack(self.state, stack, template, overrides or {})
+        return project.render_stack(self.state, stack, template, overrides or {}, edits or {})
 
     def pulumi(
         self, args: Sequence[str], *, check: bool = True, capture: bool = True

@@ -5,6 +5,7 @@ Everything that the demo prints goes through a `Narrator`, so that a log and a t
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,12 @@ class Narrator:
         """Lines as they are, from the first column: to be copied."""
         for line in lines:
             self.console.print(line, markup=False)
+
+    def asks(self, question: str) -> bool:
+        """A person's yes or no; yes is taken where nobody can be asked, and for an empty line."""
+        if not (self.terminal and sys.stdin.isatty()):
+            return True
+        return self.console.input(f"{escape(question)} [dim]\\[Y/n][/dim] ").strip().lower() not in ("n", "no")
 
     def _line(self, took: str, text: str) -> None:
         clock = time.monotonic() - self.begun

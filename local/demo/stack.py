@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -12,9 +13,13 @@ from local import project
 from local.cloud.client import Cloud
 
 
-def create(cloud: Cloud, stack: str, **overrides: Any) -> dict[str, Any]:
-    """Render the stack's file, `pulumi up`; returns the outputs. Safe to repeat, also after an interrupted run."""
-    cloud.render_stack(stack, overrides=overrides)
+def create(cloud: Cloud, stack: str, edits: Mapping[str, Any] | None = None, **overrides: Any) -> dict[str, Any]:
+    """Render the stack's file, `pulumi up`; returns the outputs. Safe to repeat, also after an interrupted run.
+
+    `edits` of the rendered file are kept, over what the checkout says.
+    """
+    cloud.render_stack(stack, overrides=overrides, edits=edits)
+    settings(cloud, stack)  # a wrong value is told by the file that holds it, before anything is made
     cloud.pulumi(["stack", "select", "--create", stack])
     cloud.pulumi(["cancel", "--yes", "-s", stack], check=False)  # an interrupted run leaves its lock; no run, no lock
     cloud.pulumi(["up", "--yes", "--skip-preview", "-s", stack])
@@ -28,9 +33,11 @@ def outputs(cloud: Cloud, stack: str) -> dict[str, Any]:
 
 
 def settings(cloud: Cloud, stack: str) -> StackSettings:
-    """The settings of a rendered stack."""
-    document = yaml.safe_load(project.stack_file(cloud.state, stack).read_text())
-    return load(document["config"], stack)
+    """The settings of a rendered stack. SettingsError names the checkout's file, or an edited rendered one."""
+    rendered = project.stack_file(cloud.state, stack)
+    edited = project.edits(cloud.state, stack)
+    file = rendered if edited else project.remembered_source(cloud.state, stack)
+    return load(yaml.safe_load(rendered.read_text())["config"], stack, file=str(file))
 
 
 def service(found: StackSettings) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from core.contract.documents import Outputs
 from core.errors import CloudError, DeployError
 from core.settings import StackSettings, stop_after_s
+from local import project
 from local.cloud import client
 from local.cloud.client import Cloud
 from local.demo import browser, money, stack
@@ -76,14 +77,29 @@ class Story:
         with self.tell_line.step("Starting the embedded cloud, a stand-in for AWS on this computer") as said:
             self.cloud = client.up(say=self.tell_line.say)
             said.append(f"Embedded cloud up: a stand-in for AWS on this computer, at {self.cloud.endpoint}")
+        edits = self.edits()
         with self.tell_line.step("pulumi up -s demo: makes the machines") as said:
-            outputs = stack.create(self.cloud, STACK, **self.overrides)
+            outputs = stack.create(self.cloud, STACK, edits, **self.overrides)
             said.append(
                 f"Stack created: a host for the model ({outputs[Outputs.HOST_INSTANCE_ID]}) and a gateway, which "
                 f"callers talk to ({outputs[Outputs.API_URL]})"
             )
         self.watch = Observer(self.cloud, outputs)
         self.settings = stack.settings(self.cloud, STACK)
+
+    def edits(self) -> dict[str, Any]:
+        """What of a stack file that was edited in the embedded cloud is kept: all, unless a person says otherwise."""
+        found = project.edits(self.cloud.state, STACK)
+        if not found:
+            return {}
+        file = project.stack_file(self.cloud.state, STACK)
+        self.tell_line.say(f"{file} was edited since it was rendered:")
+        self.tell_line.paste(project.difference(self.cloud.state, STACK))
+        source = project.remembered_source(self.cloud.state, STACK)
+        if self.tell_line.asks(f"Keep these edits? Otherwise {source} is taken as it is."):
+            self.tell_line.say("The edits are kept.")
+            return found
+        return {}
 
     def deploy(self) -> tuple[float, float]:
         """`fab deploy -s demo` twice: the second changes nothing. Returns seconds: deployed → the chat page answers,

@@ -84,3 +84,52 @@ def test_secrets_are_nobody_else_s(checkout):
     assert {oct((checkout / n).stat().st_mode & 0o777) for n in (environment.SSH_KEY, environment.PASSPHRASE)} == {
         "0o600"
     }
+
+
+def template(text):
+    (project.folders.CHECKOUT / "stacks/Pulumi.demo.yaml").write_text(text)
+
+
+def edit(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_rendered_file_says_which_one_to_edit(checkout):
+    text = project.render_stack(checkout, "two", "demo", {}).read_text()
+    assert text.startswith(
+        f"# Rendered from {project.folders.CHECKOUT}/stacks/Pulumi.demo.yaml, which is the file to edit"
+    )
+
+
+def test_what_was_edited_is_told_from_what_was_rendered_and_secrets_are_no_edits(checkout):
+    path = project.render_stack(checkout, "demo", "demo", {"idle": {"maxLease": "2h"}})
+    assert project.edits(checkout, "demo") == {}
+    edit(path, "stopAfter: 20s", "stopAfter: 1h")
+    edit(path, "    diskGiB: 20\n", "")
+    path.write_text(path.read_text() + "  pilotlight:webui:\n    adminPassword:\n      secure: v1:x\n")
+    assert project.edits(checkout, "demo") == {
+        "pilotlight:host": {"diskGiB": None},
+        "pilotlight:idle": {"stopAfter": "1h"},
+    }
+    assert "+  stopAfter: 1h" in project.difference(checkout, "demo")
+    assert "-  diskGiB: 20" in project.difference(checkout, "demo")
+
+
+def test_kept_edits_stay_over_a_newer_checkout_and_stay_edits(checkout):
+    path = project.render_stack(checkout, "demo", "demo", {})
+    edit(path, "stopAfter: 20s", "stopAfter: 1h")
+    edits = project.edits(checkout, "demo")
+    template(yaml.safe_dump(TEMPLATE).replace("online", "batch"))
+    config = yaml.safe_load(project.render_stack(checkout, "demo", "demo", {}, edits).read_text())["config"]
+    assert config["pilotlight:idle"] == {"profile": "batch", "stopAfter": "1h"}
+    assert project.edits(checkout, "demo") == edits
+
+
+def test_rendering_again_takes_the_checkout_s_file_of_then_with_the_same_template_and_overrides(checkout):
+    path = project.render_stack(checkout, "two", "demo", {"idle": {"maxLease": "2h"}})
+    edit(path, "stopAfter: 20s", "stopAfter: 1h")
+    template(yaml.safe_dump(TEMPLATE).replace("20s", "30s"))
+    assert project.render_again(checkout, "two") == project.folders.CHECKOUT / "stacks/Pulumi.demo.yaml"
+    idle = yaml.safe_load(path.read_text())["config"]["pilotlight:idle"]
+    assert idle == {"profile": "online", "stopAfter": "30s", "maxLease": "2h"}
