@@ -74,8 +74,11 @@ make_venv() {
         fail "pilotlight needs Python 3.11 or newer; python3 here is $(python3 --version 2>&1), and uv could not bring one. Install python3.11 and python3.11-venv and run \`make\` again. $network"
 }
 
+# `pilotlight` stands beside `fab`, and finds this checkout by the link.
+link_program() { [ .venv/bin/pilotlight -ef local/setup/pilotlight ] || ln -sf ../../local/setup/pilotlight .venv/bin/pilotlight; }
+
 stamp=.venv/.installed.lock
-if [ -x .venv/bin/uv ] && [ -x .venv/bin/python ] && cmp -s requirements.lock "$stamp"; then exit 0; fi
+if [ -x .venv/bin/uv ] && [ -x .venv/bin/python ] && cmp -s requirements.lock "$stamp"; then link_program; exit 0; fi
 mkdir -p "$cache"
 # Two clones, or two `make`s in one: one after the other. (flock comes with Debian's base system.)
 if [ -z "${PILOTLIGHT_BOOTSTRAP_LOCKED:-}" ] && command -v flock >/dev/null; then
@@ -93,4 +96,5 @@ say "installing requirements.lock into .venv"
 rm -f "$stamp"
 "$uv" -q pip sync --python .venv/bin/python requirements.lock ||
     fail "requirements.lock could not be installed. Run: UV_SYSTEM_CERTS=true .venv/bin/uv pip sync --python .venv/bin/python requirements.lock. $network"
+link_program
 cp requirements.lock "$stamp.new" && mv "$stamp.new" "$stamp"

@@ -24,7 +24,7 @@ TOOLS = ("sh", "sed", "tr", "grep", "paste", "dirname", "mkdir", "cut", "cmp", "
 class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder, self.programs, self.calls = folder / "clone", folder / "bin", folder / "calls"
-        for name in ("core/versions.py", "local/setup/bootstrap.sh"):
+        for name in ("core/versions.py", "local/setup/bootstrap.sh", "local/setup/pilotlight"):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, self.folder / name)
         (self.folder / "requirements.lock").write_text("rich==1\n")
@@ -63,6 +63,15 @@ def test_it_makes_the_environment_once(checkout: Checkout) -> None:
     checkout.calls.unlink()
     assert checkout.run().stdout == ""
     assert checkout.called() == ""
+
+
+def test_the_program_stands_beside_fab_also_in_an_environment_from_before(checkout: Checkout) -> None:
+    checkout.run()
+    program = checkout.folder / ".venv/bin/pilotlight"
+    assert program.samefile(checkout.folder / "local/setup/pilotlight")
+    program.unlink()
+    checkout.run()
+    assert program.samefile(checkout.folder / "local/setup/pilotlight")
 
 
 def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkout) -> None:
