@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from local.demo.caller import QUESTION
+from local.setup.links import ACTIVATE
 
 KEEP: Final = ".venv/bin/python -m local.demo --keep"
-ACTIVATE: Final = ". .venv/bin/activate"
 _PROXIES: Final = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 

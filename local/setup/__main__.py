@@ -22,7 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from core.errors import PilotlightError, SetupError
-from local.setup import base_image, capacity, daemon, graph, packages, progress, pulumi_cli, tools
+from local.setup import base_image, capacity, daemon, graph, links, packages, progress, pulumi_cli, tools
 from local.setup.site import Site, this_computer
 from local.setup.steps import in_words, steps
 
@@ -138,6 +138,7 @@ def _report(site: Site, began: float, as_json: bool, wanted: Sequence[graph.Step
     chosen = {step.name: step.made() or "none" for step in wanted if step.name in CHOSEN}
     choice = tools.pulumi_choice()
     assert choice is not None
+    links.make(site, choice)
     seconds = time.monotonic() - began
     if as_json:
         facts = {
@@ -152,6 +153,7 @@ def _report(site: Site, began: float, as_json: bool, wanted: Sequence[graph.Step
     print(f"Set up ({seconds:.1f} s): Pulumi {in_words(choice)}; image {tools.image_tag()}; cache {site.cache}")
     for name, how in chosen.items():
         print(f"  {CHOSEN[name]}: {how}")
+    print(f"  `fab` and `pulumi` are in .venv/bin; to have them on PATH: {links.ACTIVATE}")
 
 
 @contextmanager

@@ -21,12 +21,12 @@ from typing import Final, cast
 
 from core.errors import SetupError
 from core.versions import PULUMI_FROM_MODULES, PULUMI_LANGUAGE_HOST, PULUMI_MINIMUM
-from local.setup import go_toolchain
+from local.setup import go_toolchain, links
 from local.setup.site import Say, Site
 from local.setup.tools import PulumiChoice
 
 WAYS: Final = ("path", "installer", "modules")
-PROGRAMS: Final = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
+PROGRAMS: Final = links.PULUMI
 MODULES: Final = Path(__file__).resolve().parent.parent / "pulumi"
 INSTALLER_HOST: Final = "get.pulumi.com"
 INSTALLER_ANSWERS_S: Final = 4.0
@@ -91,17 +91,9 @@ def from_path(site: Site, _say: Say) -> PulumiChoice:
     if lacking:
         raise PassedOverError(f"{found['pulumi']} is {printed}, but {' and '.join(lacking)} is not on PATH.")
     folder = site.cache / "pulumi" / "path" / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
     for program, place in found.items():
-        _link(folder / program, str(place))
+        links.link(folder / program, Path(str(place)))
     return PulumiChoice("path", ".".join(map(str, version)), str(folder))
-
-
-def _link(link: Path, target: str) -> None:
-    draft = link.with_name(f".{link.name}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(link)
 
 
 def installer_reachable() -> bool:

@@ -32,10 +32,13 @@ class Site:
     is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
     has_terminal: bool = field(default_factory=sys.stdin.isatty)
     root: Path = Path("/")
+    programs: Path = field(default_factory=lambda: Path(sys.prefix) / "bin")  # of the virtual environment
 
     def which(self, program: str) -> str | None:
-        """Where a program is, the system's own folders included."""
-        return shutil.which(program, path=os.pathsep.join([self.environ.get("PATH", ""), *self._system_folders()]))
+        """Where a program is, the system's own folders included; not in the environment, where set-up links its own."""
+        own = self.programs.resolve()
+        named = [folder for folder in self.environ.get("PATH", "").split(os.pathsep) if Path(folder).resolve() != own]
+        return shutil.which(program, path=os.pathsep.join([*named, *self._system_folders()]))
 
     def has_file(self, path: str) -> bool:
         """Whether a file exists."""
@@ -55,7 +58,7 @@ class Site:
     @property
     def uv(self) -> str:
         """The pinned uv; bootstrap.sh links it into the virtual environment."""
-        linked = Path(sys.prefix) / "bin" / "uv"
+        linked = self.programs / "uv"
         if not linked.exists():
             raise SetupError(f"{linked} does not exist. Run `make venv`.")
         return str(linked)

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from local.demo.next_steps import ACTIVATE, KEEP, Ending, lines
+from local.demo.next_steps import KEEP, Ending, lines
 from local.folders import CHECKOUT
+from local.setup.links import ACTIVATE
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 

@@ -64,6 +64,7 @@ class Computer:
             is_root=root,
             has_terminal=terminal,
             root=self.folder,
+            programs=self.folder / "venv/bin",
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import SetupError
 from core.versions import PULUMI_FROM_MODULES
-from local.setup import pulumi_cli
+from local.setup import links, pulumi_cli
 from local.setup.pulumi_cli import PROGRAMS, PassedOverError, Ways
 from local.setup.tools import PulumiChoice
 
@@ -39,6 +39,18 @@ def test_a_new_enough_cli_on_path_is_linked_with_its_language_host(computer: Any
     assert (choice.way, choice.version) == ("path", "3.272.0")
     assert {link.name for link in Path(choice.folder).iterdir()} == set(PROGRAMS)
     assert (Path(choice.folder) / "pulumi").resolve() == (computer.folder / "usr/bin/pulumi").resolve()
+
+
+def test_set_ups_own_link_is_no_cli_on_path(computer: Any) -> None:
+    """It would be linked to itself: the environment comes first on the Makefile's PATH."""
+    site = computer.site()
+    links.make(site, FROM_MODULES)
+    (site.programs / "pulumi").unlink()
+    (site.programs / "pulumi").touch(mode=0o755)
+    site.environ["PATH"] = f"{site.programs}:{site.environ['PATH']}"
+    assert site.which("pulumi") is None
+    with pytest.raises(PassedOverError, match="no `pulumi` on PATH"):
+        pulumi_cli.from_path(site, print)
 
 
 def test_an_old_cli_on_path_is_passed_over_and_an_unreachable_installer_too(computer: Any, said: list[str]) -> None:

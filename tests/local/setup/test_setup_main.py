@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import SetupError
 from local.setup import __main__ as command
-from local.setup import capacity, daemon, tools
+from local.setup import capacity, daemon, pulumi_cli, tools
 from local.setup.graph import Step
 
 
@@ -44,7 +44,16 @@ def test_what_it_will_do_is_said_before_it_is_done(there: Any, capsys: Any) -> N
 def test_how_the_chat_pages_image_comes_is_said_each_time(how: str | None, said: str, there: Any, capsys: Any) -> None:
     there.steps = [step("webui", how)]
     assert command.main([]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"  the chat page's image: {said}"
+    assert capsys.readouterr().out.splitlines()[-2] == f"  the chat page's image: {said}"
+
+
+def test_pulumi_is_linked_beside_fab_and_how_to_activate_is_said(there: Any, capsys: Any) -> None:
+    there.steps = [step("docker", "27")]
+    assert command.main([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("to have them on PATH: . .venv/bin/activate")
+    programs = there.site().programs
+    assert sorted(link.name for link in programs.iterdir()) == sorted(pulumi_cli.PROGRAMS)
+    assert (programs / "pulumi").readlink() == Path("/p/bin/pulumi")
 
 
 def test_json_is_the_last_line(there: Any, capsys: Any) -> None:
