@@ -6,6 +6,7 @@ core.lease does, over there. What it prints becomes an `Answer` here, once; the 
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import json
 import os
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from core.contract.documents import UnitSettings
 from core.contract.intervals import INHIBITOR_S
@@ -26,6 +27,7 @@ from core.shutdown_report import Journal, ShutdownReport
 from remote.items.venvs import ENVIRONMENT
 from remote.machines.transport import Machine, Result, tail
 
+T = TypeVar("T")
 RENEW_S: Final = INHIBITOR_S / 3
 NOT_MET: Final = 3  # runtime.lease_client: a `wait` that was not met
 
@@ -91,10 +93,16 @@ def read(printed: Mapping[str, Any]) -> Answer:
         note=str(printed.get("note", "")),
         met=bool(printed.get("met", True)),
         unpinned=bool(printed.get("unpinned", False)),
-        machine=Instance(**printed.get("machine", {})),
+        machine=_as(Instance, printed.get("machine", {})),
         settings=UnitSettings.from_dict(settings) if settings else None,
-        events=tuple(Event(**event) for event in printed.get("events", ())),
+        events=tuple(_as(Event, event) for event in printed.get("events", ())),
     )
+
+
+def _as(kind: type[T], printed: Mapping[str, Any]) -> T:
+    """A dataclass from its printed form; what a newer program prints besides is left out."""
+    names = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
+    return kind(**{name: value for name, value in printed.items() if name in names})
 
 
 def read_report(printed: Mapping[str, Any] | None) -> ShutdownReport | None:
@@ -102,7 +110,7 @@ def read_report(printed: Mapping[str, Any] | None) -> ShutdownReport | None:
     if printed is None:
         return None
     journals = {name: Journal(tuple(told["lines"]), int(told["cut"])) for name, told in printed["journals"].items()}
-    return ShutdownReport(**{**printed, "journals": journals})
+    return _as(ShutdownReport, {**printed, "journals": journals})
 
 
 class LeaseClient:
@@ -130,7 +138,7 @@ class LeaseClient:
     def events(self, since_s: float) -> list[Event]:
         """The history of the last `since_s` seconds by the table's clock, oldest first."""
         out = self._run("history", "--for", str(since_s), timeout_s=60.0).out
-        return [Event(**json.loads(line)) for line in out.splitlines()]
+        return [_as(Event, json.loads(line)) for line in out.splitlines()]
 
     def shutdown_report(self, back: int = 0) -> ShutdownReport | None:
         """What the host said before its last stop, or before the one `back` stops earlier; None: nothing is kept."""

@@ -40,11 +40,11 @@ class Plan:
     until: float
     lasts_s: float
     zone: str
-    cost: str  # `about $427.12 for the machine`, or why that is not known
+    cost: str  # `about $427 for the machine`, or why that is not known
 
     @property
     def words(self) -> str:
-        """`until Sun 25 Dec 2027 12:00 (Europe/Berlin), 400d from now: about $10,234 for the machine`."""
+        """`until Sun 25 Dec 2027 12:00 (Europe/Berlin), 400d from now: about $7,774 for the machine`."""
         until = moments.with_year(self.until, self.zone)
         return f"until {until} ({self.zone}), {durations.show(self.lasts_s)} from now: {self.cost}"
 
@@ -80,7 +80,7 @@ def _plan(at: Front, until: str, lasts: str) -> Plan:
 def _cost(at: Front, lasts_s: float) -> str:
     """What being on so long adds to what the stack costs while it is off."""
     try:
-        return f"about ${money.awake_hour(shape(at.inventory.settings)) * lasts_s / HOUR_S:,.2f} for the machine"
+        return f"about ${money.awake_hour(shape(at.inventory.settings)) * lasts_s / HOUR_S:,.0f} for the machine"
     except PriceUnknown as error:
         return f"what it costs is not known ({error})"
 

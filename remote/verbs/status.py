@@ -15,7 +15,7 @@ from rich.table import Table
 from core import moments, money
 from core.durations import show
 from core.errors import DeployError, PilotlightError
-from core.lease import Event, Lease, State
+from core.lease import WANTED_BY, Event, Lease, State
 from core.money import ledger
 from core.money.ledger import Ledger, spending
 from core.money.prices import PriceUnknown
@@ -37,12 +37,13 @@ class LastWake:
 
     `took_s` from the start order until RUNNING; None: the order is not in the history. `engines_s`: each engine from
     the start of its process until it answered. `boot_s` is what came before: from the start order until the engines'
-    processes started; None: not known.
+    processes started; None: not known. `who` asked for it; "" where the history does not say.
     """
 
     at: float
     took_s: float | None
     engines_s: Mapping[str, float]
+    who: str = ""
 
     @property
     def boot_s(self) -> float | None:
@@ -53,10 +54,10 @@ class LastWake:
 
     @property
     def words(self) -> str:
-        """`42s: boot 21s, engine a 20s`."""
+        """`42s for key ann: boot 21s, engine a 20s`."""
         parts = [] if self.boot_s is None else [f"boot {show(self.boot_s)}"]
         parts += [f"engine {name} {show(seconds)}" for name, seconds in self.engines_s.items()]
-        total = "" if self.took_s is None else show(self.took_s)
+        total = "" if self.took_s is None else show(self.took_s) + (f" for {self.who}" if self.who else "")
         return ": ".join(words for words in (total, ", ".join(parts)) if words)
 
 
@@ -224,7 +225,9 @@ def last_wake(events: Sequence[Event]) -> LastWake | None:
         for name, value in ready.facts.items()
         if name.startswith("engine_") and name.endswith("_s")
     }
-    return LastWake(ready.at, None if began is None else ready.at - began.at, engines)
+    if began is None:
+        return LastWake(ready.at, None, engines)
+    return LastWake(ready.at, ready.at - began.at, engines, str(began.facts.get(WANTED_BY, "")))
 
 
 # ---------------------------------------------------------------- for programs
@@ -267,7 +270,8 @@ def _decision(decision: Decision) -> Record:
 
 def _wake(wake: LastWake, zone: str) -> Record:
     at = moments.iso(wake.at, zone)
-    return {"at": at, "took_s": wake.took_s, "boot_s": wake.boot_s, "engines_s": dict(wake.engines_s)}
+    times = {"took_s": wake.took_s, "boot_s": wake.boot_s, "engines_s": dict(wake.engines_s)}
+    return {"at": at, "who": wake.who or None, **times}
 
 
 # ---------------------------------------------------------------- for people
@@ -297,10 +301,11 @@ def _row(one: Status | Unknown) -> list[str]:
 
 
 def _state(one: Status) -> str:
-    """`RUNNING (pinned; engine a does not answer)`."""
+    """`RUNNING (pinned; engine a does not answer)`, `STARTING (for key ann)`."""
     if one.lease is None:
         return "not deployed"
     also = ["pinned"] if one.lease.pinned(one.now) else []
+    also += [f"for {one.lease.wake_by}"] if one.lease.state is State.STARTING and one.lease.wake_by else []
     also += [f"engine {one.lease.dead} does not answer"] if one.lease.dead else []
     return one.lease.state.value + (f" ({'; '.join(also)})" if also else "")
 

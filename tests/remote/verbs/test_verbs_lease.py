@@ -19,18 +19,12 @@ from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.lease import Event, Lease, State
 from remote import stack_files, tasks
-from remote.machines.lease_client import Answer, person, read
+from remote.machines.lease_client import Answer, read
 from remote.verbs import (
     explain as verbs_explain,
 )
 from remote.verbs import (
-    history as verbs_history,
-)
-from remote.verbs import (
     lease as verbs_lease,
-)
-from remote.verbs import (
-    pin as verbs_pin,
 )
 from remote.verbs import (
     status as verbs_status,
@@ -122,7 +116,7 @@ def test_status_of_a_host_that_is_on() -> None:
     assert found.why == "last demand 10m ago; stops in 20m"
     assert (found.for_s, found.idle_s, found.stops_in_s, shown["host"]["pin"]) == (600, 600, 1200, None)
     at = "2026-11-20T11:50:00+01:00"
-    assert shown["last_wake"] == {"at": at, "took_s": 42, "boot_s": 21.5, "engines_s": {"a": 20.5}}
+    assert shown["last_wake"] == {"at": at, "who": None, "took_s": 42, "boot_s": 21.5, "engines_s": {"a": 20.5}}
     assert shown["stops_at"] == "2026-11-20T12:20:00+01:00"
     json.dumps(shown)
 
@@ -178,6 +172,16 @@ def test_a_pin_and_requests_are_seen() -> None:
     assert "RUNNING (pinned)" in printed(verbs_status.table([found]))
     shown = printed(verbs_status.table([dataclasses.replace(found, lease=dataclasses.replace(lease, dead="a, b"))]))
     assert "RUNNING (pinned; engine a, b does not answer)" in " ".join(shown.split())
+
+
+def test_who_asked_is_said_while_the_host_starts_and_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    starting = dataclasses.replace(RUNNING, state=State.STARTING, wake_by="key ann", wake_until=NOON + 60)
+    assert "STARTING (for key ann)" in printed(verbs_status.table([verbs_status.status(front(Client(starting)))]))
+    woken = [event(NOON - 642, "STOPPED", "STARTING", wanted_by="key ann"), event(NOON - 600, "STARTING", "RUNNING")]
+    monkeypatch.setattr(Client, "events_told", woken)
+    found = verbs_status.status(front(Client()))
+    assert found.last_wake.words == "42s for key ann"
+    assert verbs_status.as_dict(found)["last_wake"]["who"] == "key ann"
 
 
 def test_status_before_the_first_deployment() -> None:
@@ -324,44 +328,6 @@ def test_explain_does_not_hide_a_wrong_setting_or_an_unknown_stack(checkout: Cal
         verbs_explain.explain("q", for_s=60)
     with pytest.raises(DeployError, match="There is no stack `w`; there are: q"):
         verbs_explain.explain("w", for_s=60)
-
-
-# ---------------------------------------------------------------- history, pin
-def test_history() -> None:
-    client = Client()
-    events = verbs_history.history(front(client), since_s=3600)
-    assert client.asked == [("events", "3600")]
-    shown = printed(verbs_history.table(events, "Europe/Berlin"))
-    assert "Fri 20 Nov 11:50:00" in shown
-    assert "boot_s 3.1, engine_a_s 20.5" in shown
-
-
-def test_pin_until_a_time_of_the_stacks_clock_or_for_a_while() -> None:
-    client = Client()
-    verbs_pin.pin(front(client), until="18:00", why="demo")
-    verbs_pin.pin(front(client), lasts="2h")
-    (_, *one), (_, *two) = [asked for asked in client.asked if asked[0] == "pin"]
-    assert one == ["--who", person(), "--why", "demo", "--until", str(NOON + 6 * 3600), "--start"]
-    assert two[4:] == ["--for", "7200.0", "--start"]
-
-
-@pytest.mark.parametrize("words", [{}, {"until": "18:00", "lasts": "2h"}, {"until": "six"}, {"lasts": "2 hours"}])
-def test_a_pin_that_cannot_be_read_is_refused(words: dict[str, str]) -> None:
-    with pytest.raises(SettingsError):
-        verbs_pin.pin(front(Client()), **words)
-
-
-def test_fab_pin_says_until_when(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    client = Client()
-    monkeypatch.setattr(verbs_lease, "front", lambda stack, identity: front(client))
-    tasks.pin(Context(), stack="s", for_="1m")
-    assert capsys.readouterr().out == "Pinned until Fri 20 Nov 12:01 (Europe/Berlin); the host is RUNNING.\n"
-    tasks.unpin(Context(), stack="s")
-    assert capsys.readouterr().out == "The pin is over; the host is RUNNING.\n"
-    client.answer = {"changed": False, "note": "the pin would be over already"}
-    with pytest.raises(SystemExit):
-        tasks.pin(Context(), stack="s", for_="1m")
-    assert "Not pinned: the pin would be over already." in capsys.readouterr().err
 
 
 def test_settings_of_the_table_win_over_the_file() -> None:

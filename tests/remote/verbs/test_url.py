@@ -1,0 +1,78 @@
+"""`url`, `open` and `version`: what needs no machine."""
+
+from __future__ import annotations
+
+import tomllib
+import webbrowser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from invoke.context import Context
+
+from core.contract.documents import Outputs
+from remote import tasks
+from remote.machines import inventory
+from remote.stack_files import CHECKOUT
+from remote.verbs import version as verbs_version
+
+
+@pytest.fixture(autouse=True)
+def outputs(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    told: dict[str, str] = {Outputs.CHAT_URL: "http://a:3000"}
+    found = SimpleNamespace(stack="s", api_url="http://a:8000/v1", outputs=told)
+    monkeypatch.setattr(inventory, "load", lambda stack, identity: found)
+    return told
+
+
+class Browser:
+    def __init__(self, *, works: bool) -> None:
+        self.works, self.opened = works, list[str]()
+
+    def open(self, url: str) -> bool:
+        self.opened.append(url)
+        return self.works
+
+
+def test_url_prints_both(outputs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    tasks.url(Context(), stack="s")
+    assert capsys.readouterr().out == "API        http://a:8000/v1\nchat page  http://a:3000\n"
+    outputs.clear()
+    tasks.url(Context(), stack="s")
+    assert "chat page  none" in capsys.readouterr().out
+
+
+def test_open_opens_the_chat_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    browser = Browser(works=True)
+    monkeypatch.setattr(webbrowser, "get", lambda: browser)
+    tasks.open_(Context(), stack="s")
+    assert (browser.opened, capsys.readouterr().out) == (["http://a:3000"], "http://a:3000\n")
+
+
+def test_open_without_a_browser_says_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def none() -> None:
+        raise webbrowser.Error("no browser")
+
+    for get in (none, lambda: Browser(works=False)):
+        monkeypatch.setattr(webbrowser, "get", get)
+        tasks.open_(Context(), stack="s")
+        assert capsys.readouterr().out == "There is no browser here. Open http://a:3000 where there is one.\n"
+
+
+def test_open_without_a_chat_page(outputs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    outputs.clear()
+    with pytest.raises(SystemExit):
+        tasks.open_(Context(), stack="s")
+    assert capsys.readouterr().err == ("fab open: s has no chat page (pilotlight:webui). Its API is http://a:8000/v1\n")
+
+
+def test_version_is_that_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    tasks.version(Context())
+    assert capsys.readouterr().out.startswith(f"pilotlight {number}")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "9.8.7"\n')
+    monkeypatch.setattr(verbs_version, "CHECKOUT", tmp_path)
+    tasks.version(Context())
+    assert capsys.readouterr().out == "pilotlight 9.8.7\n", "and no commit where there is no clone"
