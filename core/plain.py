@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core import durations
+from core.codes import Alert
 from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
 from core.durations import show
 from core.errors import SettingsError
@@ -81,7 +82,7 @@ def needs(machine: PlainMachine, now: float) -> Window | Verdict:
     try:
         limit = durations.limit(machine.tags.get(TAG_AUTO_STOP, ""))
     except SettingsError as error:
-        return Verdict(False, f"tag {TAG_AUTO_STOP}: {error}; kept running until it is corrected", "plain-tag")
+        return Verdict(False, f"tag {TAG_AUTO_STOP}: {error}; kept running until it is corrected", Alert.PLAIN_TAG)
     if limit is None:
         return Verdict(False, f"{TAG_AUTO_STOP} is off")
     if machine.lifecycle:
@@ -124,4 +125,4 @@ def decide(machine: PlainMachine, usage: Usage, now: float) -> Verdict:
         have = sum(at in figures for at in wanted)
         if have < len(wanted):
             return Verdict(False, f"CloudWatch has {have} of {len(wanted)} {name} figures of the time that counts")
-    return Verdict(True, f"no evidence of use for {show(window.end - window.start)}", "plain-stopped")
+    return Verdict(True, f"no evidence of use for {show(window.end - window.start)}", Alert.PLAIN_STOPPED)

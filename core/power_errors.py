@@ -15,14 +15,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from core.codes import Failure
+
 
 class Kind(StrEnum):
-    """What an answer is about; the values of the first four are `failure` codes in the lease."""
+    """What an answer is about; the first four are failures of a start that have a name."""
 
-    CAPACITY = "capacity"
-    QUOTA = "quota"
-    KEY = "kms-key"
-    TYPE = "unsupported-type"
+    CAPACITY = Failure.CAPACITY
+    QUOTA = Failure.QUOTA
+    KEY = Failure.KEY
+    TYPE = Failure.TYPE
     NOT_YET = "not-yet"  # EC2 did not take the order, and may take the next one
     UNANSWERED = "unanswered"  # whether EC2 took the order is not known
     OTHER = "other"

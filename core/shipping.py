@@ -26,6 +26,7 @@ class Program(StrEnum):
 
 
 _ALL: Final = (
+    "core/codes",
     "core/contract",
     "core/errors",
     "core/notifications/record",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from core import codes
 from tests.references import ROOT, tree
 
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -38,6 +39,8 @@ def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
     match node:
         case ast.Constant(value=str(text)):
             yield text
+        case ast.Attribute(value=ast.Name(id=("Alert" | "Failure") as enum), attr=name):
+            yield getattr(codes, enum)[name].value
         case ast.IfExp(body=one, orelse=other):
             yield from _texts(one, constants)
             yield from _texts(other, constants)

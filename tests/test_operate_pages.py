@@ -14,6 +14,7 @@ import pytest
 from invoke.parser import Parser
 
 from core import power_errors
+from core.codes import ErrorCode
 from fabfile import namespace
 from tests.alert_codes import alert_codes
 from tests.operate_pages import MARKS, OTHERS, PAGES, commands, lines
@@ -23,20 +24,15 @@ TROUBLE: Final = PAGES["troubleshooting.md"]
 
 
 def codes_of_the_relay() -> set[str]:
-    """What `runtime/gateway` passes as the code of a refusal."""
+    """What `runtime/gateway` names as the code of a refusal."""
     return {text for path in (ROOT / "runtime/gateway").rglob("*.py") for text in _codes(tree(path))}
 
 
 def _codes(module: ast.Module) -> Iterator[str]:
     for node in ast.walk(module):
         match node:
-            case ast.Call(func=ast.Name(id="Refusal"), args=[_, ast.Constant(value=str(code)), *_]):
-                yield code
-            case ast.keyword(arg="code", value=ast.Constant(value=str(code))):
-                yield code
-            case ast.FunctionDef(args=ast.arguments(kwonlyargs=names, kw_defaults=defaults)):
-                pairs = zip(names, defaults, strict=True)
-                yield from (d.value for n, d in pairs if n.arg == "code" and isinstance(d, ast.Constant) and d.value)
+            case ast.Attribute(value=ast.Name(id="ErrorCode"), attr=name):
+                yield ErrorCode[name].value
 
 
 def codes_of_haproxy() -> set[str]:

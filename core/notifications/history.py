@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.codes import Failure
 from core.durations import show
 from core.lease import Event, State
 from core.notifications.record import Fact, Kind, Notification, notification
-from core.power_errors import Kind as Failure
 
 RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
 _OFF: Final = frozenset({"", State.STOPPED, State.FAILED})

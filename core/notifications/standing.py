@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
+from core.codes import Alert
 from core.durations import show
 from core.lease import Lease, State
 from core.notifications.record import Fact, Kind, Notification, notification
@@ -14,7 +15,7 @@ from core.policy.on import WARNINGS
 from core.soon import Soon
 
 BUDGET_PARTS: Final = (50, 80, 100)  # per cent of the month's budget
-_KEYS: Final = frozenset({"budget", *WARNINGS.values()})
+_KEYS: Final = frozenset({Alert.BUDGET, *WARNINGS.values()})
 _STARTS: Final = frozenset({Action.START, Action.PRE_WARM, Action.REPEAT, Action.CLIMB})
 _EVENTS: Final = _STARTS | {Action.FAIL, Action.FAIL_STOP, Action.FORCE, Action.FORCE_DEAD, Action.LOST}
 _HOUR_S: Final = 3600

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from core.codes import Alert
 from core.contract.documents import UnitSettings
 from core.lease import Lease, State
 from core.policy import announce, budget, health, off, on, reconcile
@@ -90,7 +91,7 @@ def _standing(case: Case) -> tuple[tuple[str, str], ...]:
         health.standing(case),
         on.warning(case),
         reconcile.duplicate(case),
-        ("tag" if case.limits.problem else "", case.limits.problem),
-        ("price" if case.facts.problem else "", case.facts.problem),
-        ("clock" if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),
+        (Alert.TAG if case.limits.problem else "", case.limits.problem),
+        (Alert.PRICE if case.facts.problem else "", case.facts.problem),
+        (Alert.CLOCK if ahead > SKEW_ALERT_S else "", f"a clock is {ahead:.0f}s ahead of the table's"),
     )

@@ -7,16 +7,12 @@ people keep asking; one whose other engines are in use does.
 
 from __future__ import annotations
 
-from typing import Final
-
+from core.codes import Alert
 from core.contract import intervals
 from core.durations import show
 from core.engines import health
 from core.lease import State
 from core.policy.case import Action, Case, Decision
-
-ENGINE_DEAD: Final = "engine-dead"  # alert keys
-COUNTERS: Final = "counters"
 
 
 def dead(case: Case) -> Decision | None:
@@ -28,7 +24,7 @@ def dead(case: Case) -> Decision | None:
     if lease.busy or age < limit:
         return None
     reason = f"{health.words(lease.dead, age)}, the limit is {show(limit)}"
-    return Decision(Action.FORCE_DEAD, reason, alert=ENGINE_DEAD)
+    return Decision(Action.FORCE_DEAD, reason, alert=Alert.ENGINE_DEAD)
 
 
 def standing(case: Case) -> tuple[str, str]:
@@ -38,11 +34,11 @@ def standing(case: Case) -> tuple[str, str]:
         return "", ""
     if lease.dead:
         silent = case.age(lease.dead_at)
-        key = ENGINE_DEAD if silent >= health.ALERT_AFTER_S else ""
+        key = Alert.ENGINE_DEAD if silent >= health.ALERT_AFTER_S else ""
         return key, f"{health.words(lease.dead, silent)}; {_next(case, silent)}"
     if lease.unknown_at is not None and case.age(lease.unknown_at) >= health.ALERT_AFTER_S:
         age = show(case.age(lease.unknown_at))
-        return COUNTERS, f"what the engines do cannot be read for {age}: they count as in use until maxLease"
+        return Alert.COUNTERS, f"what the engines do cannot be read for {age}: they count as in use until maxLease"
     return "", ""
 
 

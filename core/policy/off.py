@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from core import ladder
+from core.codes import Alert, Failure
 from core.contract import intervals
 from core.durations import show
 from core.lease import Lease, State
 from core.policy.case import Action, Case, Decision, keep
-from core.power_errors import Kind
 from core.schedule import Schedule, is_on, next_on
 
 FAILED_RETRY_S: Final = 300.0  # a failure that is not capacity is tried again this rarely, while somebody waits
@@ -38,7 +38,7 @@ def wanted_off(case: Case) -> Decision | None:
     if not lease.wanted(now):
         return None
     if case.over_budget:
-        return Decision(Action.REFUSE, case.budget_words, alert="budget")
+        return Decision(Action.REFUSE, case.budget_words, alert=Alert.BUDGET)
     if lease.order_alive(now):
         return keep("wanted; a stop order may still land", (lease.order_until or now) + intervals.ORDER_MARGIN_S)
     if case.facts.machine != "stopped":
@@ -52,7 +52,7 @@ def wanted_off(case: Case) -> Decision | None:
 def _retry_wait(lease: Lease) -> float:
     if lease.state is State.STOPPED:
         return 0.0
-    if lease.failure == Kind.CAPACITY:
+    if lease.failure == Failure.CAPACITY:
         return CAPACITY_RETRY_S if lease.by == "reaper" else 0.0  # the relay cannot climb: the ladder is still to come
     return FAILED_RETRY_S
 
@@ -64,7 +64,7 @@ def pinned(case: Case) -> Decision | None:
         return None
     who = f"pinned by {lease.pin_who}"
     if case.over_budget:
-        return keep(f"off, although {who}; {case.budget_words}", alert="budget")
+        return keep(f"off, although {who}; {case.budget_words}", alert=Alert.BUDGET)
     if lease.order_alive(case.now) or case.facts.machine != "stopped" or case.age(None) < _retry_wait(lease):
         return keep(f"off, {who}: {lease.reason}", case.now + _retry_wait(lease))
     return Decision(Action.PRE_WARM, f"{who} ({lease.pin_why})" if lease.pin_why else who)
@@ -77,12 +77,13 @@ def off(case: Case) -> Decision | None:
         return None
     words = lease.reason if lease.state is State.STOPPED else f"failed: {lease.reason}"
     if schedule is None:
-        return keep(f"off: {words}", alert="budget" if case.over_budget else "")  # told once, not once a wake request
+        alert = Alert.BUDGET if case.over_budget else ""  # told once, not once a wake request
+        return keep(f"off: {words}", alert=alert)
     at = _warm_at(case, schedule)
     if now < at:
         return keep(f"off: {words}; the schedule starts it in {show(at - now)}", at)
     if case.over_budget:
-        return keep(f"off, although the schedule says on; {case.budget_words}", alert="budget")
+        return keep(f"off, although the schedule says on; {case.budget_words}", alert=Alert.BUDGET)
     if case.facts.machine != "stopped" or case.age(None) < _retry_wait(lease):
         return keep(f"off, the schedule says on: {words}", case.now + _retry_wait(lease))
     return Decision(Action.PRE_WARM, f"the schedule says on ({schedule.on}, {schedule.zone})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from core.codes import Alert
 from core.contract import intervals
 from core.durations import show
 from core.lease import State
@@ -16,7 +17,7 @@ BOUNDED: Final = frozenset({State.NEW, State.RUNNING, State.DRAINING})  # STARTI
 WARN_BEFORE_S: Final = 900.0  # a forced stop is announced this long before (or a quarter of its limit)
 HARD_CAP: Final = "hardCap"
 MAX_LEASE: Final = "maxLease"
-WARNINGS: Final[Mapping[str, str]] = {HARD_CAP: "hard-cap-soon", MAX_LEASE: "max-lease-soon"}  # alert keys
+WARNINGS: Final[Mapping[str, str]] = {HARD_CAP: Alert.HARD_CAP_SOON, MAX_LEASE: Alert.MAX_LEASE_SOON}
 BUDGET_IDLE_S: Final = 60.0  # with the budget spent a host stops this soon after its last demand
 
 
@@ -25,7 +26,7 @@ def hard_cap(case: Case) -> Decision | None:
     cap, up = case.settings.hard_cap_s, case.age(case.lease.ready_at)
     if not cap or up < cap or case.lease.state not in BOUNDED:
         return None
-    return Decision(Action.FORCE, f"hardCap: up for {show(up)}, the limit is {show(cap)}", alert="hard-cap")
+    return Decision(Action.FORCE, f"hardCap: up for {show(up)}, the limit is {show(cap)}", alert=Alert.HARD_CAP)
 
 
 def draining(case: Case) -> Decision | None:
@@ -59,7 +60,7 @@ def max_lease(case: Case) -> Decision | None:
     if case.lease.state not in BOUNDED or not limit or case.lease.busy or idle < limit:
         return None
     reason = f"maxLease: no demand for {show(idle)}, the limit is {show(limit)}"
-    return Decision(Action.FORCE, reason, alert="max-lease")
+    return Decision(Action.FORCE, reason, alert=Alert.MAX_LEASE)
 
 
 def warning(case: Case) -> tuple[str, str]:
@@ -88,7 +89,7 @@ def new(case: Case) -> Decision | None:
         return None
     age = case.age(None)
     if age >= intervals.NEW_ALERT_S:
-        return keep(f"new for {show(age)} and never ready; run `fab deploy -s {case.settings.stack}`", alert="new")
+        return keep(f"new for {show(age)} and never ready; run `fab deploy -s {case.settings.stack}`", alert=Alert.NEW)
     return keep(f"new for {show(age)}; not deployed yet", case.lease.since + intervals.NEW_ALERT_S)
 
 
@@ -100,7 +101,7 @@ def pinned(case: Case) -> Decision | None:
     silent = lease.state is State.RUNNING and case.age(lease.agent_at) >= intervals.SILENT_AFTER_S
     why = f" ({lease.pin_why})" if lease.pin_why else ""
     words = f"pinned by {lease.pin_who}{why} for another {show(lease.pin_until - case.now)}"
-    return keep(words, lease.pin_until, "silent" if silent else "")
+    return keep(words, lease.pin_until, Alert.SILENT if silent else "")
 
 
 def scheduled(case: Case) -> Decision | None:
@@ -111,7 +112,7 @@ def scheduled(case: Case) -> Decision | None:
     change = next_change(schedule, case.now)
     silent = case.lease.state is State.RUNNING and case.age(case.lease.agent_at) >= intervals.SILENT_AFTER_S
     if is_on(schedule, case.now):
-        alert = "silent" if silent else ""
+        alert = Alert.SILENT if silent else ""
         return keep(f"the schedule says on for another {show(change - case.now)}", change, alert)
     if case.now >= change - case.pre_warm_s:
         return keep(f"the schedule says on in {show(change - case.now)}", change)
@@ -129,7 +130,7 @@ def silent(case: Case) -> Decision | None:
         return None
     if quiet >= limit:
         reason = f"the agent was silent for {show(quiet)}, the limit is {show(limit)}"
-        return Decision(Action.FORCE, reason, alert="silent")
+        return Decision(Action.FORCE, reason, alert=Alert.SILENT)
     left = limit - quiet
     return keep(f"the agent is silent for {show(quiet)}; stopped by force in {show(left)}", case.now + left, "silent")
 
@@ -140,8 +141,8 @@ def budget(case: Case) -> Decision | None:
         return None
     idle = case.idle
     if case.lease.in_use or idle < BUDGET_IDLE_S:
-        return keep(f"in use; {case.budget_words}", alert="budget")
-    return _drain(case, f"{case.budget_words}; no demand for {show(idle)}", alert="budget")
+        return keep(f"in use; {case.budget_words}", alert=Alert.BUDGET)
+    return _drain(case, f"{case.budget_words}; no demand for {show(idle)}", alert=Alert.BUDGET)
 
 
 def idle(case: Case) -> Decision | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core import ladder, power_errors
+from core.codes import Alert, Failure
 from core.contract import intervals
 from core.contract.tags import TAG_CONTROL, TAG_UNIT
 from core.durations import show
@@ -25,14 +26,11 @@ def gone(case: Case) -> Decision | None:
     if case.facts.machine not in GONE or (case.lease.state is State.NEW and case.age(None) < intervals.NEW_ALERT_S):
         return None
     if case.lease.state is State.STARTING:
-        return Decision(Action.FAIL, f"the machine is {case.facts.machine}", alert="gone")
+        return Decision(Action.FAIL, f"the machine is {case.facts.machine}", alert=Failure.GONE)
     stack, now_is, was = case.settings.stack, case.settings.instance_id, case.lease.instance_id
     if now_is != was:
-        return keep(f"the machine was replaced by {now_is}; run `fab deploy -s {stack}`", alert="replaced")
-    return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {stack}`", alert="gone")
-
-
-FOREIGN: Final = "foreign"  # alert key
+        return keep(f"the machine was replaced by {now_is}; run `fab deploy -s {stack}`", alert=Alert.REPLACED)
+    return keep(f"the machine is {case.facts.machine}; run `pulumi up -s {stack}`", alert=Alert.GONE)
 
 
 def names(tags: Mapping[str, str], unit: str, control: str) -> bool:
@@ -44,7 +42,7 @@ def foreign(case: Case) -> Decision | None:
     """The lease names a machine whose own tags do not name this unit and control: nothing is done, on nobody's word."""
     if case.facts.ours:
         return None
-    return keep(foreign_words(case.lease.instance_id, case.settings.stack), alert=FOREIGN)
+    return keep(foreign_words(case.lease.instance_id, case.settings.stack), alert=Alert.FOREIGN)
 
 
 def foreign_words(instance_id: str, stack: str) -> str:
@@ -76,12 +74,13 @@ def starting(case: Case) -> Decision | None:
     off = case.facts.machine == "stopped"
     if case.age(None) >= settings.start_timeout_s and (off or not lease.inhibitor(case.now)):
         reason = f"not ready within {show(settings.start_timeout_s)}{_ec2_words(case)}"
-        return Decision(Action.FAIL if off else Action.FAIL_STOP, reason, alert="start-timeout")
+        return Decision(Action.FAIL if off else Action.FAIL_STOP, reason, alert=Failure.START_TIMEOUT)
     if off and (fallen := _fell_back(case)):
         return fallen
     if off and case.age(lease.order_at) >= REPEAT_ORDER_S:
         if lease.boot_id or lease.attempts >= intervals.START_ATTEMPTS:
-            return Decision(Action.FAIL, f"the machine is back at stopped{_ec2_words(case)}", alert="start-refused")
+            reason = f"the machine is back at stopped{_ec2_words(case)}"
+            return Decision(Action.FAIL, reason, alert=Failure.START_REFUSED)
         return Decision(Action.REPEAT, f"still stopped; start order {lease.attempts + 1}{_ec2_words(case)}")
     left = settings.start_timeout_s - case.age(None)
     if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
@@ -126,7 +125,7 @@ def stopped_without_us(case: Case) -> Decision | None:
         return None
     if case.age(lease.stopped_seen) < intervals.STOPPED_TWICE_S:
         return keep("EC2 says stopped; asked again soon", lease.stopped_seen + intervals.STOPPED_TWICE_S)
-    return Decision(Action.LOST, f"the machine stopped without us{_ec2_words(case)}", alert="lost")
+    return Decision(Action.LOST, f"the machine stopped without us{_ec2_words(case)}", alert=Alert.LOST)
 
 
 def up_without_us(case: Case) -> Decision | None:
@@ -161,8 +160,8 @@ def duplicate(case: Case) -> tuple[str, str]:
     )
     stack, now_is = case.settings.stack, case.settings.instance_id
     if now_is != lease.instance_id and any(other.startswith(now_is) for other in others):
-        return "duplicate", f"{words}; `pulumi up` made {now_is}: run `fab deploy -s {stack}`, then end the old one"
-    return "duplicate", f"{words}; end the others, or take their tags pilotlight:unit and pilotlight:control away"
+        return Alert.DUPLICATE, f"{words}; `pulumi up` made {now_is}: run `fab deploy -s {stack}`, then end the old one"
+    return Alert.DUPLICATE, f"{words}; end the others, or take their tags pilotlight:unit and pilotlight:control away"
 
 
 def foreign_type(case: Case) -> str:

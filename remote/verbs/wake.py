@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from core.codes import Failure
 from core.contract.intervals import CAPACITY_GRACE_S, STOP_BACKSTOP_AFTER_S
 from core.errors import DeployError
 from core.lease import State
-from core.power_errors import Kind
 from remote.machines.lease_client import Answer, LeaseClient, person
 from remote.machines.transport import Machine, Unreachable
 from remote.progress import Progress
@@ -47,7 +47,7 @@ def wake(client: LeaseClient, verb: str, progress: Progress) -> Answer:
 
 
 def _failed_for_good(answer: Answer) -> bool:
-    return answer.lease is not None and answer.state is State.FAILED and answer.lease.failure != Kind.CAPACITY
+    return answer.lease is not None and answer.state is State.FAILED and answer.lease.failure != Failure.CAPACITY
 
 
 def _next(client: LeaseClient, answer: Answer, progress: Progress) -> Answer:

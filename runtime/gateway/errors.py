@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core import durations
+from core.codes import ErrorCode, Failure
 from core.engines import health
-from core.power_errors import Kind
 
 RETRY_AFTER_S: Final = 60
 
@@ -25,7 +25,7 @@ class Refusal(Exception):
     def __init__(
         self,
         status: int,
-        code: str,
+        code: ErrorCode,
         message: str,
         *,
         type_: str = "server_error",
@@ -54,31 +54,31 @@ class Refusal(Exception):
         return b"data: " + json.dumps(self.body).encode() + b"\n\n"
 
 
-def invalid(message: str, *, code: str = "invalid_request", param: str | None = None) -> Refusal:
+def invalid(message: str, *, code: ErrorCode = ErrorCode.INVALID_REQUEST, param: str | None = None) -> Refusal:
     """400: the body is not what the endpoint takes."""
     return Refusal(400, code, message, type_="invalid_request_error", param=param)
 
 
 def not_json(detail: str) -> Refusal:
     """400: what cannot be read names no model, so it wakes nothing."""
-    return invalid(f"The body must be a JSON object: {detail}", code="invalid_json")
+    return invalid(f"The body must be a JSON object: {detail}", code=ErrorCode.INVALID_JSON)
 
 
 def unreadable(status: int) -> Refusal:
     """What aiohttp refuses before a handler is asked; HAProxy lets hardly any of it through."""
-    return Refusal(status, "bad_request", "The request is not valid HTTP.", type_="invalid_request_error")
+    return Refusal(status, ErrorCode.BAD_REQUEST, "The request is not valid HTTP.", type_="invalid_request_error")
 
 
 def unsupported_encoding(encoding: str) -> Refusal:
     """415: HAProxy says the same."""
     message = f"The Content-Encoding of a body may be gzip, deflate or identity, and is {encoding[:40]}."
-    return Refusal(415, "unsupported_encoding", message, type_="invalid_request_error")
+    return Refusal(415, ErrorCode.UNSUPPORTED_ENCODING, message, type_="invalid_request_error")
 
 
 def too_slow(limit_s: float) -> Refusal:
     """408: the body did not arrive."""
     message = f"The body did not arrive within {limit_s:.0f} s."
-    return Refusal(408, "request_timeout", message, type_="invalid_request_error", should_retry=False)
+    return Refusal(408, ErrorCode.REQUEST_TIMEOUT, message, type_="invalid_request_error", should_retry=False)
 
 
 def bodies_full(limit_bytes: int) -> Refusal:
@@ -87,60 +87,60 @@ def bodies_full(limit_bytes: int) -> Refusal:
         f"Bodies that arrive or wait take as much memory as they may ({limit_bytes // 2**20} MiB, half of it for one "
         "key). Send this again later."
     )
-    return Refusal(429, "bodies_full", message, type_="requests", retry_after_s=5)
+    return Refusal(429, ErrorCode.BODIES_FULL, message, type_="requests", retry_after_s=5)
 
 
 def too_large(limit_bytes: int) -> Refusal:
     """413: more body than the relay holds."""
     message = f"The body is longer than {limit_bytes // 2**20} MiB."
-    return Refusal(413, "request_too_large", message, type_="invalid_request_error")
+    return Refusal(413, ErrorCode.REQUEST_TOO_LARGE, message, type_="invalid_request_error")
 
 
 def unknown_model(model: str, services: Sequence[str]) -> Refusal:
     """404: names the valid ones."""
     message = f"The model `{model[:80]}` does not exist. Known are: {', '.join(services)}."
-    return Refusal(404, "model_not_found", message, type_="invalid_request_error", param="model")
+    return Refusal(404, ErrorCode.MODEL_NOT_FOUND, message, type_="invalid_request_error", param="model")
 
 
 def unknown_path(path: str) -> Refusal:
     """404: HAProxy's allow-list and ours differ, or somebody came in by the loopback."""
-    return Refusal(404, "unknown_url", f"Unknown path {path[:80]}.", type_="invalid_request_error")
+    return Refusal(404, ErrorCode.UNKNOWN_URL, f"Unknown path {path[:80]}.", type_="invalid_request_error")
 
 
 def asleep(why: str) -> Refusal:
     """503 for calls that do not wake: background calls, and a relay that may not wake."""
-    return Refusal(503, "asleep", why, should_retry=False)
+    return Refusal(503, ErrorCode.ASLEEP, why, should_retry=False)
 
 
 def not_deployed(unit: str) -> Refusal:
     """503: there is no lease."""
     stack = unit.split("/", maxsplit=1)[0]
     message = f"No lease for {unit}. Is it deployed? Run `fab deploy -s {stack}`."
-    return Refusal(503, "not_deployed", message, should_retry=False)
+    return Refusal(503, ErrorCode.NOT_DEPLOYED, message, should_retry=False)
 
 
 def waking(state: str, eta_s: float | None) -> Refusal:
     """503 after a wait as long as `queue_timeout_s`: still not awake, come back."""
     left = f"; about {max(1, round(eta_s))} s left" if eta_s is not None else ""
     after = RETRY_AFTER_S if eta_s is None else max(1, round(eta_s))
-    return Refusal(503, "waking", f"The host is not awake yet (it is {state}){left}.", retry_after_s=after)
+    return Refusal(503, ErrorCode.WAKING, f"The host is not awake yet (it is {state}){left}.", retry_after_s=after)
 
 
 def restarting() -> Refusal:
     """503: this relay ends (a deploy); its successor is there in a second."""
-    return Refusal(503, "waking", "The relay is restarting.", retry_after_s=1)
+    return Refusal(503, ErrorCode.WAKING, "The relay is restarting.", retry_after_s=1)
 
 
 def queue_full(limit: int) -> Refusal:
     """429: as many callers wait as the relay holds."""
     message = f"{limit} requests wait at this gateway already, as many as may."
-    return Refusal(429, "queue_full", message, type_="requests", retry_after_s=RETRY_AFTER_S)
+    return Refusal(429, ErrorCode.QUEUE_FULL, message, type_="requests", retry_after_s=RETRY_AFTER_S)
 
 
 def no_capacity() -> Refusal:
     """503 without Retry-After: the cloud has no such machine now, and nothing says when."""
     message = f"The cloud has no capacity for this host now. It is tried again while requests come. {_TO_OPERATOR}"
-    return Refusal(503, "no_capacity", message, should_retry=False)
+    return Refusal(503, ErrorCode.NO_CAPACITY, message, should_retry=False)
 
 
 def budget_spent(until: float, now: float) -> Refusal:
@@ -150,18 +150,18 @@ def budget_spent(until: float, now: float) -> Refusal:
         f"The budget of this month is spent, so the host is not started. It resets at {when} "
         f"(in {durations.show(until - now)})."
     )
-    return Refusal(429, "insufficient_quota", message, type_="insufficient_quota", should_retry=False)
+    return Refusal(429, ErrorCode.INSUFFICIENT_QUOTA, message, type_="insufficient_quota", should_retry=False)
 
 
 # Why a host cannot be started, by the lease's `failure`. The lease's `reason` has the cloud's own words (account ids,
 # names of roles and keys): those are for the operator (lease, `fab status`, notifications), never for callers.
 _WHY: Final[Mapping[str, str]] = {
-    Kind.QUOTA.value: "a quota of its cloud account is used up",
-    Kind.KEY.value: "its disk is encrypted with a key that may not be used",
-    Kind.TYPE.value: "its machine type is not available",
-    "start-timeout": "it did not get ready in time",
-    "start-refused": "its machine stopped again after each start",
-    "gone": "its machine no longer exists",
+    Failure.QUOTA: "a quota of its cloud account is used up",
+    Failure.KEY: "its disk is encrypted with a key that may not be used",
+    Failure.TYPE: "its machine type is not available",
+    Failure.START_TIMEOUT: "it did not get ready in time",
+    Failure.START_REFUSED: "its machine stopped again after each start",
+    Failure.GONE: "its machine no longer exists",
 }
 _TO_OPERATOR: Final = "Its operator sees the cause with `fab status`."
 
@@ -169,7 +169,7 @@ _TO_OPERATOR: Final = "Its operator sees the cause with `fab status`."
 def host_failed(failure: str) -> Refusal:
     """503: the cloud refused the start for a reason that waiting does not mend. `failure` is the lease's code."""
     why = _WHY.get(failure, "the cloud refused the start")
-    return Refusal(503, "host_failed", f"The host cannot be started: {why}. {_TO_OPERATOR}", should_retry=False)
+    return Refusal(503, ErrorCode.HOST_FAILED, f"The host cannot be started: {why}. {_TO_OPERATOR}", should_retry=False)
 
 
 def engine_dead(engine: str, silent_s: float) -> Refusal:
@@ -178,16 +178,16 @@ def engine_dead(engine: str, silent_s: float) -> Refusal:
         f"The host is running, but {health.words(engine, silent_s)}. It is being restarted; if that does not help, the "
         "host is turned off, and the next request starts it again."
     )
-    return Refusal(503, "engine_dead", message, retry_after_s=RETRY_AFTER_S)
+    return Refusal(503, ErrorCode.ENGINE_DEAD, message, retry_after_s=RETRY_AFTER_S)
 
 
 def engine_crashed(detail: str) -> Refusal:
     """502: the request reached the engine and is never sent again."""
     message = f"The engine ended the connection before the answer was complete ({detail}). It was not sent again."
-    return Refusal(502, "engine_crashed", message)
+    return Refusal(502, ErrorCode.ENGINE_CRASHED, message)
 
 
 def engine_redirected(status: int) -> Refusal:
     """502: HAProxy says the same where the engine is reached without the relay. Where it points stays with us."""
     message = f"The engine answered with a redirect ({status}), which is not followed."
-    return Refusal(502, "engine_redirected", message, should_retry=False)
+    return Refusal(502, ErrorCode.ENGINE_REDIRECTED, message, should_retry=False)

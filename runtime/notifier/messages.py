@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from core.codes import Alert
 from core.errors import ContractError
 from core.notifications import Kind, Notification, iso, line
 
@@ -65,7 +66,7 @@ def _from_raw(body: str, message_id: str, sent: float, why: str) -> Notification
         at=iso(sent),
         summary="a message that is no notification came to the topic",
         reason=f"{why} It was: {body[:RAW_MAX]}",
-        facts={"alert": "unreadable", "cleared": False, "truncated": len(body) > RAW_MAX},
+        facts={"alert": Alert.UNREADABLE, "cleared": False, "truncated": len(body) > RAW_MAX},
     )
 
 

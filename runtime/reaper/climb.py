@@ -16,6 +16,7 @@ from typing import Final
 
 from core import ladder
 from core import lease as protocol
+from core.codes import Failure
 from core.contract.documents import UnitSettings
 from core.lease import Lease, Refused
 from core.power_errors import Kind
@@ -72,7 +73,7 @@ class Climb:
                 return ended
             if ended.capacity:
                 refused = ended
-        return self._give_up(f"no capacity: {self._told()}; EC2 said last: {refused}", Kind.CAPACITY)
+        return self._give_up(f"no capacity: {self._told()}; EC2 said last: {refused}", Failure.CAPACITY)
 
     def _told(self) -> str:
         """What was refused, and what was never asked for."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from core.codes import Alert
 from core.notifications import standing
 from core.plain import PERIOD_S, PlainMachine, Usage, Verdict, Window, decide, needs
 from runtime.backends.notifications import Notifications
@@ -43,7 +44,7 @@ class PlainInstances:
             return self._look(now)
         except (PowerRefused, PowerUnanswered) as error:
             log.error("plain instances: %s", error)
-            self._tell(FLEET, "plain-broken", str(error))
+            self._tell(FLEET, Alert.PLAIN_BROKEN, str(error))
             return {FLEET: str(error)}
 
     def _look(self, now: float) -> dict[str, str]:
@@ -81,7 +82,7 @@ class PlainInstances:
                 self._power.stop(instance_id)
                 reason = f"stopped {instance_id}: {reason}"
             except (PowerRefused, PowerUnanswered) as error:
-                alert, reason = "plain-refused", f"{instance_id} could not be stopped ({error}): {reason}"
+                alert, reason = Alert.PLAIN_REFUSED, f"{instance_id} could not be stopped ({error}): {reason}"
             log.info("%s", reason, extra={"facts": {"instance": instance_id, "action": "plain-stop"}})
         self._tell(instance_id, alert, reason)
         return reason

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from core.codes import Failure
 from core.contract.documents import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
@@ -232,7 +233,7 @@ class Sweep:
 def _due(decision: Decision, lease: Lease, unit: _Unit) -> float | None:
     """A decision's own time, or at once where a failed start is worth a retry."""
     if decision.look_again_at is None:
-        return time.monotonic() if lease.failure == "capacity" and decision.action is not Action.KEEP else None
+        return time.monotonic() if lease.failure == Failure.CAPACITY and decision.action is not Action.KEEP else None
     return time.monotonic() + decision.look_again_at - unit.table_now()
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
+from core.codes import Alert
 from core.contract.documents import UnitSettings
 from core.lease import Lease, Outcome, Refused
 from core.notifications import Notification, standing
@@ -155,9 +156,9 @@ class Teller:
         for unit, (topic, reason) in broken.items():
             if self._told.get(unit) == reason or time.monotonic() > until:
                 continue
-            stack = unit.partition("/")[0]
+            stack, now = unit.partition("/")[0], time.time()
             try:
-                sent = self._send(topic, standing.trouble(unit, "broken", stack=stack, reason=reason, now=time.time()))
+                sent = self._send(topic, standing.trouble(unit, Alert.BROKEN, stack=stack, reason=reason, now=now))
             except Exception:  # a topic that no client takes for one
                 log.exception("unit %s: its trouble cannot be told", unit)
                 continue

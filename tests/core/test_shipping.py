@@ -75,8 +75,8 @@ def _shipped_to(path: str) -> set[Program]:
 @pytest.mark.parametrize(
     ("path", "programs"),
     [
-        ("runtime/gateway/app.py", {Program.RELAY}),
-        ("runtime/agent/agent.py", {Program.AGENT}),
+        ("runtime/gateway/__main__.py", {Program.RELAY}),
+        ("runtime/agent/__main__.py", {Program.AGENT}),
         ("runtime/lease_client.py", {Program.LEASE_CLIENT}),
         ("runtime/reaper/sweep.py", {Program.REAPER}),
         ("runtime/notifier/webhooks.py", {Program.NOTIFIER}),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
+from core.codes import ErrorCode
 from core.contract.documents import RelayConfig
 from runtime.gateway import errors
 from runtime.gateway.api import bodies, forward
@@ -202,7 +203,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers())
     except web.HTTPMethodNotAllowed as error:
-        body = Refusal(405, "method_not_allowed", str(error), type_="invalid_request_error").body
+        body = Refusal(405, ErrorCode.METHOD_NOT_ALLOWED, str(error), type_="invalid_request_error").body
         return web.json_response(body, status=405)
     except web.HTTPNotFound:
         return web.json_response(errors.unknown_path(request.path).body, status=404)
@@ -211,7 +212,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("request failed", extra={"facts": {"path": request.path}})
         message = "The relay made an error. Its log says which: fab logs."
-        return web.json_response(Refusal(500, "internal_error", message).body, status=500)
+        return web.json_response(Refusal(500, ErrorCode.INTERNAL_ERROR, message).body, status=500)
 
 
 def make_app(relay: Relay) -> web.Application:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import ClientPayloadError, web
 
+from core.codes import ErrorCode
 from core.contract.network import BODY_BYTES_MAX
 from runtime.gateway import errors
 from runtime.gateway.api.outline import NotAnObject, Outline
@@ -121,7 +122,7 @@ async def receive(request: web.Request, share: Share) -> Body:
     except TimeoutError as error:
         raise errors.too_slow(UPLOAD_S) from error
     except (zlib.error, ClientPayloadError) as error:
-        raise errors.invalid(f"The body cannot be read: {error}", code="invalid_body") from error
+        raise errors.invalid(f"The body cannot be read: {error}", code=ErrorCode.INVALID_BODY) from error
     return body
 
 

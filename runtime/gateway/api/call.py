@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.codes import ErrorCode
 from core.contract.documents import ServiceRoute
 from core.contract.network import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
 from runtime.gateway import errors
@@ -51,7 +52,7 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
     members = _members(body)
     model = next((value for name, value in members if name == "model"), None)
     if not isinstance(model, str) or not model:
-        raise errors.invalid("You must provide a `model`.", code="missing_model", param="model")
+        raise errors.invalid("You must provide a `model`.", code=ErrorCode.MISSING_MODEL, param="model")
     service = services.get(model)
     if service is None:
         raise errors.unknown_model(model, sorted(services))

@@ -15,6 +15,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
+from core.codes import ErrorCode
 from core.contract.network import INNER_PORT
 from runtime.gateway import errors
 from runtime.gateway.api.call import Call
@@ -124,5 +125,6 @@ async def error_event(answer: aiohttp.ClientResponse) -> bytes:
         body = None
     if not isinstance(body, dict) or "error" not in body:
         words = body.get("message") if isinstance(body, dict) else None
-        body = errors.Refusal(answer.status, "engine_error", str(words or f"The engine answered {answer.status}.")).body
+        said = str(words or f"The engine answered {answer.status}.")
+        body = errors.Refusal(answer.status, ErrorCode.ENGINE_ERROR, said).body
     return b"data: " + json.dumps(body).encode() + b"\n\n"

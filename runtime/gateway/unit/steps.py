@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from core.codes import Failure
 from core.lease import Lease, State
-from core.power_errors import Kind
 from runtime.backends.power import Machine
 
 WAKE_REQUEST_RENEW_S: Final = (
@@ -21,12 +22,9 @@ WAKE_REQUEST_RENEW_S: Final = (
 
 OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
 
-# `failure` codes in the lease (there are others: `core/power_errors.py`'s, "start-timeout", "start-refused")
-CAPACITY: Final = Kind.CAPACITY.value
-GONE: Final = "gone"  # the machine was terminated
 # After a failure the relay leaves the next start to the reaper for so long, or callers would start a broken host in a
 # loop; after capacity the reaper walks its ladder by itself.
-LEAVE_TO_REAPER_S: Final = {CAPACITY: 300.0, GONE: float("inf")}
+LEAVE_TO_REAPER_S: Final[Mapping[str, float]] = {Failure.CAPACITY: 300.0, Failure.GONE: float("inf")}
 LEAVE_OTHERWISE_S: Final = 60.0
 # Others count a start order as landed or dead START_ORDER_LIFE_S after the lease's `order_at`. It takes 7 s at most
 # (one attempt, runtime/aws.py) and leaves within so many of `order_at`; the rest is for a relay that is slow. An order

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from core.codes import Failure
 from core.contract.intervals import CAPACITY_GRACE_S, DESCRIBE_S
 from core.engines import health
 from core.lease import Lease, State
@@ -17,7 +18,7 @@ from runtime.backends.leases import Reading
 from runtime.backends.power import Machine
 from runtime.gateway import errors
 from runtime.gateway.unit import eta
-from runtime.gateway.unit.steps import CAPACITY, OFF, left_to_reaper
+from runtime.gateway.unit.steps import OFF, left_to_reaper
 
 
 class View:
@@ -178,14 +179,14 @@ class View:
         """Hopeless until the relay itself tries again; no capacity only after the reaper had its grace."""
         if not left_to_reaper(lease, self.now()):
             return
-        if lease.failure != CAPACITY:
+        if lease.failure != Failure.CAPACITY:
             raise errors.host_failed(lease.failure)
         if self._no_capacity_since is not None and self.now() - self._no_capacity_since > CAPACITY_GRACE_S:
             raise errors.no_capacity()
 
     def _note_capacity(self, lease: Lease | None) -> None:
         """Since when EC2 has had no capacity: retries in between do not count as an end of it."""
-        if lease is not None and lease.state is State.FAILED and lease.failure == CAPACITY:
+        if lease is not None and lease.state is State.FAILED and lease.failure == Failure.CAPACITY:
             self._no_capacity_since = self._no_capacity_since or self.now()
         elif lease is None or lease.state is not State.STARTING:
             self._no_capacity_since = None

@@ -42,9 +42,9 @@ def applied(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "restarted"),
     [
-        ("runtime/gateway/app.py", {RELAY_UNIT}),
+        ("runtime/gateway/__main__.py", {RELAY_UNIT}),
         ("runtime/gateway/new.py", {RELAY_UNIT}),
-        ("runtime/agent/agent.py", {AGENT_UNIT, DEAD_MAN_UNIT}),
+        ("runtime/agent/__main__.py", {AGENT_UNIT, DEAD_MAN_UNIT}),
         ("core/lease/record.py", UNITS),
         ("runtime/backends/__init__.py", UNITS),
         ("runtime/lease_client.py", set()),
