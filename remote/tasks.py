@@ -38,9 +38,10 @@ def _print(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
     | IDENTITY
     | JSON
     | {
-        "dry-run": "show what would change, and change nothing",
+        "dry-run": "show what would change, and change nothing; exit code 0: nothing would, 2: something would, 3: the "
+        "host is off, and its part is unknown",
         "key-file": "keep a working API key in this file (mode 600); one is made where it holds none",
-        "new-key": "make one more API key and print it",
+        "new-key": "make one more API key and print it; does not wake a host that is off",
         "password-file": "write the password of the chat page's first account into this file (mode 600)",
     }
 )
@@ -58,27 +59,21 @@ def deploy(
 ) -> None:
     """Bring a stack's machines to the wanted state, and prove it."""
     from remote.machines import inventory
-    from remote.verbs.deploy import Deployment, Options
+    from remote.verbs.deploy import Deployment
+    from remote.verbs.deploy_report import Options
 
     progress = Progress(quiet=json)
     options = Options(dry_run, new_key, _path(key_file), _path(password_file))
     report = Deployment(inventory.load(stack, identity=identity), options, progress).run()
-    addresses = f"API {report.api_url}" + (f", chat page {report.chat_url}" if report.chat_url else "")
-    progress.say(_summary(report.changes, report.lease, addresses, dry_run=dry_run))
+    progress.say(report.summary(options))
     if json:
         _print("deploy", stack, report.as_dict())
+    if code := report.exit_code(options):
+        sys.exit(code)
 
 
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
-
-
-def _summary(changes: list[str], lease: str, addresses: str, *, dry_run: bool) -> str:
-    if dry_run:
-        return f"{len(changes)} changes would be made; nothing was." if changes else "Nothing would change."
-    if not changes:
-        return f"Nothing to change: host and gateway are as wanted, the host is {lease}. {addresses}"
-    return f"Deployed: {len(changes)} changes, the host is {lease}. {addresses}"
 
 
 WATCH_S: Final = 2.0

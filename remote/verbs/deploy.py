@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from core.contract.documents import Outputs
 from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError
 from core.lease import State
+from core.settings import digest
 from remote import plan
 from remote.apply import apply
 from remote.items import Item
@@ -32,6 +32,7 @@ from remote.plan import Step
 from remote.progress import Progress
 from remote.services import keys, webui
 from remote.verbs import wanted
+from remote.verbs.deploy_report import Options, Report
 from remote.verbs.proof import Proof
 from remote.verbs.wake import DOWN, NotStarted, reach, wake
 
@@ -39,42 +40,6 @@ BOOT_S: Final = 90.0  # a machine that `pulumi up` just made, or that was just s
 KNOWN_S: Final = 5.0
 OFF: Final = (*DOWN, State.STARTING)
 FIRST_START_S: Final = 900.0  # a first start compiles byte code and graphs
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for."""
-
-    dry_run: bool = False
-    new_key: bool = False
-    key_file: Path | None = None
-    password_file: Path | None = None
-
-
-@dataclass
-class Report:
-    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
-
-    `chat_url` is "" without a chat page; `admin_password` is there only where its first account was made now, with a
-    password of ours that no file took.
-    """
-
-    stack: str
-    api_url: str
-    changes: list[str] = field(default_factory=list)
-    lease: str = ""
-    api_key: str = ""
-    key_file: str = ""
-    chat_url: str = ""
-    admin_email: str = ""
-    admin_password: str = ""
-    admin_password_file: str = ""
-    took_s: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json` (docs/json.md); what was not made or is not there is None."""
-        told = {name: None if value == "" else value for name, value in asdict(self).items() if name != "stack"}
-        return told | {"changed": bool(self.changes)}
 
 
 @dataclass(frozen=True)
@@ -120,24 +85,28 @@ class Deployment:
         return self.report
 
     def _run(self) -> None:
+        require_applied(self.inventory)
         with ThreadPoolExecutor(3) as pool:
             front = pool.submit(self._look, self.front, self._front_items(), self._patience_s())
             lease = pool.submit(self._lease, front)
             back = pool.submit(self._look_at_host, lease) if self.gateway else front
             front_side, seen, host_side = front.result(), lease.result(), back.result()
-        if host_side is None:
-            host_side = self._woken(seen)
-            if host_side is None:
-                return None
+        if host_side is None and (self.options.dry_run or self.options.new_key):
+            return self._gateway_alone(front_side, seen)
+        host_side = host_side or self._woken(seen)
         front_side, host_side = self._with_secrets(front_side, host_side)
         sides = [front_side, host_side] if self.gateway else [host_side]
-        self.report.changes = [f"{side.machine.role}: {step.text}" for side in sides for step in side.all_steps]
+        self.report.changes = _changes(sides)
         if self.options.dry_run:
             return self._show(sides)
-        if any(side.all_steps for side in sides):
+        changed = any(side.all_steps for side in sides)
+        if changed:
             self._change(front_side, host_side)
         self._key(front_side)
-        self._prove(seen, changed=bool(self.report.changes))
+        if changed or not self.options.new_key:
+            self._prove(seen, changed=changed)
+        else:  # a key is the gateway's alone: nothing of the host is to be proved
+            self.report.lease = str(seen.state) if seen else ""
         return None
 
     # ------------------------------------------------------------ looking
@@ -197,13 +166,27 @@ class Deployment:
                 raise
         return self._look(self.host, items, BOOT_S)
 
-    def _woken(self, seen: Answer | None) -> Side | None:
-        """Wake the host and look at it; with --dry-run only say that it would be."""
+    def _gateway_alone(self, front: Side, seen: Answer | None) -> None:
+        """The host is off and stays off: a dry run shows the gateway's part, and a key is the gateway's alone."""
+        self._say_off(seen)
+        self.report.host_read = False
+        self.report.lease = str(seen.state) if seen else ""
+        if not self.options.dry_run:
+            self._key(front)
+            return
+        if self.inventory.settings.chat_on == "gateway":
+            front, _ = self._with_secrets(front, front)  # the page's secrets are between it and the gateway
+        self.report.changes = _changes([front])
+        self._show([front])
+        self.progress.say("host     would be woken first; what it would change is known only then")
+
+    def _say_off(self, seen: Answer | None) -> None:
         reason = seen.lease.reason if seen and seen.lease else ""
         self.progress.say(f"host     is off ({seen.state if seen else None}: {reason})")
-        if self.options.dry_run:
-            self.progress.say("host     would be woken first; what it would change is known only then (`fab wake`)")
-            return None
+
+    def _woken(self, seen: Answer | None) -> Side:
+        """Wake the host and look at it."""
+        self._say_off(seen)
         self._inhibit()
         self._up(lambda: reach(self.host, self.client))
         return self._look(self.host, wanted.host(self.inventory), 0.0)
@@ -327,6 +310,25 @@ class Deployment:
         )
         self.report.lease = str(proof.until_running().state)
         proof.answers()
+
+
+def require_applied(inventory: Inventory) -> None:
+    """DeployError where the stack file says something for `pulumi up` that it has not applied: machines and settings
+    would not fit together.
+    """
+    if inventory.outputs.get(Outputs.SETTINGS_DIGEST) == digest(inventory.settings):
+        return
+    name, embedded = inventory.stack, inventory.settings.cloud == "embedded"
+    up = f"fab cloud.pulumi --stack {name} --args 'up --yes'" if embedded else f"pulumi up -s {name}"
+    raise DeployError(
+        f"The stack file is newer than the stack `{name}`: run `{up}`, then `fab deploy` again. Nothing was changed. "
+        "docs/settings.md says which settings `pulumi up` applies."
+    )
+
+
+def _changes(sides: Sequence[Side]) -> list[str]:
+    """Every step in words, with its machine."""
+    return [f"{side.machine.role}: {step.text}" for side in sides for step in side.all_steps]
 
 
 def _off(seen: Answer | None) -> bool:

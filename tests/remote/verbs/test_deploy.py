@@ -5,6 +5,7 @@ once.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from core.contract.documents import Outputs
 from core.contract.paths import AGENT_UNIT, KEYS_MAP
 from core.errors import DeployError
 from core.lease import Lease, State
+from remote import stack_yaml
 from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
 from remote.items.keys import KeysFile
@@ -30,9 +32,10 @@ from remote.machines.lease_client import Answer
 from remote.machines.transport import Address, Machine, Result, Unreachable
 from remote.progress import Progress
 from remote.services import webui
-from remote.stack_files import StackFile
+from remote.stack_files import CHECKOUT, StackFile
 from remote.verbs import deploy as deploy_module
-from remote.verbs.deploy import Deployment, Options, Report
+from remote.verbs.deploy import Deployment
+from remote.verbs.deploy_report import Options, Report
 from tests.remote.machines.test_inventory import DEMO, OUTPUTS
 
 RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
@@ -172,7 +175,18 @@ def inventory(tmp_path: Path) -> Inventory:
     import yaml
 
     found = settings.load(yaml.safe_load(DEMO)["config"], "demo")
-    return inventory_module.build(StackFile("demo", found, tmp_path, {}, ""), OUTPUTS, "")
+    return inventory_module.build(StackFile("demo", found, tmp_path, {}, ""), OUTPUTS | applied(found), "")
+
+
+def applied(found: settings.StackSettings) -> dict[str, str]:
+    """The output that says that `pulumi up` applied these settings."""
+    return {Outputs.SETTINGS_DIGEST: settings.digest(found)}
+
+
+def changed(inventory: Inventory, **sections: Any) -> Inventory:
+    """The same stack with other settings, applied by `pulumi up`."""
+    found = inventory.settings.model_copy(update=sections)
+    return dataclasses.replace(inventory, settings=found, outputs=dict(inventory.outputs) | applied(found))
 
 
 @pytest.fixture
@@ -307,6 +321,76 @@ def test_dry_run_changes_nothing_and_wakes_nobody(world: World, inventory: Inven
     assert world.log == []
 
 
+@pytest.mark.parametrize(
+    ("state", "as_wanted", "told"),
+    [
+        ("RUNNING", True, (0, "Nothing would change.")),
+        ("RUNNING", False, (2, "1 change would be made; nothing was.")),
+        ("STOPPED", True, (3, "Gateway: 0 changes would be made. Host: unknown, it is off. Nothing was changed.")),
+        ("STOPPED", False, (3, "Gateway: 1 change would be made. Host: unknown, it is off.")),
+    ],
+)
+def test_a_dry_run_says_what_it_knows_and_its_exit_code_too(
+    state: str, as_wanted: bool, told: tuple[int, str], world: World, inventory: Inventory
+) -> None:
+    code, said = told
+    world.host_up, world.state = state == "RUNNING", state
+    if not as_wanted:
+        world.facts["gateway"] = without(world.facts["gateway"], "/etc/pilotlight/relay.json")
+    report, options = run(inventory, dry_run=True), Options(dry_run=True)
+    assert report.summary(options).startswith(said)
+    assert report.exit_code(options) == code
+    assert world.log == []
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "FAILED", "STOPPING"])
+def test_a_new_key_wakes_no_host(state: str, world: World, inventory: Inventory) -> None:
+    world.host_up, world.state = False, state
+    report = run(inventory, new_key=True)
+    assert report.api_key.startswith("sk-pl-")
+    assert world.log == ["gateway: keys.map"]
+    assert (report.lease, report.exit_code(Options(new_key=True))) == (state, 0)
+    assert f"The host is {state} and stays so" in report.summary(Options(new_key=True))
+
+
+def test_a_new_key_on_a_host_that_is_on_inhibits_nothing(world: World, inventory: Inventory) -> None:
+    run(inventory, new_key=True)
+    assert world.log == ["gateway: keys.map"]
+
+
+@pytest.mark.parametrize("outputs", [{}, {Outputs.SETTINGS_DIGEST: "of another file"}])
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"new_key": True}])
+def test_a_stack_file_that_up_has_not_applied_stops_before_anything(
+    options: dict[str, Any], outputs: dict[str, str], world: World, inventory: Inventory
+) -> None:
+    rest = {name: value for name, value in inventory.outputs.items() if name != Outputs.SETTINGS_DIGEST}
+    with pytest.raises(DeployError, match=r"newer than the stack `demo`: run `fab cloud.pulumi --stack demo --args"):
+        run(dataclasses.replace(inventory, outputs=rest | outputs), **options)
+    assert world.log == []
+
+
+def test_on_aws_the_command_is_pulumis_own(inventory: Inventory) -> None:
+    with pytest.raises(DeployError, match=r"run `pulumi up -s demo`"):
+        deploy_module.require_applied(
+            dataclasses.replace(inventory, settings=inventory.settings.model_copy(update={"cloud": "aws"}))
+        )
+
+
+@pytest.mark.parametrize("file", sorted((CHECKOUT / "stacks").glob("Pulumi.*.yaml")), ids=lambda file: file.name)
+def test_up_and_deploy_read_a_file_to_the_same_digest(file: Path) -> None:
+    """Pulumi hands its program each section as JSON text."""
+    config = stack_yaml.read(file.read_text(), str(file))
+    as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    read, handed = (settings.load(mapping, "s", to_deploy=False) for mapping in (config, as_text))
+    assert settings.digest(read) == settings.digest(handed)
+
+
+def test_what_fab_deploy_applies_needs_no_pulumi_up(world: World, inventory: Inventory) -> None:
+    longer = inventory.settings.gateway.model_copy(update={"queue_timeout": 60.0})  # type: ignore[union-attr]
+    found = inventory.settings.model_copy(update={"gateway": longer})
+    deploy_module.require_applied(dataclasses.replace(inventory, settings=found))
+
+
 def test_a_failed_step_is_told_and_the_inhibitor_is_released(world: World, inventory: Inventory) -> None:
     world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
     world.fail = "engines/a.yaml"
@@ -412,10 +496,7 @@ def test_a_dry_run_makes_no_secret(world: World, inventory: Inventory, capsys: p
 
 
 def test_on_the_host_the_page_has_its_key_from_the_gateway(world: World, inventory: Inventory) -> None:
-    found = inventory.settings.model_copy(
-        update={"webui": inventory.settings.webui.model_copy(update={"host": "host"})}
-    )
-    moved = dataclasses.replace(inventory, settings=found)
+    moved = changed(inventory, webui=inventory.settings.webui.model_copy(update={"host": "host"}))
     host = facts_of([*deploy_module.wanted.host(moved), *deploy_module.wanted.chat(moved, "host")])
     world.facts = {"gateway": chatless(facts_of(deploy_module.wanted.gateway(moved))), "host": chatless(host)}
     report = run(moved)
@@ -427,12 +508,10 @@ def test_on_the_host_the_page_has_its_key_from_the_gateway(world: World, invento
 
 
 def test_a_page_that_the_stack_no_longer_wants_goes_and_its_data_stay(world: World, inventory: Inventory) -> None:
-    found = inventory.settings.model_copy(
-        update={"webui": inventory.settings.webui.model_copy(update={"host": "none"})}
-    )
-    facts = facts_of(deploy_module.wanted.gateway(dataclasses.replace(inventory, settings=found)))
+    without_page = changed(inventory, webui=inventory.settings.webui.model_copy(update={"host": "none"}))
+    facts = facts_of(deploy_module.wanted.gateway(without_page))
     world.facts["gateway"] = dataclasses.replace(facts, paths=facts.paths | {webui.UNIT_FILE})
-    report = run(dataclasses.replace(inventory, settings=found))
+    report = run(without_page)
     assert report.changes == [
         f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}",
         "gateway: no API key webui: nothing uses it any longer",

@@ -1,0 +1,80 @@
+"""What `fab deploy` was asked for, and what it did: for programs, for people, and as an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+# Of `--dry-run`. 1 is any command's failure
+WOULD_CHANGE: Final = 2
+HOST_UNKNOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for."""
+
+    dry_run: bool = False
+    new_key: bool = False
+    key_file: Path | None = None
+    password_file: Path | None = None
+
+
+@dataclass
+class Report:
+    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
+
+    `host_read` False: the host is off and stays off, and nobody knows what it would change. `chat_url` is "" without a
+    chat page; `admin_password` is there only where its first account was made now, with a password of ours that no file
+    took.
+    """
+
+    stack: str
+    api_url: str
+    changes: list[str] = field(default_factory=list)
+    host_read: bool = True
+    lease: str = ""
+    api_key: str = ""
+    key_file: str = ""
+    chat_url: str = ""
+    admin_email: str = ""
+    admin_password: str = ""
+    admin_password_file: str = ""
+    took_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` (docs/json.md); what was not made or is not there is None."""
+        told = {name: None if value == "" else value for name, value in asdict(self).items() if name != "stack"}
+        return told | {"changed": bool(self.changes)}
+
+    def exit_code(self, options: Options) -> int:
+        """0, but of a dry run: what would change, and whether that is known."""
+        if not options.dry_run:
+            return 0
+        if not self.host_read:
+            return HOST_UNKNOWN
+        return WOULD_CHANGE if self.changes else 0
+
+    def summary(self, options: Options) -> str:
+        """The last line."""
+        if options.dry_run:
+            return self._dry_summary()
+        where = f"API {self.api_url}" + (f", chat page {self.chat_url}" if self.chat_url else "")
+        if not self.host_read:
+            return f"The host is {self.lease} and stays so; of the gateway only the keys were changed. {where}"
+        if not self.changes:
+            return f"Nothing to change: host and gateway are as wanted, the host is {self.lease}. {where}"
+        return f"Deployed: {_counted(self.changes)}, the host is {self.lease}. {where}"
+
+    def _dry_summary(self) -> str:
+        if not self.host_read:
+            return (
+                f"Gateway: {_counted(self.changes)} would be made. Host: unknown, it is off. Nothing was changed. "
+                f"`fab wake -s {self.stack}` and then this again shows the host's part."
+            )
+        return f"{_counted(self.changes)} would be made; nothing was." if self.changes else "Nothing would change."
+
+
+def _counted(changes: list[str]) -> str:
+    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
