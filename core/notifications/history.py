@@ -13,7 +13,7 @@ from typing import Final
 
 from core.codes import Failure
 from core.durations import show
-from core.lease import Event, State
+from core.lease import WANTED_BY, Event, State
 from core.notifications.record import Fact, Kind, Notification, notification
 
 RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
@@ -68,6 +68,7 @@ class _Story:
             return None
         self.failure = ""
         facts: dict[str, Fact] = {"by": event.by, "state_before": event.before}
+        facts |= {WANTED_BY: event.facts[WANTED_BY]} if WANTED_BY in event.facts else {}
         return self._notification(Kind.WAKING, event, f"is waking: {event.reason}", facts)
 
     def running(self, event: Event, _: bool) -> Notification | None:

@@ -206,7 +206,7 @@ class Agent:
                 self._ask(engine)
         if len(self._proved) < len(self._engines):
             return
-        facts = self._start_facts()
+        facts = self._start_facts(lease)
         self._pulse.begin()  # before callers come: what they ask from here on is demand
         ready = protocol.ready(lease, boot_id=self._machine.boot_id, now=self._now(), nonce=_nonce(), facts=facts)
         if self._write(ready):
@@ -223,16 +223,20 @@ class Agent:
         else:
             self._proved.add(engine.name)
 
-    def _start_facts(self) -> Mapping[str, Value]:
-        """What the start was made of, in seconds (the ETA of later wakes comes from it), and what its hours cost by."""
+    def _start_facts(self, lease: Lease) -> Mapping[str, Value]:
+        """What the start was made of, in seconds, and what its hours cost by.
+
+        `boot_s`: from the start order (of a first deployment: from the machine's start) until the engines' processes
+        started; `engine_<name>_s`: from there until now, when the engines have answered.
+        """
         kind = self._instance_type()
+        up = {engine.name: self._machine.engine_up_s(engine.name) for engine in self._engines}
+        engines = {name: seconds for name, seconds in up.items() if seconds is not None}
+        whole = self._now() - lease.since if lease.state is State.STARTING else self._machine.up_s()
+        boot = max(0.0, whole - max(engines.values(), default=0.0))
         facts: dict[str, Value] = {"instance_type": kind} if kind else {}
-        facts["boot_s"] = round(self._machine.up_s(), 1)
-        for engine in self._engines:
-            up = self._machine.engine_up_s(engine.name)
-            if up is not None:
-                facts[f"engine_{engine.name}_s"] = round(up, 1)
-        return facts
+        facts["boot_s"] = round(boot, 1)
+        return facts | {f"engine_{name}_s": round(seconds, 1) for name, seconds in engines.items()}
 
     def _run(self, lease: Lease) -> None:
         """RUNNING: admission is open, and an agent of this boot that comes later knows that it was."""

@@ -185,6 +185,7 @@ def test_a_start_may_carry_its_own_wake_request() -> None:
     for before in (lease(State.STOPPED), lease(State.FAILED, **SPENT_WAKE_REQUEST)):
         now = after(before, wake(before))
         assert (now.state, now.reason) == (State.STARTING, "wanted by relay")
+        assert written(wake(before)).event.facts == {"wanted_by": "relay"}, "for who reads the history"
         assert (now.wake_by, now.wake_at, now.wake_until) == ("relay", NOW, NOW + 60)
 
 

@@ -18,21 +18,22 @@ from core.soon import Soon
 STACK: Final = "qwen7b"
 UNIT: Final = "qwen7b/host"
 T: Final = 1_795_510_800.0  # 2026-11-24 09:00 UTC
+WANTED: Final = {"wanted_by": "key ann"}
 IDLE: Final = "no demand for 30m, the limit is 30m"
-READY: Final = {"boot_s": 21.4, "engine_qwen7b_s": 74.9}
+READY: Final = {"boot_s": 28.5, "engine_qwen7b_s": 74.9}
 MAX_LEASE: Final = "maxLease: no demand for 12h, the limit is 12h"
 NO_ROOM: Final = "no capacity: g6.xlarge (InsufficientInstanceCapacity), g5.xlarge (InsufficientInstanceCapacity)"
 
 
 HISTORY: Final = (
-    Event(11, T + 0, State.STOPPED, State.STARTING, "relay", "wanted by relay"),
+    Event(11, T + 0, State.STOPPED, State.STARTING, "relay", "wanted by key ann", WANTED),
     Event(12, T + 103.4, State.STARTING, State.RUNNING, "agent", "one real completion succeeded", READY),
     Event(13, T + 7600, State.RUNNING, State.DRAINING, "reaper", IDLE),
     Event(14, T + 7611, State.DRAINING, State.STOPPING, "agent", IDLE),
     Event(15, T + 7640, State.STOPPING, State.STOPPED, "reaper", IDLE),
-    Event(16, T + 90000, State.STOPPED, State.STARTING, "relay", "wanted by relay"),
+    Event(16, T + 90000, State.STOPPED, State.STARTING, "relay", "wanted by key ann", WANTED),
     Event(17, T + 90041, State.STARTING, State.FAILED, "reaper", NO_ROOM, {"failure": "capacity"}),
-    Event(18, T + 90400, State.FAILED, State.STARTING, "reaper", "wanted by relay"),
+    Event(18, T + 90400, State.FAILED, State.STARTING, "reaper", "wanted by key ann", WANTED),
     Event(
         19, T + 90505, State.STARTING, State.RUNNING, "agent", "one real completion succeeded", {"rung": "g5.xlarge"}
     ),

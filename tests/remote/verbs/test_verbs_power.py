@@ -20,6 +20,7 @@ from core.lease import Lease, State, to_item
 from remote import tasks
 from remote.machines.lease_client import Answer, person
 from remote.progress import Progress
+from remote.verbs import history as verbs_history
 from remote.verbs import lease as verbs_lease
 from remote.verbs import power as verbs_power
 from remote.verbs.lease import Front
@@ -298,6 +299,7 @@ def test_wake_and_stop_record_the_person(world: World) -> None:
     stop(world)
     started, _, drained, *_ = world.events(86400)
     assert (started.by, started.reason) == (person(), f"wanted by {person()} (fab wake)")
+    assert verbs_history.who(started) == f"{person()} (fab wake)"
     assert (drained.after, drained.by, drained.reason) == ("DRAINING", person(), "fab stop")
 
 

@@ -81,7 +81,7 @@ class FakeHost:
         self.was_running = True
 
     def up_s(self) -> float:
-        return 21.04
+        return 39.30  # of which the engine is the last 18.26
 
     def engine_up_s(self, engine: str) -> float | None:
         return 18.26
@@ -186,6 +186,12 @@ class TestReadiness:
         world.pass_time(1)
         assert (world.lease().state, world.engine.asked) == (State.RUNNING, 1)
         assert dict(world.store.events(UNIT)[-1].facts) == STARTED
+
+    def test_the_boot_of_a_start_counts_from_its_order_and_ends_where_the_engines_begin(self, world: World) -> None:
+        world.put(State.STARTING, boot_id="", since=world.table_now() - 60.0)
+        world.pass_time(1)
+        facts = world.store.events(UNIT)[-1].facts
+        assert (facts["boot_s"], facts["engine_m_s"]) == (pytest.approx(60 - 18.26, abs=1.1), 18.3)
 
     def test_a_deleted_lease_is_made_again(self, world: World) -> None:
         world.pass_time(1)
