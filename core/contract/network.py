@@ -17,6 +17,7 @@ WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, o
 # ---------------------------------------------------------------- the chat page (Open WebUI)
 WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
 WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
+WEBUI_KEY: Final = "webui"  # the name of the page's own API key: no person holds it
 WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it

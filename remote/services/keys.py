@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from core.contract.network import WEBUI_KEY
 from core.errors import DeployError
 
 PREFIX: Final = "sk-pl-"
-WEBUI: Final = "webui"  # the name of the chat page's key: no person holds it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def hash_of(secret: str) -> str:
 
 def of_people(keys_map: str) -> str:
     """The map without the chat page's own key."""
-    return "\n".join(line for line in keys_map.splitlines() if line.split()[1:] != [WEBUI])
+    return "\n".join(line for line in keys_map.splitlines() if line.split()[1:] != [WEBUI_KEY])
 
 
 def mint(keys_map: str) -> Key:

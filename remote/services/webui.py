@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core.contract.documents import Outputs
-from core.contract.network import API_PORT, WEBUI_CHAT_HEADER, WEBUI_HEALTH, WEBUI_PORT, WEBUI_TASK_HEADER
+from core.contract.network import (
+    API_PORT,
+    WEBUI_CHAT_HEADER,
+    WEBUI_HEALTH,
+    WEBUI_KEY,
+    WEBUI_PORT,
+    WEBUI_TASK_HEADER,
+)
 from core.contract.paths import ETC, HAPROXY_SOCKET, KEYS_MAP, WEBUI_CONTAINER
 from core.settings import StackSettings
 from remote import templates
@@ -183,7 +190,7 @@ def absent(*, keys_here: bool) -> list[Item]:
         NoUnit(HEALTH_TIMER, f"{UNIT_DIR}/{HEALTH_TIMER}"),
         NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}"),
     ]
-    return [*gone, NoKey(KEYS_MAP, HAPROXY_SOCKET, keys.WEBUI)] if keys_here else gone
+    return [*gone, NoKey(KEYS_MAP, HAPROXY_SOCKET, WEBUI_KEY)] if keys_here else gone
 
 
 def _unit(page: Page, guard: str) -> bytes:
@@ -221,12 +228,12 @@ class Secrets:
 def secrets_needed(front: Facts, on: Facts) -> bool:
     """The page's secrets are missing, or the gateway does not know its key (any more)."""
     known = on.texts.get(KEY_STAMP, "")
-    return not known or SECRETS_FILE not in on.files or f"{known} {keys.WEBUI}" not in front.texts.get(KEYS_MAP, "")
+    return not known or SECRETS_FILE not in on.files or f"{known} {WEBUI_KEY}" not in front.texts.get(KEYS_MAP, "")
 
 
 def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
     """A key for the page and, where it has none, its secret key and first account. `password` "": one is made."""
-    key = keys.Key(keys.PREFIX + secrets.token_urlsafe(32), keys.WEBUI)
+    key = keys.Key(keys.PREFIX + secrets.token_urlsafe(32), WEBUI_KEY)
     first = SECRETS_FILE not in on.files
     new = first and DATABASE not in on.paths
     given = password or (secrets.token_urlsafe(12) if first else "")
@@ -234,7 +241,7 @@ def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
     lines = SecretLines(SECRETS_FILE, values, (API_KEY,), KEY_STAMP, key.hash, f"{STAMPS}/{UNIT}")
     return Secrets(
         on_page=(Step(lines, "missing" if first else "the gateway does not know its key"),),
-        on_front=(Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, keys.WEBUI, alone=True), "the chat page's"),),
+        on_front=(Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, WEBUI_KEY, alone=True), "the chat page's"),),
         # accounts that are there stay as they are, whatever became of the file
         account=Account(page.settings.webui.admin_email, "" if password else given) if new else None,
     )

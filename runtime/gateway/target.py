@@ -40,11 +40,11 @@ class Target(Protocol):
     def refuse_if_hopeless(self, engine: str) -> None:
         """Raise the Refusal that waiting would not change."""
 
-    def ask(self, engine: str) -> None:
-        """Somebody wants this engine, and is refused now; the demand outlives the caller."""
+    def ask(self, engine: str, key: str) -> None:
+        """A caller wants this engine, and is refused now; the demand outlives it. `key`: the name of its key, or ""."""
 
-    def place(self, engine: str) -> AbstractContextManager[None]:
-        """A place in the queue for who wants this engine; Refusal `queue_full` where there is none."""
+    def place(self, engine: str, key: str) -> AbstractContextManager[None]:
+        """A place in the queue for a caller who wants this engine; Refusal `queue_full` where there is none."""
 
     def note_answered(self, engine: str) -> None:
         """The engine took a request."""

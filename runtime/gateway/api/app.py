@@ -29,7 +29,6 @@ from runtime.gateway.target import Target
 log = logging.getLogger(__name__)
 
 RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
-KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -78,7 +77,7 @@ class Relay:
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """POST: straight on where the host is awake; else queued until it is, or refused."""
-        with self._budget.share(request.headers.get(KEY_HEADER, "")) as share:
+        with self._budget.share(calls.key_name(request.headers)) as share:
             body = await bodies.receive(request, share)
             return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
 
@@ -94,7 +93,7 @@ class Relay:
         try:
             target.refuse_if_hopeless(call.engine)
         except Refusal:
-            target.ask(call.engine)
+            target.ask(call.engine, call.key)
             raise
         queued = self._queued_stream if call.stream else self._queued
         return await queued(call, request, share)
@@ -151,7 +150,7 @@ class Relay:
         deadline = asyncio.get_running_loop().time() + longest_s
         target = self._by_engine[call.engine]
         wait = Wait(target, call.engine, deadline, tell)
-        with target.place(call.engine):
+        with target.place(call.engine, call.key):
             while True:
                 await wait.until_ready()
                 try:
@@ -191,7 +190,7 @@ async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
         return response
     finally:
-        key = request.headers.get(KEY_HEADER, "")
+        key = calls.key_name(request.headers)
         facts = {"method": request.method, "path": request.path, "key": key, "status": status or "caller left"}
         ms = round(1000 * (asyncio.get_running_loop().time() - started))
         log.info("request", extra={"facts": facts | {"ms": ms}})

@@ -21,6 +21,8 @@ NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
     | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie", "content-encoding"}
 )
+KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
+KEY_NAME_MAX: Final = 64  # characters
 STREAMED_PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})  # embeddings have no `stream`
 JUDGED_BYTES: Final = 256 * 2**10  # up to here a slip anywhere in the JSON is told before anything wakes
 # What vLLM takes for a boolean (pydantic's lax mode, https://docs.pydantic.dev/latest/concepts/conversion_table/)
@@ -32,7 +34,9 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Call:
-    """A generation. `body` is what the engine gets, unchanged. `page`: the chat page sent it, for a person."""
+    """A generation. `body` is what the engine gets, unchanged. `key`: the name of the caller's key, or "". `page`: the
+    chat page sent it, for a person.
+    """
 
     path: str
     body: Body
@@ -42,6 +46,7 @@ class Call:
     stream: bool
     quiet: bool
     page: bool = False
+    key: str = ""
 
 
 def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
@@ -60,7 +65,13 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
     task, chat = (headers.get(name, "").strip() for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
     quiet, page = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE, bool(chat) and not task
-    return Call(path, body, forwarded, model, service.engine, stream, quiet, page)
+    return Call(path, body, forwarded, model, service.engine, stream, quiet, page, key_name(headers))
+
+
+def key_name(headers: Mapping[str, str]) -> str:
+    """The name of the caller's key as HAProxy says it, without what a log or a lease should not hold; "" without."""
+    name = headers.get(KEY_HEADER, "")[:KEY_NAME_MAX]
+    return "".join(c for c in name if c.isascii() and c.isprintable())
 
 
 def _members(body: Body) -> list[tuple[str, Any]]:

@@ -94,13 +94,13 @@ class Unit:
         """From the lease, and whether this relay may wake."""
         self.view.refuse_if_hopeless(engine, wakes=self._wakes)
 
-    def ask(self, engine: str) -> None:
+    def ask(self, engine: str, key: str) -> None:
         """The watch writes it into the lease."""
-        self.queue.ask(engine)
+        self.queue.ask(engine, key)
 
-    def place(self, engine: str) -> AbstractContextManager[None]:
+    def place(self, engine: str, key: str) -> AbstractContextManager[None]:
         """In this unit's queue, out of the gateway's places."""
-        return self.queue.place(engine)
+        return self.queue.place(engine, key)
 
     def note_answered(self, engine: str) -> None:
         """Whatever was doubted, it runs."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from core.contract.network import WEBUI_KEY
 from runtime.gateway import errors
 
 
@@ -30,6 +31,9 @@ class Places:
             self._taken -= 1
 
 
+Caller = tuple[str, str]  # the engine that is asked for, and the name of the key, "" where it is not known
+
+
 class Queue:
     """Counts those who wait. `demand` stays true until the lease knows that the host is wanted."""
 
@@ -38,8 +42,8 @@ class Queue:
         self.demand = False
         self.arrived = asyncio.Event()  # set: the watch should look now
         self._places = places
-        self._waiting: Counter[str] = Counter()  # by engine
-        self._asked: set[str] = set()  # engines whose callers came and left
+        self._waiting: Counter[Caller] = Counter()
+        self._asked: dict[Caller, None] = {}  # who came since `settle`, in their order; some of them left
 
     @property
     def wanted(self) -> bool:
@@ -49,14 +53,19 @@ class Queue:
     @property
     def engines(self) -> frozenset[str]:
         """The engines that those who are counted by `wanted` ask for."""
-        return frozenset(self._waiting) | self._asked
+        return frozenset(engine for engine, _ in self._callers())
 
-    def ask(self, engine: str) -> None:
-        """Somebody wants this engine's host; said even by those who are then refused."""
+    @property
+    def who(self) -> str:
+        """Whose demand it is, for the lease and for people: "key ann and 2 others"; "relay" where no key is known."""
+        return _words(list(dict.fromkeys(key for _, key in self._callers() if key)))
+
+    def ask(self, engine: str, key: str = "") -> None:
+        """Somebody wants this engine's host; said even by those who are then refused. `key`: the name of their key."""
         if not self.wanted:
             self.arrived.set()
         self.demand = True
-        self._asked.add(engine)
+        self._asked.setdefault((engine, key))
 
     def settle(self) -> None:
         """The demand of those who left is served, or written down."""
@@ -64,14 +73,29 @@ class Queue:
         self._asked.clear()
 
     @contextlib.contextmanager
-    def place(self, engine: str) -> Iterator[None]:
+    def place(self, engine: str, key: str = "") -> Iterator[None]:
         """Wait here; Refusal `queue_full` where the gateway has no place left."""
-        self.ask(engine)
+        self.ask(engine, key)
         with self._places.one():
             self.waiting += 1
-            self._waiting[engine] += 1
+            self._waiting[engine, key] += 1
             try:
                 yield
             finally:
                 self.waiting -= 1
-                self._waiting -= Counter((engine,))
+                self._waiting -= Counter(((engine, key),))
+
+    def _callers(self) -> list[Caller]:
+        """Who waits or asked, in the order in which they came."""
+        return [*(c for c in self._waiting if c not in self._asked), *self._asked]
+
+
+def _words(keys: Sequence[str]) -> str:
+    if not keys:
+        return "relay"
+    first, others = keys[0], len(keys) - 1
+    if first == WEBUI_KEY:
+        first = "the chat page"
+    elif not first.startswith("key"):  # "key-1" says what it is
+        first = f"key {first}"
+    return first + (f" and {others} other{'s' * (others > 1)}" if others else "")

@@ -132,9 +132,10 @@ class Waker:
 
     # ------------------------------------------------------------ acts; True: done, go on
     async def _request_wake(self, lease: Lease) -> bool:
+        """By the name of the key that asks: whoever pays will want to know."""
         now = self._view.now()
         return await self._write(
-            protocol.request_wake(lease, by="relay", now=now, until=now + self._ttl_s, nonce=_nonce())
+            protocol.request_wake(lease, by=self._queue.who, now=now, until=now + self._ttl_s, nonce=_nonce())
         )
 
     async def _start(self, lease: Lease) -> bool:
@@ -145,7 +146,10 @@ class Waker:
         self._owed_epoch, self._order_pause_s = lease.epoch + 1, 0.0
         now = self._view.now()
         until = now + self._ttl_s if wake_request_due(lease, now, self._situation(lease)) else None
-        return await self._write(protocol.start(lease, by="relay", now=now, nonce=_nonce(), wake_until=until))
+        who = self._queue.who
+        return await self._write(
+            protocol.start(lease, by="relay", now=now, nonce=_nonce(), wake_until=until, wake_by=who)
+        )
 
     async def _order(self, lease: Lease) -> bool:
         try:
@@ -189,7 +193,8 @@ class Waker:
 
     async def _resume(self, lease: Lease) -> bool:
         now, engines = self._view.now(), None if lease.wanted(self._view.now()) else self._queue.engines
-        outcome = protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason="demand", engines=engines)
+        reason = f"wanted by {self._queue.who if self._queue.wanted else lease.wake_by}"
+        outcome = protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason=reason, engines=engines)
         return await self._write(outcome)
 
     async def _cordon(self, lease: Lease) -> bool:

@@ -143,11 +143,35 @@ def test_refused_port_falls_back_to_the_relay_and_the_body_arrives_once(front: F
     assert [s["prompt"] for s in engine_seen(front)] == ["y" * 40]
 
 
+def test_a_request_that_falls_back_to_the_relay_brings_its_keys_name_and_no_engine_reads_it(front: Front) -> None:
+    front.end("engine", kill=True)
+    until(lambda: engine_is(front, "DOWN"), "HAProxy has seen it")
+    thread, answers = in_background(lambda: ask(front.client(max_retries=0), "whose"))
+    until(lambda: waiting(front), "queued")
+    front.start_engine()
+    thread.join(20)
+    assert answers[0].choices
+    assert [line["key"] for line in front.log("relay") if line.get("path") == "/v1/chat/completions"][-1] == "tester"
+    assert not [h for h in engine_seen(front)[-1]["headers"] if h.lower().startswith("x-pilotlight-key")]
+    until(lambda: engine_is(front, "UP"), "HAProxy has seen it")
+    ask(front.client(), "hi")
+    assert not [h for h in engine_seen(front)[-1]["headers"] if h.lower().startswith("x-pilotlight")]
+
+
+def engine_is(front: Front, state: str) -> bool:
+    text = requests.get(f"http://127.0.0.1:{front.ports['metrics']}/metrics", timeout=5).text
+    row = f'haproxy_server_status{{proxy="engine_tiny",server="host",state="{state}"}} 1'
+    return row in text.splitlines()
+
+
 def test_an_engine_that_dies_in_mid_request_gets_it_once(front: Front) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
         ask(front.client(max_retries=0), "die")
     assert caught.value.status_code == 502
     assert caught.value.code == "engine_crashed"
+    front.processes["engine"].wait(
+        10
+    )  # its port closes a moment before it has ended, and only then it is started again
 
 
 def test_cordon_then_demand_resumes(front: Front) -> None:
@@ -166,6 +190,11 @@ def test_stopped_host_is_woken_by_a_streamed_and_a_plain_request(front: Front) -
     plain, second = in_background(lambda: ask(front.client(), "wake"))
     until(lambda: front.machine() == "running", "started")
     assert front.lease().state == protocol.State.STARTING
+    assert (front.lease().by, front.lease().wake_by, front.lease().reason) == (
+        "relay",
+        "key tester",
+        "wanted by key tester",
+    )
     front.start_engine()
     front.agent_ready("boot-2")
     streamed.join(20)

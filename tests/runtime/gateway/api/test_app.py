@@ -17,6 +17,7 @@ import pytest
 from core import lease as protocol
 from core.lease import State
 from runtime.gateway.api import app as app_module
+from runtime.gateway.api.call import key_name
 from tests.runtime.gateway.stage import FakeEngine, Stage, until
 
 Scene = Callable[[Stage, FakeEngine, str], Awaitable[None]]
@@ -205,6 +206,26 @@ def test_comments_make_no_empty_events(monkeypatch: pytest.MonkeyPatch) -> None:
         assert comments.endswith(b"\n")
 
     play(scene, State.STOPPED)
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [("ann", "key ann"), ("", "relay"), ("a" * 90, f"key {'a' * 64}")],
+)
+def test_the_key_that_asked_is_named_in_the_lease(name: str, who: str) -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        task = asyncio.create_task(ask(url, extra_headers={"x-pilotlight-key": name}))
+        await stage.waiting()
+        await stage.watch.look()
+        assert (stage.lease.wake_by, stage.lease.reason) == (who, f"wanted by {who}")
+        task.cancel()
+
+    play(scene, State.STOPPED)
+
+
+def test_a_keys_name_is_plain_text() -> None:
+    """It stands in logs and in the lease, and somebody on the gateway's loopback could send anything."""
+    assert key_name({"x-pilotlight-key": "a\xfc\udcffb\t\x1b"}) == "ab"
 
 
 def test_a_caller_who_hangs_up_is_gone_and_the_demand_stays() -> None:

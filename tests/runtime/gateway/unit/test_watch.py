@@ -15,7 +15,7 @@ from runtime.gateway.errors import Refusal
 from runtime.gateway.unit.steps import ORDER_FRESH_S, WAKE_REQUEST_RENEW_S
 from runtime.gateway.unit.wake import ORDER_PAUSE_MAX_S
 from runtime.gateway.unit.watch import EVENTS_READ, LEASE_READ_WAITING_S
-from tests.runtime.gateway.stage import Stage, refused
+from tests.runtime.gateway.stage import UNIT, Stage, refused
 
 
 def test_running_opens_the_routes_and_beats() -> None:
@@ -80,6 +80,52 @@ def test_demand_while_stopped_requests_starts_and_orders_in_one_round() -> None:
     assert not stage.queue.wanted, "the wake request is in the lease; the caller may go"
     stage.look(later_s=1)
     assert stage.power.starts == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "who"),
+    [
+        ([], "relay"),
+        (["ann"], "key ann"),
+        (["ann", "ann"], "key ann"),
+        (["", "ann"], "key ann"),
+        (["key-1"], "key-1"),
+        (["webui"], "the chat page"),
+        (["bob", "ann"], "key bob and 1 other"),
+        (["bob", "webui", "bob", "ann"], "key bob and 2 others"),
+    ],
+)
+def test_a_wake_says_whose_keys_asked(keys: list[str], who: str) -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    for key in keys or [""]:
+        stage.queue.ask("tiny", key)
+    stage.look()
+    assert (stage.lease.wake_by, stage.lease.by) == (who, "relay")
+    assert (stage.store.events(UNIT)[-1].reason, stage.store.events(UNIT)[-1].by) == (f"wanted by {who}", "relay")
+
+
+def test_who_still_waits_is_named_and_who_left_long_ago_is_not() -> None:
+    stage = Stage().bring_to(State.STARTING)
+    stage.queue.ask("tiny", "bob")
+    with stage.queue.place("tiny", "ann"):
+        stage.look()
+        assert stage.lease.wake_by == "key bob and 1 other"
+        stage.look(later_s=WAKE_REQUEST_RENEW_S + 1)
+        assert stage.lease.wake_by == "key ann"
+
+
+def test_another_s_wake_request_keeps_its_name() -> None:
+    stage = Stage().bring_to(State.STOPPED)
+    stage.act(protocol.request_wake, by="ann (fab wake)", until=stage.clock() + 60)
+    stage.look()
+    assert (stage.lease.reason, stage.lease.wake_by) == ("wanted by ann (fab wake)", "ann (fab wake)")
+
+
+def test_a_resumed_drain_says_who_asked() -> None:
+    stage = Stage().bring_to(State.DRAINING)
+    stage.queue.ask("tiny", "ann")
+    stage.look()
+    assert stage.lease.reason == "wanted by key ann"
 
 
 def test_demand_while_stopping_starts_at_stopped() -> None:
