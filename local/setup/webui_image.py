@@ -2,7 +2,7 @@
 
 What is built has the official image's name and layout, so that one `docker run` is right for both, and lies as an
 archive in the cache, which machines see (`core.contract.paths.ARCHIVES`). The stamp beside it holds the recipe's hash:
-an edited recipe is built anew.
+an edited recipe is built anew, and archives of earlier versions are removed then.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ SCRIPTS: Final = ("assemble.sh", "start.sh")
 REQUIREMENTS: Final = RECIPE / "requirements.txt"
 BUILDER: Final = Path(__file__).with_name("webui_build.py")
 REGISTRY_ANSWERS_S: Final = 5.0
+STAMP: Final = ".recipe"
 PULLED: Final = "machines pull it"
 BUILT: Final = "built from PyPI"
 
@@ -88,9 +89,19 @@ def make(site: Site, say: Say) -> str:
         _stamp(site).unlink(missing_ok=True)
         draft.replace(place)
         write_whole(_stamp(site), recipe())
+        remove_others(site)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return f"{BUILT} ({place.stat().st_size / 1e6:.0f} MB); no registry answers at {image_registry(WEBUI_IMAGE)}"
+
+
+def remove_others(site: Site) -> None:
+    """Archives of earlier versions, which nobody loads any longer. What has no stamp beside it was not built here."""
+    place = archive(site)
+    for stamp in place.parent.glob(f"*{STAMP}"):
+        if stamp != _stamp(site):
+            stamp.with_name(stamp.name.removesuffix(STAMP)).unlink(missing_ok=True)
+            stamp.unlink()
 
 
 def _gather(site: Site, work: Path) -> None:
@@ -105,4 +116,4 @@ def _gather(site: Site, work: Path) -> None:
 
 def _stamp(site: Site) -> Path:
     place = archive(site)
-    return place.with_name(f"{place.name}.recipe")
+    return place.with_name(f"{place.name}{STAMP}")

@@ -66,13 +66,10 @@ class Image:
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
         if facts.free_gib < self.need_gib:
-            return (
-                Order(
-                    "exit 1",
-                    failure=f"the image {self.reference} needs about {self.need_gib:g} GiB of disk, and "
-                    f"{facts.free_gib:.1f} are free. Nothing was pulled. {self.room}",
-                ),
-            )
+            return (Order("exit 1", failure=self._no_room(f"{facts.free_gib:.1f} are free")),)
+        # the facts are from before this deployment: on the host vLLM and the models come between
+        room = f'test "$(df --output=avail -BM /var | tail -n 1 | tr -dc 0-9)" -ge {self.need_gib * 1024:.0f}'
+        left = Order(room, failure=self._no_room("less is free after what was installed before it"))
         image = shlex.quote(self.reference)
         source = image_registry(self.reference)
         answers = "|".join(map(str, REGISTRY_ANSWERS))
@@ -88,7 +85,11 @@ else
 fi
 """
         failure = f"the image {self.reference} could not be pulled. Is its name right, and can the machine reach it?"
-        return (Order(script, timeout_s=1800, failure=failure, tell=True),)
+        return left, Order(script, timeout_s=1800, failure=failure, tell=True)
+
+    def _no_room(self, free: str) -> str:
+        need = f"the image {self.reference} needs about {self.need_gib:g} GiB of disk, and {free}"
+        return f"{need}. Nothing was pulled. {self.room}"
 
 
 @dataclass(frozen=True)

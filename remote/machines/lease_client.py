@@ -181,6 +181,10 @@ class Inhibitor:
         """It stands."""
         return self._taken
 
+    def through(self, client: LeaseClient) -> None:
+        """Go on through another connection."""
+        self._client = client
+
     def take(self) -> Answer:
         """Take it now; returns the lease as it is under the inhibitor."""
         answer = self._client.call("inhibit", *self._arguments, "--for", str(int(INHIBITOR_S)))

@@ -235,8 +235,11 @@ class Machine:
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[Any]:
+        transport = self._connection.transport
+        if transport is None:
+            raise Unreachable(f"There is no connection to the {self.role} {self.where.address}.")
         try:
-            with self._connection.transport.open_session(timeout=CONNECT_S) as channel:
+            with transport.open_session(timeout=CONNECT_S) as channel:
                 yield channel
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise Unreachable(f"The connection to the {self.role} {self.where.address} broke: {error}.") from error

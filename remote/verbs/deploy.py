@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Final
 
 from core.contract.documents import Outputs
 from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
-from core.errors import DeployError
+from core.errors import DeployError, PilotlightError
 from core.lease import State
 from core.settings import digest
 from remote import plan
@@ -237,13 +237,24 @@ class Deployment:
             chat = pool.submit(self._change_chat, front, gateway)
             host = pool.submit(self._change_host, back, gateway, first)
             try:
-                gateway.result()
-                host.result()
-                chat.result()
+                wait((gateway, chat, host))
             except KeyboardInterrupt:
-                # its thread ends now, not with its step; the gateway still has to release the inhibitor
-                self.host.close()
+                self._hang_up()
                 raise
+        _raise_failures(gateway, host, chat)
+
+    def _hang_up(self) -> None:
+        """The threads end now and not with their steps, which may pull an image: what they use is closed. A fresh
+        connection releases the inhibitor.
+        """
+        self.host.close()
+        self.front.close()
+        self.gateway = self.front = Machine(self.front.where)
+        self.inhibitor.through(LeaseClient(self.front))
+        try:
+            self.front.connect()
+        except Unreachable as error:  # the inhibitor says that it was not released, and when it ends
+            self.progress.say(str(error))
 
     def _change_chat(self, front: Side, gateway: Future[None]) -> None:
         gateway.result()  # the page's key is given to the HAProxy that runs
@@ -324,6 +335,15 @@ def require_applied(inventory: Inventory) -> None:
         f"The stack file is newer than the stack `{name}`: run `{up}`, then `fab deploy` again. Nothing was changed. "
         "docs/settings.md says which settings `pulumi up` applies."
     )
+
+
+def _raise_failures(*work: Future[None]) -> None:
+    """Raise what went wrong; where several things did, one DeployError tells all of them."""
+    failures = list(dict.fromkeys(failure for each in work if (failure := each.exception())))
+    if len(failures) > 1 and all(isinstance(failure, PilotlightError) for failure in failures):
+        raise DeployError("\n".join(map(str, failures))) from failures[0]
+    for failure in failures:
+        raise failure
 
 
 def _changes(sides: Sequence[Side]) -> list[str]:

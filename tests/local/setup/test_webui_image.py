@@ -49,6 +49,18 @@ def test_an_edited_recipe_is_built_anew(site: Any, tmp_path: Path, monkeypatch: 
     assert webui_image.made(site) is None
 
 
+def test_a_newer_version_takes_the_older_ones_archive_away(site: Any, monkeypatch: Any) -> None:
+    webui_image.make(site, print)
+    foreign = webui_image.archive(site).with_name("somebody_s.tar")
+    foreign.write_text("")
+    monkeypatch.setattr(webui_image, "WEBUI_IMAGE", "ghcr.io/open-webui/open-webui:v9.9.9")
+    assert webui_image.made(site) is None
+    webui_image.make(site, print)
+    place = webui_image.archive(site).name
+    assert "9.9.9" in place
+    assert leftovers(site) == sorted([place, f"{place}.recipe", foreign.name])
+
+
 @pytest.mark.parametrize("change", ["base", "builder"])
 def test_another_base_or_another_builder_is_another_image(change: str, tmp_path: Path, monkeypatch: Any) -> None:
     before = webui_image.recipe()

@@ -203,7 +203,7 @@ def test_when_secrets_are_made(stamp: str, file: bool, map_: str, needed: bool) 
 def image_of(facts: Facts) -> tuple[str, str]:
     image = items()[f"image {WEBUI_IMAGE}"]
     assert isinstance(image, Image)
-    (order,) = image.orders(facts)
+    *_, order = image.orders(facts)
     return order.script, order.failure
 
 

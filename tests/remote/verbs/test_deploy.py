@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,9 @@ class World:
         self.fail: str = ""
         self.spent_until: float | None = None
         self.client = True  # the relay's environment is on the gateway
+        self.lasts = ""  # a step with this in its script runs until its connection is closed
+        self.began = threading.Event()
+        self.made: list[FakeMachine] = []
 
     def machine(self, where: Address, gateway: Any = None) -> FakeMachine:
         return FakeMachine(self, where)
@@ -107,13 +111,15 @@ class FakeMachine:
     def __init__(self, world: World, where: Address) -> None:
         self.world, self.where, self.role = world, where, where.role
         self.known = True
+        self.closed = threading.Event()
+        world.made.append(self)
 
     def connect(self, patience_s: float = 0.0, waiting: Callable[[], None] = lambda: None) -> None:
         if self.role == "host" and not self.world.host_up:
             raise Unreachable("The host does not answer")
 
     def close(self) -> None:
-        pass
+        self.closed.set()
 
     def facts(self, query: Query) -> Facts:
         return self.world.facts[self.role]
@@ -121,10 +127,15 @@ class FakeMachine:
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
         if script.startswith("test -x"):
             return Result(0 if self.world.client else 1, "", "")
+        if self.world.lasts and self.world.lasts in script:
+            self.world.began.set()
+            assert self.closed.wait(20), "the step went on to its end"
+            return Result(-1, "", "")
         self.world.stdin.append(stdin.decode(errors="replace"))
         line = next((w for w in ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml") if w in script), "other")
         self.world.log.append(f"{self.role}: {line}")
-        return Result(1, "", "broken") if self.world.fail and self.world.fail in script else Result(0, "", "")
+        fails = self.world.fail and any(part in script for part in self.world.fail.split("|"))
+        return Result(1, "", "broken") if fails else Result(0, "", "")
 
 
 class FakeClient:
@@ -397,6 +408,42 @@ def test_a_failed_step_is_told_and_the_inhibitor_is_released(world: World, inven
     with pytest.raises(DeployError, match=r"(?s)host: could not write /etc/pilotlight/engines/a.yaml.*broken"):
         run(inventory)
     assert world.log[-1] == "lease: release"
+
+
+def test_two_failures_are_both_told(world: World, inventory: Inventory) -> None:
+    gateway = world.facts["gateway"]
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    world.facts["gateway"] = dataclasses.replace(gateway, images={})
+    world.fail = "engines/a.yaml|docker pull"
+    with pytest.raises(DeployError) as caught:
+        run(inventory)
+    said = str(caught.value)
+    assert ("engines/a.yaml" in said, "could not be pulled" in said) == (True, True)
+
+
+def test_ctrl_c_does_not_wait_for_an_image_and_still_releases_the_inhibitor(
+    world: World, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.facts["gateway"] = dataclasses.replace(world.facts["gateway"], images={})
+    world.lasts = "docker pull"
+
+    def interrupted(_: Any) -> None:
+        assert world.began.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deploy_module, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(inventory)
+    assert world.log[-1] == "lease: release"
+    assert [machine.role for machine in world.made] == ["gateway", "host", "gateway"]
+    assert all(machine.closed.is_set() for machine in world.made)
+
+
+def test_an_image_needs_its_room_when_it_is_pulled_too(world: World, inventory: Inventory) -> None:
+    world.facts["gateway"] = dataclasses.replace(world.facts["gateway"], images={})
+    world.fail = "df --output=avail"
+    with pytest.raises(DeployError, match=r"about 6 GiB of disk, and less is free after .* Nothing was pulled\. Raise"):
+        run(inventory)
 
 
 def test_a_failed_gateway_stops_the_host_before_its_agent(world: World, inventory: Inventory) -> None:
