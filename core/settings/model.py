@@ -168,7 +168,7 @@ class Engine(Section):
 
 
 class Service(Section):
-    """What callers name as `model`."""
+    """What callers name as `model`. Answers name it too, or the engine where that has several services."""
 
     model_config = applied.section(applied.DEPLOY)
 

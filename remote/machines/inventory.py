@@ -73,7 +73,7 @@ class Inventory:
             EngineSpec(
                 name=name,
                 port=self.settings.engine_port(name),
-                names=(name, *(s for s, v in self.settings.services.items() if v.engine == name and s != name)),
+                names=self._served(name),
                 model=engine.model,
                 max_model_len=engine.max_model_len,
                 device=engine.device,
@@ -85,6 +85,15 @@ class Inventory:
             )
             for name, engine in self.settings.engines.items()
         )
+
+    def _served(self, engine: str) -> tuple[str, ...]:
+        """The names that vLLM takes as `model`. It answers with the first, whichever was asked for (`model_name` in
+        vllm/entrypoints/openai/models/serving.py, 0.32.0): the service's, or with several the engine's own.
+
+        Only our code in the way of each answer could say more, and no code of ours touches awake traffic.
+        """
+        services = [s for s, v in self.settings.services.items() if v.engine == engine]
+        return tuple(dict.fromkeys((*services, engine) if len(services) == 1 else (engine, *services)))
 
     def engines(self, address: str) -> tuple[EngineAddress, ...]:
         """The engines at `address`: the host's private IP for the gateway, loopback on the host itself."""

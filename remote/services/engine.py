@@ -53,7 +53,7 @@ DEVICE_ENVIRONMENT: Final = {
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """One engine as the stack wants it. `names` are all the names that callers may use as `model`."""
+    """One engine as the stack wants it. `names`: what callers may use as `model`; answers say the first."""
 
     name: str
     port: int

@@ -88,8 +88,30 @@ def test_documents_for_machines_with_a_gateway(home: Path) -> None:
     assert relay.wakes
     assert [(s.name, s.names, s.bind) for s in found.specs()] == [
         ("a", ("a",), "0.0.0.0"),
-        ("b", ("b", "chat"), "0.0.0.0"),
+        ("b", ("chat", "b"), "0.0.0.0"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("services", "names"),
+    [
+        ({"short": "b"}, ("short", "b")),
+        ({"b": "b"}, ("b",)),
+        ({"chat": "b", "support": "b"}, ("b", "chat", "support")),
+        ({"chat": "b", "b": "b"}, ("b", "chat")),
+        ({"chat": "a"}, ("b",)),
+    ],
+)
+def test_an_engines_first_name_is_its_only_services(
+    home: Path, services: dict[str, str], names: tuple[str, ...]
+) -> None:
+    """vLLM answers with its first name, whichever a caller asked for."""
+    routes = "".join(f"    {name}: {{engine: {engine}}}\n" for name, engine in services.items())
+    put_cloud(home)
+    text = DEMO.replace("    chat: {engine: b}\n", routes)
+    (home / "state/pilotlight/pilotlight/project/stacks/Pulumi.demo.yaml").write_text(text)
+    found = inventory.build(stack_files.find("demo"), OUTPUTS, "")
+    assert {spec.name: spec.names for spec in found.specs()}["b"] == names
 
 
 def test_without_a_gateway_the_host_has_it_all_on_loopback(home: Path) -> None:
