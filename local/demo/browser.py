@@ -123,7 +123,7 @@ class Person:
         """Wait until the last answer is complete; its text."""
         cursor = self.page.locator(CURSOR)
         self._until("the answer's end", lambda: bool(self.answer()) and cursor.count() == 0, timeout_s)
-        self.page.wait_for_timeout(500)  # the shutdown report fade in
+        self.page.wait_for_timeout(500)  # the last of it fades in
         return self.answer()
 
     def answer(self) -> str:
