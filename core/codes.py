@@ -52,6 +52,14 @@ class Alert(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Writer(StrEnum):
+    """Which program wrote a step into a lease: `by` of leases and events. A person stands there by name."""
+
+    AGENT = "agent"
+    REAPER = "reaper"
+    RELAY = "relay"
+
+
 class ErrorCode(StrEnum):
     """`error.code` of what the relay answers itself. (HAProxy's own codes stand in its template.)"""
 

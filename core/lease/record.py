@@ -58,7 +58,7 @@ class Lease:
     epoch: int
     since: float  # of the last transition
     reason: str  # of the last transition, in words
-    by: str  # who made it: relay | agent | reaper | deploy | …
+    by: str  # who made it: a `Writer` of core/codes.py, or a person
     nonce: str = ""  # of the last write; a retried write recognises itself
     lease_version: int = LEASE_VERSION
     instance_id: str = ""

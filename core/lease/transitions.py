@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from core.codes import Writer
 from core.contract.intervals import START_ATTEMPTS, STOP_ORDER_LIFE_S, STOPPED_TWICE_S, YOUNG_ORDER_S
 from core.lease.guards import (
     CLEAR_PIN,
@@ -109,7 +110,7 @@ def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by han
     return transition(
         lease,
         State.STARTING,
-        by="reaper",
+        by=Writer.REAPER,
         reason=reason,
         now=now,
         nonce=nonce,
@@ -136,7 +137,7 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
     return transition(
         lease,
         State.RUNNING,
-        by="agent",
+        by=Writer.AGENT,
         reason="one real completion succeeded",
         now=now,
         nonce=nonce,
@@ -150,7 +151,7 @@ def ready(lease: Lease, *, boot_id: str, now: float, nonce: str, facts: Mapping[
     )
 
 
-def drain(lease: Lease, *, now: float, nonce: str, reason: str, by: str = "reaper") -> Outcome:
+def drain(lease: Lease, *, now: float, nonce: str, reason: str, by: str = Writer.REAPER) -> Outcome:
     """RUNNING → DRAINING, by the reaper or (`fab stop`) a person: check, and stop if nothing is there."""
     if wrong := must(lease, State.RUNNING):
         return wrong
@@ -198,7 +199,7 @@ def stop(lease: Lease, *, boot_id: str, now: float, nonce: str, reason: str = ""
     return transition(
         lease,
         State.STOPPING,
-        by="agent",
+        by=Writer.AGENT,
         reason=reason or lease.reason,
         now=now,
         nonce=nonce,
@@ -305,7 +306,7 @@ def lost(lease: Lease, *, now: float, nonce: str, reason: str) -> Outcome:
     return transition(
         lease,
         State.STOPPED,
-        by="reaper",
+        by=Writer.REAPER,
         reason=reason,
         now=now,
         nonce=nonce,
@@ -341,7 +342,7 @@ def claim_boot(lease: Lease, *, instance_id: str, boot_id: str, now: float, nonc
     return transition(
         lease,
         State.STARTING,
-        by="agent",
+        by=Writer.AGENT,
         reason="the machine was restarted under the lease",
         now=now,
         nonce=nonce,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.codes import Failure
+from core.codes import Failure, Writer
 from core.durations import show
 from core.lease import WANTED_BY, Event, State
 from core.notifications.record import Fact, Kind, Notification, notification
@@ -107,7 +107,7 @@ class _Story:
         facts: dict[str, Fact] = {"by": event.by, "failure": code}
         facts |= {} if self.began is None else {"tried_s": round(event.at - self.began.at, 1)}
         self._off()
-        climbs = event.by == "relay" and code == Failure.CAPACITY and not last
+        climbs = event.by == Writer.RELAY and code == Failure.CAPACITY and not last
         if again or climbs:
             return None
         self.failure = code

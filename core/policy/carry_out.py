@@ -15,6 +15,7 @@ from typing import Final
 
 from core import ladder
 from core import lease as protocol
+from core.codes import Writer
 from core.contract.documents import UnitSettings
 from core.contract.intervals import WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome
@@ -85,7 +86,7 @@ def _adopt(d: _Doing) -> Step:
 
 
 def _stopped(d: _Doing) -> Step:
-    return Step(protocol.stopped(d.lease, by="reaper", now=d.now, nonce=d.nonce))
+    return Step(protocol.stopped(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce))
 
 
 def _backstop(d: _Doing) -> Step:
@@ -100,13 +101,13 @@ def _fail(d: _Doing) -> Step:
     """With FAIL_STOP the machine still runs: a stop order follows, and the write says until when it may land."""
     order = d.decision.action is Action.FAIL_STOP
     why, failure = d.decision.reason, d.decision.alert
-    write = protocol.fail(d.lease, by="reaper", now=d.now, nonce=d.nonce, reason=why, failure=failure, order=order)
+    write = protocol.fail(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce, reason=why, failure=failure, order=order)
     return Step(write, Order.STOP if order else Order.NONE)
 
 
 def _resume(d: _Doing) -> Step:
     why = d.decision.reason
-    return Step(protocol.resume(d.lease, by="reaper", now=d.now, nonce=d.nonce, reason=why, demand=False))
+    return Step(protocol.resume(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce, reason=why, demand=False))
 
 
 def _climb(_: _Doing) -> Step:
@@ -119,7 +120,7 @@ def _restore(d: _Doing) -> Step:
 
 
 def _start(d: _Doing) -> Step:
-    return Step(protocol.start(d.lease, by="reaper", now=d.now, nonce=d.nonce), Order.START)
+    return Step(protocol.start(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce), Order.START)
 
 
 def _pre_warm(d: _Doing) -> Step:
@@ -128,7 +129,7 @@ def _pre_warm(d: _Doing) -> Step:
     """
     until = d.now + d.settings.start_timeout_s + WAKE_REQUEST_EXTRA_S
     by = f"pin of {d.lease.pin_who}" if d.lease.pinned(d.now) else "schedule"
-    write = protocol.start(d.lease, by="reaper", now=d.now, nonce=d.nonce, wake_until=until, wake_by=by)
+    write = protocol.start(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce, wake_until=until, wake_by=by)
     return Step(write, Order.START)
 
 
@@ -150,7 +151,7 @@ def _drain(d: _Doing) -> Step:
 
 def _force(d: _Doing) -> Step:
     why, dead = d.decision.reason, d.decision.action is Action.FORCE_DEAD
-    return Step(protocol.force(d.lease, by="reaper", now=d.now, nonce=d.nonce, reason=why, dead=dead))
+    return Step(protocol.force(d.lease, by=Writer.REAPER, now=d.now, nonce=d.nonce, reason=why, dead=dead))
 
 
 _STEPS: Final[Mapping[Action, Callable[[_Doing], Step]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from core import ladder
-from core.codes import Alert, Failure
+from core.codes import Alert, Failure, Writer
 from core.contract import intervals
 from core.durations import show
 from core.lease import Lease, State
@@ -53,7 +53,8 @@ def _retry_wait(lease: Lease) -> float:
     if lease.state is State.STOPPED:
         return 0.0
     if lease.failure == Failure.CAPACITY:
-        return CAPACITY_RETRY_S if lease.by == "reaper" else 0.0  # the relay cannot climb: the ladder is still to come
+        # the relay cannot climb: the ladder is still to come
+        return CAPACITY_RETRY_S if lease.by == Writer.REAPER else 0.0
     return FAILED_RETRY_S
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from core import lease as protocol
+from core.codes import Writer
 from core.contract.documents import HostConfig
 from core.contract.intervals import AGENT_TICK_S, HEARTBEAT_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.errors import LeaseError
@@ -147,7 +148,7 @@ class Agent:
         """The lease where there is none. Where it cannot be made, the reaper tells people; the next read tries."""
         unit, machine = self._config.unit, self._config.instance_id
         try:
-            self._lease = create(self._store, unit, machine, by="agent", now=self._now(), nonce=_nonce())
+            self._lease = create(self._store, unit, machine, by=Writer.AGENT, now=self._now(), nonce=_nonce())
         except (StoreUnavailable, LeaseError) as error:
             self._say("create", f"no lease: {error}")
             return
@@ -254,7 +255,7 @@ class Agent:
         """STOPPING of this boot: off. After our own idle check the engines are idle and need no time to end."""
         if self._clock() < self._off_again:
             return
-        proved_idle = lease.by == "agent"
+        proved_idle = lease.by == Writer.AGENT
         if not proved_idle:
             log.warning("forced stop by %s: %s", lease.by, lease.reason)
         self._admission.keep_closed("before the machine goes off")
@@ -311,7 +312,7 @@ class Agent:
         """
         outcome = protocol.resume(
             lease,
-            by="agent",
+            by=Writer.AGENT,
             now=self._now(),
             nonce=_nonce(),
             reason=f"veto: {drain.given_up}",

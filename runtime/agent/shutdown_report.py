@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from core.codes import Writer
 from core.contract.documents import HostConfig
 from core.contract.paths import AGENT_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, SHUTDOWN_REPORT_FILE
 from core.errors import LeaseError
@@ -143,7 +144,7 @@ class Shipper:
         if before is None or before.arrived or before.boot_id == self._machine.boot_id:
             return
         journals = fit(self._journals(self._units, before.began, began))
-        words = ShutdownReport(lease.epoch, now, UNANNOUNCED, "agent", before.boot_id, journals, late=True)
+        words = ShutdownReport(lease.epoch, now, UNANNOUNCED, Writer.AGENT, before.boot_id, journals, late=True)
         self._store.put_report(self._unit, words)
 
     def _began(self) -> float:

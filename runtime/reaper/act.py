@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
+from core.codes import Writer
 from core.contract.documents import UnitSettings
 from core.contract.intervals import STOP_ORDER_LIFE_S
 from core.lease import Lease, Refused
@@ -107,7 +108,7 @@ class Actor:
                 return Done(climbed.lease, climbed.words, lost_race=climbed.lost_race)
             lease, words, failure = climbed.lease, climbed.words, climbed.failure
         outcome = protocol.fail(
-            lease, by="reaper", now=self._now(), nonce=_nonce(), reason=words, failure=failure, order=False
+            lease, by=Writer.REAPER, now=self._now(), nonce=_nonce(), reason=words, failure=failure, order=False
         )
         done = self._write(lease, outcome)
         return Done(done.lease, f"start refused: {words}", failure, done.lost_race)

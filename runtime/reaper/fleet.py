@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from core.codes import Writer
 from core.contract.documents import UnitSettings
 from core.contract.tags import TAG_UNIT
 from core.errors import LeaseError
@@ -45,5 +46,5 @@ def give_lease(store: LeaseStore, settings: UnitSettings, machine: Machine, now:
         raise LeaseError(foreign_words(machine.instance_id, settings.stack))
     if decision.action is Action.CREATE:
         nonce = uuid.uuid4().hex
-        create(store, settings.unit, machine.instance_id, by="reaper", now=now, nonce=nonce)
+        create(store, settings.unit, machine.instance_id, by=Writer.REAPER, now=now, nonce=nonce)
     return decision

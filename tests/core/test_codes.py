@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.codes import Alert, ErrorCode, Failure
+from core.codes import Alert, ErrorCode, Failure, Writer
 from core.power_errors import Kind
 from tests.references import ROOT, tree
 
-PLACES = {"alert", "failure", "code"}  # what an argument or an attribute is called that takes a code
+PLACES = {"alert", "failure", "code", "by"}  # what an argument or an attribute is called that takes a code
 FILES = [p for top in ("core", "runtime", "remote") for p in sorted((ROOT / top).rglob("*.py")) if p.name != "codes.py"]
-OURS = {member.value for enum in (Alert, ErrorCode, Failure) for member in enum}
+OURS = {member.value for enum in (Alert, ErrorCode, Failure, Writer) for member in enum}
 
 
 def spelled_out(path: Path) -> Iterator[str]:
@@ -35,8 +35,8 @@ def test_no_code_is_spelled_out() -> None:
     assert {f"{path.relative_to(ROOT)}: {text}" for path in FILES for text in spelled_out(path)} == set()
 
 
-@pytest.mark.parametrize("enum", [Alert, ErrorCode, Failure], ids=lambda e: e.__name__)
-def test_every_code_is_used(enum: type[Alert | ErrorCode | Failure]) -> None:
+@pytest.mark.parametrize("enum", [Alert, ErrorCode, Failure, Writer], ids=lambda e: e.__name__)
+def test_every_code_is_used(enum: type[Alert | ErrorCode | Failure | Writer]) -> None:
     text = "\n".join(path.read_text() for path in FILES)
     used = set(re.findall(rf"\b{enum.__name__}\.([A-Z_]+)\b", text))
     assert set(enum.__members__) - used == set()

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from core import lease as protocol
+from core.codes import Writer
 from core.contract.intervals import DESCRIBE_S, STOPPED_TWICE_S, WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome, Refused
 from runtime.backends.leases import LeaseStore
@@ -106,7 +107,7 @@ class Waker:
 
     def _owes(self, lease: Lease) -> bool:
         """Our own START is in the lease, and EC2 has not confirmed the order."""
-        ours = self._owed_epoch == lease.epoch and lease.by == "relay"
+        ours = self._owed_epoch == lease.epoch and lease.by == Writer.RELAY
         return ours and self._view.now() >= self._order_after
 
     def _settle_demand(self, lease: Lease, act: Act) -> None:
@@ -148,7 +149,7 @@ class Waker:
         until = now + self._ttl_s if wake_request_due(lease, now, self._situation(lease)) else None
         who = self._queue.who
         return await self._write(
-            protocol.start(lease, by="relay", now=now, nonce=_nonce(), wake_until=until, wake_by=who)
+            protocol.start(lease, by=Writer.RELAY, now=now, nonce=_nonce(), wake_until=until, wake_by=who)
         )
 
     async def _order(self, lease: Lease) -> bool:
@@ -185,7 +186,9 @@ class Waker:
         )
         self._owed_epoch = None
         now, words, failure = self._view.now(), str(refused), refused.failure
-        write = protocol.fail(lease, by="relay", now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
+        write = protocol.fail(
+            lease, by=Writer.RELAY, now=now, nonce=_nonce(), reason=words, failure=failure, order=False
+        )
         done = await self._write(write)
         if refused.capacity:
             await self._ask_reaper()
@@ -194,7 +197,7 @@ class Waker:
     async def _resume(self, lease: Lease) -> bool:
         now, engines = self._view.now(), None if lease.wanted(self._view.now()) else self._queue.engines
         reason = f"wanted by {self._queue.who if self._queue.wanted else lease.wake_by}"
-        outcome = protocol.resume(lease, by="relay", now=now, nonce=_nonce(), reason=reason, engines=engines)
+        outcome = protocol.resume(lease, by=Writer.RELAY, now=now, nonce=_nonce(), reason=reason, engines=engines)
         return await self._write(outcome)
 
     async def _cordon(self, lease: Lease) -> bool:
@@ -211,7 +214,7 @@ class Waker:
         return True
 
     async def _stopped(self, lease: Lease) -> bool:
-        return await self._write(protocol.stopped(lease, by="relay", now=self._view.now(), nonce=_nonce()))
+        return await self._write(protocol.stopped(lease, by=Writer.RELAY, now=self._view.now(), nonce=_nonce()))
 
     # ------------------------------------------------------------ doors to the outside
     async def _write(self, outcome: Outcome) -> bool:
