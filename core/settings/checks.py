@@ -177,7 +177,7 @@ def _password(value: Any) -> Any:
 
 
 def _kind(text: Any) -> Any:
-    if text in {"ssh", "kubernetes"}:
+    if text in ("ssh", "kubernetes"):
         raise ValueError("is not in this release; allowed is ec2")
     return text
 

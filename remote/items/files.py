@@ -95,7 +95,7 @@ class Tree:
         path, new, old = (shlex.quote(self.path + end) for end in ("", ".new", ".old"))
         script = "\n".join(
             (
-                "set -e",
+                "set -e; umask 022",  # folders above it are read by the program's own user
                 f"rm -rf {new} {old}; mkdir -p -m 755 {new}",
                 f"tar -x -z --no-same-owner -C {new}",
                 f"if [ -e {path} ]; then mv {path} {old}; fi",

@@ -157,6 +157,7 @@ def test_off(off: object) -> None:
         ({"host": {"kind": "ssh"}}, 'host.kind: "ssh" is not in this release; allowed is ec2'),
         ({"host": {"kind": "kubernetes"}}, "is not in this release"),
         ({"host": {"kind": "ssh", "address": "10.0.0.7"}}, 'host.kind: "ssh" is not in this release; allowed is ec2'),
+        ({"host": {"kind": ["ssh"]}}, 'host.kind: ["ssh"] is not allowed; allowed: ec2'),
         ({"host": {"kind": "ecs", "spot": True}}, 'host.kind: "ecs" is not allowed; allowed: ec2 (did you mean ec2?)'),
         ({"host": {"spot": True}}, "is refused in this release: an interrupted spot machine"),
         ({"host": {"diskGiB": "120"}}, 'host.diskGiB: "120" must be a whole number'),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.aws.archive import ROOT
 from core.settings import digest, load, manual
+from remote import stack_yaml
 from tests.core.test_settings import KEY, raw
 
 HOST = {"kind": "ec2", "diskGiB": 120, "sshPublicKey": KEY}
@@ -72,6 +76,16 @@ def test_the_region_counts() -> None:
 def test_pulumi_and_fab_agree_where_only_pulumi_reads_a_value(plain: dict[str, Any], sealed: dict[str, Any]) -> None:
     """And nobody finds a password out by trying values against an output that is no secret."""
     assert of(**plain) == of(**sealed) == of()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda path: path.name)
+def test_pulumi_and_fab_read_the_same_from_a_file(path: Path) -> None:
+    """`pulumi up` gets each section as JSON text, `fab` reads the YAML itself."""
+    stack = path.name.split(".")[1]
+    seen = stack_yaml.read(path.read_text(), path.name)
+    handed = {key: value if isinstance(value, str) else json.dumps(value) for key, value in seen.items()}
+    of_fab, of_up = (digest(load(each, stack, to_deploy=False)) for each in (seen, handed))
+    assert of_fab == of_up
 
 
 def test_every_key_says_which_command_applies_it() -> None:
