@@ -100,7 +100,7 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
         if not watch:
             break
         time.sleep(WATCH_S)
-    if any(isinstance(one, verbs_status.Unknown) for one in found):
+    if any(isinstance(one, verbs_status.Unknown) and one.begun for one in found):
         sys.exit(1)
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from core import moments, money
 from core.durations import show
-from core.errors import DeployError, PilotlightError
+from core.errors import DeployError, PilotlightError, SettingsError
 from core.lease import WANTED_BY, Event, Lease, State
 from core.money import ledger
 from core.money.ledger import Ledger, spending
@@ -97,40 +97,42 @@ class Status:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A stack that could not be looked at, and why, in one line."""
+    """A stack that could not be looked at, and why, in one line; not `begun` where nobody has filled in its file."""
 
     stack: str
     error: str
+    begun: bool = True
 
 
-def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front | str]]:
+def fronts(stacks: Sequence[str], identity: str = "") -> list[tuple[str, Front | Unknown]]:
     """Each stack with its client, or with why it has none; without `stacks` all that have a file.
 
     A stack that was asked for alone fails loudly.
     """
     if len(stacks) == 1:
         return [(stacks[0], front(stacks[0], identity))]
-    found: list[tuple[str, Front | str]] = []
+    found: list[tuple[str, Front | Unknown]] = []
     for name in stacks or stack_files.names():
         try:
             found.append((name, front(name, identity)))
         except PilotlightError as error:
-            found.append((name, error.line))
+            begun = bool(stacks) or not isinstance(error, SettingsError)
+            found.append((name, Unknown(name, error.line, begun=begun)))
     if not found:
         raise DeployError("There are no stacks. Write stacks/Pulumi.NAME.yaml first.")
     return found
 
 
-def statuses(fronts: Sequence[tuple[str, Front | str]]) -> list[Status | Unknown]:
+def statuses(fronts: Sequence[tuple[str, Front | Unknown]]) -> list[Status | Unknown]:
     """Every stack; one among several that does not answer is `Unknown`."""
     if len(fronts) == 1 and isinstance(alone := fronts[0][1], Front):
         return [status(alone)]
     return [_status_or_error(name, at) for name, at in fronts]
 
 
-def _status_or_error(name: str, at: Front | str) -> Status | Unknown:
-    if isinstance(at, str):
-        return Unknown(name, at)
+def _status_or_error(name: str, at: Front | Unknown) -> Status | Unknown:
+    if isinstance(at, Unknown):
+        return at
     try:
         return status(at)
     except PilotlightError as error:

@@ -208,7 +208,7 @@ def test_all_stacks_say_why_one_cannot_be_reached(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(verbs_status, "front", connect)
     monkeypatch.setattr(verbs_status.stack_files, "names", lambda: ["a", "b"])
     (one, at), other = verbs_status.fronts([])
-    assert (one, isinstance(at, Front), other) == ("a", True, ("b", "no machines."))
+    assert (one, isinstance(at, Front), other) == ("a", True, ("b", verbs_status.Unknown("b", "no machines.")))
     with pytest.raises(DeployError):
         verbs_status.fronts(["b"])
 
@@ -253,9 +253,13 @@ def test_fab_status_ends_with_1_where_a_stack_could_not_be_looked_at(
 def test_fab_status_names_the_settings_of_a_file_that_is_not_complete(checkout: Callable[[str], None]) -> None:
     checkout(INCOMPLETE)
     ((_, said),) = verbs_status.fronts([])
-    assert said == (
+    assert isinstance(said, verbs_status.Unknown)
+    assert said.error == (
         "stacks/Pulumi.q.yaml: 3 settings need your attention: host.sshPublicKey, access.cidrs, access.sshCidrs"
     )
+    tasks.status(Context())  # an example that nobody filled in is no failure; asked for by name it is one
+    with pytest.raises(SystemExit):
+        tasks.status(Context(), stack="q")
 
 
 @pytest.mark.parametrize("seconds", [16, 63, 1199])
