@@ -15,8 +15,6 @@ from runtime.gateway.api.bodies import Body
 from runtime.gateway.api.outline import NotAnObject
 
 WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses": a person's click
-
-
 NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
     | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie", "content-encoding"}

@@ -18,8 +18,6 @@ from runtime.backends.power import Machine
 WAKE_REQUEST_RENEW_S: Final = (
     60.0  # a wake request is renewed while callers wait once it has lost this much of its life
 )
-
-
 OFF: Final = frozenset({"stopping", "stopped", "shutting-down", "terminated", "missing"})
 
 # After a failure the relay leaves the next start to the reaper for so long, or callers would start a broken host in a

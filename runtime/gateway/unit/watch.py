@@ -23,8 +23,6 @@ from runtime.gateway.unit.view import View
 from runtime.gateway.unit.wake import Waker
 
 LEASE_READ_WAITING_S: Final = 0.2  # relay in STARTING while callers wait
-
-
 log = logging.getLogger(__name__)
 
 EVENTS_READ: Final = 64  # the last ones: some ten wakes
