@@ -412,6 +412,8 @@ def test_no_capacity_has_no_retry_after_and_is_decided_before_the_200() -> None:
         assert headers["x-should-retry"] == "false"
         assert "Retry-After" not in headers
         assert stage.queue.demand
+        await raw(url, BODY, {"x-pilotlight-key": "ann"})
+        assert stage.queue.who == "key ann", "who is refused now is named by the start that comes"
 
     play(scene, State.FAILED, failure="capacity")
 

@@ -96,3 +96,15 @@ def test_no_haproxy_is_said(tmp_path: Path) -> None:
     routes = Routes(SERVICES, socket=str(tmp_path / "none.sock"), path=MAP)
     with pytest.raises(RoutesUnavailable, match=r"none\.sock"):
         asyncio.run(routes.settle(awake=True))
+
+
+def test_another_units_routes_in_the_same_map_are_left_alone(tmp_path: Path) -> None:
+    async def scene(fake: FakeHaproxy, _: Routes) -> None:
+        one, other = (Routes((s,), socket=str(tmp_path / "admin.sock"), path=MAP) for s in SERVICES)
+        await one.settle(awake=True)
+        assert fake.routes == {"chat": "engine_tiny", "support": "relay"}
+        await other.settle(awake=True)
+        await one.settle(awake=False)
+        assert fake.routes == {"chat": "relay", "support": "engine_big"}
+
+    with_haproxy(tmp_path, scene)

@@ -382,6 +382,17 @@ def test_running_by_the_lease_but_stopped_by_ec2_is_off_and_the_reaper_is_called
     assert stage.invoked == 2
 
 
+def test_an_engine_that_refuses_has_the_watch_look_now() -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    assert not stage.queue.arrived.is_set()
+    stage.unit.note_refused("tiny")
+    assert stage.queue.arrived.is_set()
+    before = stage.power.described
+    stage.look()
+    assert stage.power.described == before + 1
+
+
 def test_running_again_by_ec2_is_awake_again() -> None:
     stage = Stage().bring_to(State.RUNNING)
     stage.look()
