@@ -1,8 +1,8 @@
 """The limits of one host: the stack's settings, and the tags by which operations override them in the console.
 
-A tag is read by the stack file's own rule (`core.durations.limit`, `core.schedule_words.parse`). What a tag that cannot
-be read may have meant is never guessed: it is reported, and until it is corrected nothing stops the host for being
-idle. Every other tag counts as before, and so does maxLease: a typo never runs without an end.
+A tag is read by the stack file's own rule (`core.times.durations.limit`, `core.times.schedule_words.parse`). What a tag
+that cannot be read may have meant is never guessed: it is reported, and until it is corrected nothing stops the host
+for being idle. Every other tag counts as before, and so does maxLease: a typo never runs without an end.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core import durations, schedule_words
 from core.contract.documents import UnitSettings
 from core.contract.tags import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE
 from core.errors import SettingsError
-from core.schedule import Schedule
+from core.times import durations, schedule_words
+from core.times.schedule import Schedule
 
 
 @dataclass(frozen=True)

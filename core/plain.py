@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from core import durations
 from core.codes import Alert
 from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
-from core.durations import show
 from core.errors import SettingsError
+from core.times import durations
+from core.times.durations import show
 
 PERIOD_S: Final = 300.0  # of EC2's figures without detailed monitoring
 LAG_S: Final = 300.0  # a period's figure is there this long after its end; later ones count as missing

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import lease as protocol
-from core.durations import show
 from core.lease import SESSIONS, Lease, Outcome, State
+from core.times.durations import show
 
 ACTIVE_S: Final = 1800.0
 RENEW_S: Final = 60.0  # the inhibitor is written again once its end has moved by so much

@@ -34,18 +34,18 @@ _ALL: Final = (
     "runtime/aws",
 )
 _WITH_A_LEASE: Final = (  # the lease's own rules, and what backends need
-    "core/durations",
-    "core/instance_types",
-    "core/ladder",
+    "core/capacity/instance_types",
+    "core/capacity/ladder",
+    "core/capacity/power_errors",
     "core/lease",
-    "core/moments",
     "core/money",
     "core/past",
     "core/plain",
-    "core/power_errors",
     "core/shutdown_report",
+    "core/times/durations",
+    "core/times/moments",
+    "core/times/zones",
     "core/wakes",
-    "core/zones",
     "runtime/backends",
 )
 _REAPER: Final = (
@@ -53,9 +53,9 @@ _REAPER: Final = (
     "core/notifications",
     "core/overrides",
     "core/policy",
-    "core/schedule",
-    "core/schedule_words",
     "core/soon",
+    "core/times/schedule",
+    "core/times/schedule_words",
     "runtime/logs",
     "runtime/reaper",
 )

@@ -125,7 +125,7 @@ def explain(
     _: Context, stack: str = "", identity: str = "", for_: str = "24h", offline: bool = False, json: bool = False
 ) -> None:
     """Say what the policy will do if nobody asks; changes nothing."""
-    from core import durations
+    from core.times import durations
     from remote.verbs import explain as verbs_explain
 
     explained = verbs_explain.explain(stack, for_s=durations.positive(for_), identity=identity, offline=offline)
@@ -143,7 +143,7 @@ def history(
     _: Context, stack: str = "", identity: str = "", since: str = "24h", limit: str = "0", json: bool = False
 ) -> None:
     """List what happened to the host, who asked for it and why."""
-    from core import durations
+    from core.times import durations
     from remote.verbs import flags
     from remote.verbs import history as verbs_history
     from remote.verbs.lease import front
@@ -183,8 +183,8 @@ def pin(
     json: bool = False,
 ) -> None:
     """Keep the host on until a time; starts it where it is off."""
-    from core import moments
     from core.errors import DeployError
+    from core.times import moments
     from remote.verbs import pin as verbs_pin
     from remote.verbs.lease import front
 
@@ -247,8 +247,8 @@ def wake(
     _: Context, stack: str = "", identity: str = "", no_wait: bool = False, timeout: str = "", json: bool = False
 ) -> None:
     """Turn the host on and wait until it answers."""
-    from core import durations
     from core.errors import SettingsError
+    from core.times import durations
     from remote.verbs import power as verbs_power
     from remote.verbs.lease import front
 
@@ -316,7 +316,7 @@ def logs(
     json: bool = False,
 ) -> None:
     """Show the journals; of a host that is off, its shutdown report."""
-    from core import durations
+    from core.times import durations
     from remote.machines import inventory, journal
     from remote.verbs import flags
     from remote.verbs import logs as verbs_logs

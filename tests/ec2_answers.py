@@ -1,4 +1,5 @@
-"""Every answer to a power order that EC2 documents, with its HTTP status and what it means: `core/power_errors.py`.
+"""Every answer to a power order that EC2 documents, with its HTTP status and what it means:
+`core/capacity/power_errors.py`.
 
 Common client errors, server errors, and the client errors that StartInstances, StopInstances and
 ModifyInstanceAttribute can give (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html);
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.power_errors import Kind
+from core.capacity.power_errors import Kind
 
 _CLIENT: Final[dict[Kind, str]] = {
     Kind.QUOTA: "VcpuLimitExceeded InstanceLimitExceeded MaxSpotInstanceCountExceeded VolumeLimitExceeded "

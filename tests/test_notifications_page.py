@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core import power_errors
+from core.capacity import power_errors
 from core.notifications import Kind, Notification
 from runtime.notifier import delivery, retries
 from runtime.notifier.messages import RAW_MAX

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from invoke.parser import Parser
 
-from core import power_errors
+from core.capacity import power_errors
 from core.codes import ErrorCode
 from fabfile import namespace
 from tests.alert_codes import alert_codes

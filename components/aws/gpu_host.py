@@ -17,8 +17,9 @@ import pulumi_aws as aws
 from components.aws import machine
 from components.aws.policies import ROLE_HOST
 from components.aws.tags import Identity
-from core import durations, ladder
+from core.capacity import ladder
 from core.contract import tags
+from core.times import durations
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, Final
 import pulumi_aws as aws
 
 from components.aws.lookups import if_allowed, required
-from core import instance_types
+from core.capacity import instance_types
+from core.capacity.preflight import ANYWHERE, Image, Subnet, Way, way
 from core.errors import SettingsError
-from core.preflight import ANYWHERE, Image, Subnet, Way, way
 from core.settings import StackSettings
 from core.versions import UBUNTU
 

@@ -1,7 +1,7 @@
 """What would make `up` fail, or the machines useless, found before anything is made: each with what mends it.
 
-The sentences are `core/preflight.py`'s and `core/quotas.py`'s; here AWS is asked for the facts. What AWS refuses to
-tell is a warning and not a failure: the check is left out, nothing else.
+The sentences are `core/capacity/preflight.py`'s and `core/capacity/quotas.py`'s; here AWS is asked for the facts. What
+AWS refuses to tell is a warning and not a failure: the check is left out, nothing else.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pulumi_aws as aws
 
 from components.aws.lookups import if_allowed, if_answered
 from components.aws.network import GATEWAY_SUBNET, HOST_SUBNET, Network
-from core import instance_types, preflight, quotas
+from core.capacity import instance_types, preflight, quotas
+from core.capacity.preflight import Key
 from core.errors import SettingsError
-from core.preflight import Key
 from core.settings import StackSettings
 
 

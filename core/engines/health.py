@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from core.durations import show
+from core.times.durations import show
 
 SILENT_S: Final = 60.0  # an engine that accepts connections and says nothing may only be busy for so long
 ALERT_AFTER_S: Final = 60.0

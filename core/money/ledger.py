@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from core import ladder, power_errors
+from core.capacity import ladder, power_errors
+from core.capacity.power_errors import PASSING, Kind
 from core.contract.documents import UnitSettings
 from core.lease import ON, Event, State
-from core.moments import first_of_month, next_month
 from core.money import prices
 from core.money.prices import PriceUnknown
-from core.power_errors import PASSING, Kind
+from core.times.moments import first_of_month, next_month
 
 HOUR_S: Final = 3600.0
 MINIMUM_S: Final = 60.0  # that EC2 bills a start

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.codes import Failure, Writer
-from core.durations import show
 from core.lease import WANTED_BY, Event, State
 from core.notifications.record import Fact, Kind, Notification, notification
+from core.times.durations import show
 
 RETRY_WITHIN_S: Final = 900.0  # a start this soon after a failure is its retry (policy: after 5 min at the latest)
 _OFF: Final = frozenset({"", State.STOPPED, State.FAILED})

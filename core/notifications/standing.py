@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from core.codes import Alert
-from core.durations import show
 from core.lease import Lease, State
 from core.notifications.record import Fact, Kind, Notification, notification
 from core.policy import Action
 from core.policy.on import WARNINGS
 from core.soon import Soon
+from core.times.durations import show
 
 BUDGET_PARTS: Final = (50, 80, 100)  # per cent of the month's budget
 _KEYS: Final = frozenset({Alert.BUDGET, *WARNINGS.values()})

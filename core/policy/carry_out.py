@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from core import ladder
 from core import lease as protocol
+from core.capacity import ladder
 from core.codes import Writer
 from core.contract.documents import UnitSettings
 from core.contract.intervals import WAKE_REQUEST_EXTRA_S
 from core.lease import Lease, Outcome
-from core.moments import next_month
 from core.policy.case import Action, Decision
+from core.times.moments import next_month
 
 ROUNDS: Final = 4  # STOPPED, then START: one pass may take a unit several steps
 # After these the next decision is asked for at once.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from core.codes import Alert
 from core.contract import intervals
-from core.durations import show
 from core.engines import health
 from core.lease import State
 from core.policy.case import Action, Case, Decision
+from core.times.durations import show
 
 
 def dead(case: Case) -> Decision | None:

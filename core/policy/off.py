@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from core import ladder
+from core.capacity import ladder
 from core.codes import Alert, Failure, Writer
 from core.contract import intervals
-from core.durations import show
 from core.lease import Lease, State
 from core.policy.case import Action, Case, Decision, keep
-from core.schedule import Schedule, is_on, next_on
+from core.times.durations import show
+from core.times.schedule import Schedule, is_on, next_on
 
 FAILED_RETRY_S: Final = 300.0  # a failure that is not capacity is tried again this rarely, while somebody waits
 CAPACITY_RETRY_S: Final = 300.0  # after the whole ladder was refused

@@ -7,11 +7,11 @@ from typing import Final
 
 from core.codes import Alert
 from core.contract import intervals
-from core.durations import show
 from core.lease import State
 from core.policy.case import Action, Case, Decision, keep
-from core.schedule import is_on, next_change
 from core.soon import Soon
+from core.times.durations import show
+from core.times.schedule import is_on, next_change
 
 BOUNDED: Final = frozenset({State.NEW, State.RUNNING, State.DRAINING})  # STARTING has its own time-out
 WARN_BEFORE_S: Final = 900.0  # a forced stop is announced this long before (or a quarter of its limit)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from core import ladder, power_errors
+from core.capacity import ladder, power_errors
+from core.capacity.power_errors import Kind
 from core.codes import Alert, Failure
 from core.contract import intervals
 from core.contract.tags import TAG_CONTROL, TAG_UNIT
-from core.durations import show
 from core.lease import State
 from core.policy.case import GONE, UP, Action, Case, Decision, keep
 from core.policy.on import inhibited
-from core.power_errors import Kind
+from core.times.durations import show
 
 REPEAT_ORDER_S: Final = 60.0  # a start order is repeated after this
 

@@ -18,10 +18,11 @@ from typing import Annotated, Any, Final, Literal
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from core import durations, instance_types, zones
+from core.capacity import instance_types
 from core.contract import network
 from core.errors import SettingsError
 from core.settings.suggest import closest
+from core.times import durations, zones
 
 _DURATION_PATTERN: Final = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
 KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa")  # what EC2's ImportKeyPair takes

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from core import instance_types
+from core.capacity import instance_types
 from core.settings import applied
 from core.settings.checks import HostKind, ImageId, InstanceType, KmsKeyArn, PublicKey, Spot, SubnetId, UserName, Zone
 from core.settings.section import Section, as_tuple, distinct

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core import durations
 from core.settings.messages import PREFIX
 from core.settings.model import StackSettings
+from core.times import durations
 
 
 def document() -> str:

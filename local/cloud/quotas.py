@@ -11,7 +11,7 @@ from typing import Any, Final
 from moto.servicequotas import urls
 from moto.servicequotas.models import ServiceQuotasBackend, servicequotas_backends
 
-from core import quotas
+from core.capacity import quotas
 
 VCPUS: Final = {"g6.xlarge": 192.0, "p5.48xlarge": 192.0, "inf2.xlarge": 192.0, "t4g.small": 192.0}  # by a type of each
 

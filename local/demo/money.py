@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core import money
-from core import schedule as schedules
 from core.lease import Event
 from core.money import ledger
 from core.money.ledger import HOUR_S, MINIMUM_S
@@ -14,6 +13,7 @@ from core.money.prices import HOURS_A_MONTH
 from core.profiles import WORKDAYS
 from core.settings import StackSettings
 from core.settings import shape as settings_shape
+from core.times import schedule as schedules
 
 AWAKE_H: Final = 100.0  # a month, as in README's table
 _WEEK_S: Final = 7 * 24 * HOUR_S

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
-from core import moments
 from core.policy.forecast import Span
+from core.times import moments
 
 CELL_S: Final = 1800.0  # a character of the grid
 ON, OFF, UNKNOWN = "█", "·", " "

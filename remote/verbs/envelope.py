@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core import moments
+from core.times import moments
 
 SCHEMA_VERSION: Final = 1
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core import moments
-from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.money.ledger import Ledger
 from core.policy import Action, Facts
 from core.policy.forecast import START_GUESS_S, Span, forecast, unborn
+from core.times import moments
+from core.times.durations import show
 from remote import stack_files
 from remote.verbs import calendar
 from remote.verbs import status as verbs_status

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from core import moments
 from core.lease import WANTED_BY, Event
+from core.times import moments
 from remote.verbs.lease import Front, Record
 
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import moments
 from core.contract.documents import UnitSettings
 from core.lease import Event, Lease
 from core.policy import Facts
 from core.settings import StackSettings, unit_settings
+from core.times import moments
 from core.wakes import wakes
 from remote.machines import inventory
 from remote.machines.inventory import Inventory

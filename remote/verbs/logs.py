@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
-from core import moments
 from core.contract.paths import ENGINE_UNIT
 from core.errors import DeployError, SettingsError
 from core.settings.suggest import closest
 from core.shutdown_report import Journal, ShutdownReport
+from core.times import moments
 from remote.machines import journal
 from remote.machines.inventory import Inventory
 from remote.machines.journal import Wanted

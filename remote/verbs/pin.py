@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core import durations, moments, money
+from core import money
 from core.errors import DeployError, SettingsError
 from core.lease import Lease
 from core.money.ledger import HOUR_S
 from core.money.prices import PriceUnknown
 from core.settings import shape
+from core.times import durations, moments
 from remote.machines.lease_client import Answer, person
 from remote.verbs.lease import Front, Record, host_record
 

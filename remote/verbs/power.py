@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.contract.intervals import DRAIN_TIMEOUT_S
-from core.durations import show
 from core.errors import DeployError
 from core.lease import Lease, State
+from core.times.durations import show
 from remote.machines.lease_client import Answer, person
 from remote.progress import Progress
 from remote.verbs import wake as waking

@@ -12,8 +12,7 @@ from typing import Final
 
 from rich.table import Table
 
-from core import moments, money
-from core.durations import show
+from core import money
 from core.errors import DeployError, PilotlightError, SettingsError
 from core.lease import WANTED_BY, Event, Lease, State
 from core.money import ledger
@@ -22,6 +21,8 @@ from core.money.prices import PriceUnknown
 from core.policy import Case, Decision, Facts, decide
 from core.policy.forecast import forecast, goes_off
 from core.settings import shape
+from core.times import moments
+from core.times.durations import show
 from remote import stack_files
 from remote.machines.lease_client import NOT_ASKED, Instance
 from remote.verbs.lease import Front, Record, Seen, front, host_record, look

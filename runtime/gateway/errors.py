@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from core import durations
 from core.codes import ErrorCode, Failure
 from core.engines import health
+from core.times import durations
 
 RETRY_AFTER_S: Final = 60
 

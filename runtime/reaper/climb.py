@@ -1,8 +1,8 @@
 """The capacity ladder, walked in one run: the same type once more, then the stack file's other types, in their order.
 
 Every rung is claimed in the lease before the type is changed or a start ordered, and what EC2 refused stands there
-(`rung`, `tried`) for callers and `fab status`. Which types is `core/ladder.py`'s, what a refusal means
-`core/power_errors.py`'s.
+(`rung`, `tried`) for callers and `fab status`. Which types is `core/capacity/ladder.py`'s, what a refusal means
+`core/capacity/power_errors.py`'s.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core import ladder
 from core import lease as protocol
+from core.capacity import ladder
+from core.capacity.power_errors import Kind
 from core.codes import Failure
 from core.contract.documents import UnitSettings
 from core.lease import Lease, Refused
-from core.power_errors import Kind
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import PowerRefused, PowerUnanswered, ResizablePower
 

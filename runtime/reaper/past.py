@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from core.lease import Lease
-from core.moments import first_of_month
 from core.past import Past, begin
+from core.times.moments import first_of_month
 from runtime.backends.leases import LeaseStore, StoreUnavailable
 
 log = logging.getLogger("pilotlight.reaper")

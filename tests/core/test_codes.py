@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from core.capacity.power_errors import Kind
 from core.codes import Alert, ErrorCode, Failure, Writer
-from core.power_errors import Kind
 from tests.references import ROOT, tree
 
 PLACES = {"alert", "failure", "code", "by"}  # what an argument or an attribute is called that takes a code

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from core.capacity.power_errors import Kind, fix
 from core.contract.intervals import DRAIN_TIMEOUT_S, NEW_ALERT_S, SILENT_AFTER_S, STOP_BACKSTOP_AFTER_S, STOPPED_TWICE_S
 from core.contract.tags import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE
 from core.lease import Inhibitor, Lease, State
 from core.overrides import limits
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.reconcile import REPEAT_ORDER_S
-from core.power_errors import Kind, fix
-from core.schedule import Schedule
 from core.settings.checks import DurationOrOff
+from core.times.schedule import Schedule
 from core.wakes import Wake
 from tests.samples import unit_settings
 

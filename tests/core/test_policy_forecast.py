@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core import moments
 from core.contract.documents import UnitSettings
 from core.lease import Inhibitor, Lease, State
 from core.money.ledger import Ledger
 from core.policy import Action, Facts, decide
 from core.policy.forecast import Span, forecast, goes_off, unborn
+from core.times import moments
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 DAY = 86400.0

@@ -189,7 +189,7 @@ def life() -> list[str]:
     assert site.routes.open is True
     site.until(State.STOPPED, STOP_AFTER_S + 300)
     assert (site.state, site.routes.open, site.relay.ready("tiny")) == ("stopped", False, False)
-    site.relay.ask("tiny")
+    site.relay.ask("tiny", "ann")
     site.until(State.RUNNING, 60)
     assert (site.boots, site.relay.ready("tiny")) == (2, True)
     site.until(State.STOPPED, STOP_AFTER_S + 300)

@@ -25,7 +25,7 @@ sys.meta_path.append(LambdasOwn())
 import runtime.reaper.lambda_handler
 first = sorted(sys.modules)
 import runtime.backends.ec2, runtime.reaper.passes
-from core.schedule import Schedule, is_on
+from core.times.schedule import Schedule, is_on
 Schedule("0 9 * * mon-fri", "0 18 * * mon-fri", "Europe/Berlin").check()
 import json
 print(json.dumps([first, sorted(sys.modules)]))

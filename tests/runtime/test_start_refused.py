@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from core import lease as protocol
+from core.capacity.power_errors import PASSING, Kind, failure
 from core.contract.documents import EngineAddress, HostConfig, Place
 from core.contract.tags import TAG_UNIT
 from core.lease import Lease, State, to_item
 from core.policy.reconcile import REPEAT_ORDER_S
-from core.power_errors import PASSING, Kind, failure
 from runtime.backends.power import Machine
 from runtime.backends.power.ec2 import Ec2Power
 from runtime.lease_client import Cli, main

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from core import power_errors
+from core.capacity import power_errors
+from core.capacity.power_errors import Kind
 from core.plain import PlainMachine, Usage
-from core.power_errors import Kind
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class PowerUnanswered(Exception):
 
 
 def refusal(code: str, message: str, status: int = 0) -> PowerRefused | PowerUnanswered:
-    """What the cloud's answer stands for, by its code and its HTTP status; `core/power_errors.py` is the table."""
+    """What the cloud's answer stands for, by its code and its HTTP status; `core/capacity/power_errors.py` is the
+    table.
+    """
     if power_errors.kind(code, status) in power_errors.PASSING:
         return PowerUnanswered(f"{code}: {message}")
     return PowerRefused(code, message)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Final
 
-from core import ladder
+from core.capacity import ladder
 from core.lease import Event, Lease, State
 from core.wakes import PAST_WAKES, wakes
 

@@ -3,7 +3,7 @@
 import pytest
 from moto.servicequotas.exceptions import NoSuchResource
 
-from core import quotas
+from core.capacity import quotas
 from local.cloud.quotas import GrantedQuotas
 from local.cloud.site import ACCOUNT, REGION
 

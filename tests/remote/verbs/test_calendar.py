@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core import moments
 from core.lease import State
 from core.policy import Action
 from core.policy.forecast import Span
+from core.times import moments
 from remote.verbs import calendar, explain
 from remote.verbs.explain import Explained
 

@@ -15,9 +15,9 @@ from invoke.context import Context
 from rich.console import Console
 
 from core import settings
-from core.durations import show
 from core.errors import DeployError, SettingsError
 from core.lease import Event, Lease, State
+from core.times.durations import show
 from remote import stack_files, tasks
 from remote.machines.lease_client import Answer, read
 from remote.verbs import (

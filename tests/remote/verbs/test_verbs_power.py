@@ -14,9 +14,9 @@ import pytest
 from invoke.context import Context
 
 from core import lease as protocol
-from core import moments
 from core.errors import DeployError
 from core.lease import Lease, State, to_item
+from core.times import moments
 from remote import tasks
 from remote.machines.lease_client import Answer, person
 from remote.progress import Progress

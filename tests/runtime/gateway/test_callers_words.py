@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import lease as protocol
+from core.capacity.power_errors import Kind
 from core.lease import State
-from core.power_errors import Kind
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.power import PowerUnanswered, refusal
 from runtime.gateway import errors

@@ -3,7 +3,7 @@
 Seven kinds, by what helps. Capacity: waiting, or another type. Quota, key, type: a person, and `fix` says what to do.
 Not yet (throttled, still stopping) and unanswered (5xx, a time-out): the same order once more; the lease stays in
 STARTING, and the order does not count (`core.lease.not_now`). Other: a person, with EC2's own words.
-To know another code: its place in `_CODES`, a row in `tests/core/test_power_errors.py`.
+To know another code: its place in `_CODES`, a row in `tests/core/capacity/test_power_errors.py`.
 Codes: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (common and server errors, and those
 that StartInstances, StopInstances and ModifyInstanceAttribute can give), botocore's `retries/standard.py` (throttles),
 and, for a machine that falls back to `stopped`, the codes of StateReason

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core import power_errors
-from core.power_errors import PASSING, Kind
+from core.capacity import power_errors
+from core.capacity.power_errors import PASSING, Kind
 from tests.ec2_answers import ANSWERS
 
 

@@ -1,8 +1,8 @@
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
+from core.capacity.instance_types import GPUS, Gpus, architecture
 from core.errors import SettingsError
-from core.instance_types import GPUS, Gpus, architecture
 from core.money.prices import REGIONS
 
 

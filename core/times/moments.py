@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.errors import SettingsError
-from core.zones import zone as zone_of
+from core.times.zones import zone as zone_of
 
 EXAMPLES: Final = "18:00 or 2026-11-24 18:00"
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core.instance_types import NAME
+from core.capacity.instance_types import NAME
 
 SERVICE: Final = "ec2"
 

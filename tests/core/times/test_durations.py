@@ -1,7 +1,7 @@
 import pytest
 
-from core import durations
 from core.errors import SettingsError
+from core.times import durations
 
 
 @pytest.mark.parametrize(

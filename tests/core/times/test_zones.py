@@ -6,8 +6,8 @@ import zoneinfo
 
 import pytest
 
-from core import zones
 from core.errors import SettingsError
+from core.times import zones
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kathmandu", "GB"])

@@ -3,7 +3,7 @@
 `cronsim` knows cron (Debian's rules, daylight saving included: a time that a spring change skips fires at the change,
 one that an autumn change repeats fires once). A schedule is on when its latest firing was one that turns it on. Where
 both fire at one instant, as a skipped 2:00 and 3:00 do, the later one by the wall clock counts; if that is the same
-too, it is off. How people write one in a tag is `core/schedule_words.py`'s.
+too, it is off. How people write one in a tag is `core/times/schedule_words.py`'s.
 To widen: holidays or exceptions would be a third expression here, never a rule in the policy.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 from cronsim import CronSim, CronSimError
 
 from core.errors import SettingsError
-from core.zones import zone as zone_of
+from core.times.zones import zone as zone_of
 
 # An autumn change repeats an hour of the local clock: what has fired in it the first time looks as if still to come.
 _SLACK: Final = timedelta(hours=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core import ladder
+from core.capacity import ladder
 
 TYPES = ("g6.xlarge", "g5.xlarge", "g5g.xlarge", "g6.2xlarge")
 

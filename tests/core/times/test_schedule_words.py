@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import SettingsError
-from core.schedule import Schedule, is_on
-from core.schedule_words import parse
+from core.times.schedule import Schedule, is_on
+from core.times.schedule_words import parse
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -1,14 +1,14 @@
 """The capacity ladder: which types are tried after a refusal for want of capacity, and what is said about it. Pure.
 
-What a refusal means is `core/power_errors.py`'s; the reaper climbs (`runtime/reaper/climb.py`).
+What a refusal means is `core/capacity/power_errors.py`'s; the reaper climbs (`runtime/reaper/climb.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.capacity.instance_types import GPUS, architecture
 from core.errors import SettingsError
-from core.instance_types import GPUS, architecture
 
 
 def rungs(instance_types: Sequence[str], current: str, *, needs_gpu: bool = True) -> tuple[str, ...]:

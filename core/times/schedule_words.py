@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from core.durations import OFF
 from core.errors import SettingsError
-from core.schedule import SEPARATOR, Schedule
+from core.times.durations import OFF
+from core.times.schedule import SEPARATOR, Schedule
 
 EXAMPLES: Final = "`mon-fri 09:00-18:00`, `daily 8-20`, `sat-sun 10:00-12:00, 14:00-16:00`"
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

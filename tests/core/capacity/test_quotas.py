@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core import quotas
+from core.capacity import quotas
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 `g4dn.xlarge` is family `g`, generation 4, attributes `dn`, size `xlarge`. The naming rule is EC2's own
 ("Amazon EC2 instance type naming conventions" in the instance types guide).
-To know another type's GPUs: a row in `_FAMILIES`; `tests/core/test_instance_types.py` compares it with EC2's answers.
+To know another type's GPUs: a row in `_FAMILIES`; `tests/core/capacity/test_instance_types.py` compares it with EC2's
+answers.
 """
 
 from __future__ import annotations

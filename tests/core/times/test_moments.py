@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core import moments
 from core.errors import SettingsError
+from core.times import moments
 
 BERLIN = "Europe/Berlin"
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import zones
 from core.errors import SettingsError
-from core.schedule import Schedule, is_on, next_change, next_on
+from core.times import zones
+from core.times.schedule import Schedule, is_on, next_change, next_on
 
 BERLIN = "Europe/Berlin"
 NEW_YORK = "America/New_York"
