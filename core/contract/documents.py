@@ -209,7 +209,7 @@ class RelayConfig(Document):
     """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none).
 
     Names of units, engines and services are unique over the gateway: callers name only a service, and HAProxy has one
-    map of routes. `queue_max` is the gateway's, over all of its units.
+    map of routes. `queue_max` is the gateway's, over all of its units; one of several has half of it.
     """
 
     stack: str

@@ -91,7 +91,7 @@ async def _application(
 
 
 def _units(config: RelayConfig, options: argparse.Namespace, opened: Mapping[Place, Backend]) -> list[Unit]:
-    places = Places(config.queue_max)
+    places = Places(config.queue_max, units=len(config.units))
     return [
         Unit(
             config,

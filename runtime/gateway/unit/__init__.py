@@ -16,6 +16,7 @@ from runtime.backends.power import Power
 from runtime.gateway.errors import Refusal
 from runtime.gateway.unit.queue import Places, Queue
 from runtime.gateway.unit.routes import Routes
+from runtime.gateway.unit.threads import Threads
 from runtime.gateway.unit.view import View
 from runtime.gateway.unit.wake import InvokeReaper, Waker
 from runtime.gateway.unit.watch import Watch
@@ -41,24 +42,38 @@ class Unit:
         self.start_timeout_s = unit.start_timeout_s
         self.view = View(unit.unit, monotonic=monotonic)
         self.queue = Queue(places)
+        self._threads = Threads(unit.unit)
         self.waker = Waker(
             unit.instance_id,
             queue_timeout_s=config.queue_timeout_s,
             wakes=config.wakes,
             store=store,
             power=power,
+            threads=self._threads,
             routes=routes,
             view=self.view,
             queue=self.queue,
             invoke_reaper=invoke_reaper,
         )
-        self.watch = Watch(store=store, view=self.view, queue=self.queue, waker=self.waker, given_up=given_up)
+        self.watch = Watch(
+            store=store,
+            threads=self._threads,
+            view=self.view,
+            queue=self.queue,
+            waker=self.waker,
+            given_up=given_up,
+        )
         self._wakes = config.wakes
 
     # ------------------------------------------------------------ as the process runs it
     async def run(self) -> None:
-        """Read the lease and act on it for ever; GivenUp where that has become pointless."""
-        await self.watch.run()
+        """Read the lease and act on it for ever; GivenUp where that has become pointless. Once: its threads end with
+        it.
+        """
+        try:
+            await self.watch.run()
+        finally:
+            self._threads.close()
 
     def close(self) -> None:
         """The relay ends: who waits is told at once."""

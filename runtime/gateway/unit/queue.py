@@ -14,15 +14,18 @@ from runtime.gateway import errors
 
 
 class Places:
-    """So many callers may wait at this gateway, whichever unit they wait for."""
+    """So many callers may wait at this gateway. Where it has several `units`, the callers of one take half of the
+    places at most (and one at least), so that the others' callers find some.
+    """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, units: int = 1) -> None:
         self._limit, self._taken = limit, 0
+        self._share = limit if units == 1 else max(1, limit // 2)  # of one unit
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """A place; Refusal `queue_full` where all are taken."""
-        if self._taken >= self._limit:
+    def one(self, *, taken: int) -> Iterator[None]:
+        """A place for a unit that has `taken` already; Refusal `queue_full` where all are, or all of its share."""
+        if self._taken >= self._limit or taken >= self._share:
             raise errors.queue_full(self._taken)
         self._taken += 1
         try:
@@ -74,9 +77,9 @@ class Queue:
 
     @contextlib.contextmanager
     def place(self, engine: str, key: str = "") -> Iterator[None]:
-        """Wait here; Refusal `queue_full` where the gateway has no place left."""
+        """Wait here; Refusal `queue_full` where the gateway has no place left for this unit."""
         self.ask(engine, key)
-        with self._places.one():
+        with self._places.one(taken=self.waiting):
             self.waiting += 1
             self._waiting[engine, key] += 1
             try:

@@ -5,7 +5,6 @@ Only the watch's task calls `react`, so there is one writer; request handlers on
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ from runtime.backends.power import Power, PowerRefused, PowerUnanswered
 from runtime.gateway.unit.queue import Queue
 from runtime.gateway.unit.routes import Routes, RoutesUnavailable
 from runtime.gateway.unit.steps import Act, Situation, next_act, wake_request_due
+from runtime.gateway.unit.threads import Threads
 from runtime.gateway.unit.view import View
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ InvokeReaper = Callable[[], None]
 
 
 class Waker:
-    """Drives one unit. All of its methods run in the event loop; what blocks runs in threads."""
+    """Drives one unit. All of its methods run in the event loop; what blocks runs in the unit's threads."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Waker:
         wakes: bool,
         store: LeaseStore,
         power: Power,
+        threads: Threads,
         routes: Routes,
         view: View,
         queue: Queue,
@@ -49,6 +50,7 @@ class Waker:
         self._instance_id, self._wakes = instance_id, wakes
         self._store = store
         self._power = power
+        self._threads = threads
         self._routes = routes
         self._view = view
         self._queue = queue
@@ -154,7 +156,7 @@ class Waker:
 
     async def _order(self, lease: Lease) -> bool:
         try:
-            await asyncio.to_thread(self._power.start, self._instance_id)
+            await self._threads.run(self._power.start, self._instance_id)
         except PowerUnanswered as error:
             return await self._not_now(lease, error)
         except PowerRefused as refused:
@@ -204,7 +206,7 @@ class Waker:
         return await self._write(protocol.cordon(lease, now=self._view.now(), nonce=_nonce()))
 
     async def _describe(self, lease: Lease) -> bool:
-        machine = await asyncio.to_thread(self._power.describe, self._instance_id)
+        machine = await self._threads.run(self._power.describe, self._instance_id)
         self._view.publish_machine(machine)
         if self._view.off and self._view.now() - self._asked_reaper_at > STOPPED_TWICE_S:
             log.warning(
@@ -221,7 +223,7 @@ class Waker:
         if isinstance(outcome, Refused):
             log.info("nothing to write", extra={"facts": {"unit": self._view.unit, "why": outcome.reason}})
             return False
-        after = await asyncio.to_thread(self._store.write, outcome)
+        after = await self._threads.run(self._store.write, outcome)
         if after is None:
             return False
         if outcome.event is not None:
@@ -235,7 +237,7 @@ class Waker:
         """Invoke the reaper for this unit; its own minute comes anyway, so a refusal is only logged."""
         self._asked_reaper_at = self._view.now()
         try:
-            await asyncio.to_thread(self._invoke_reaper)
+            await self._threads.run(self._invoke_reaper)
         except (PowerRefused, PowerUnanswered) as error:
             log.warning("reaper not invoked", extra={"facts": {"unit": self._view.unit, "error": str(error)}})
 

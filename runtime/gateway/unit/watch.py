@@ -19,6 +19,7 @@ from runtime.backends.leases import LeaseStore, StoreUnavailable
 from runtime.backends.power import PowerRefused, PowerUnanswered
 from runtime.gateway.unit import eta
 from runtime.gateway.unit.queue import Queue
+from runtime.gateway.unit.threads import Threads
 from runtime.gateway.unit.view import View
 from runtime.gateway.unit.wake import Waker
 
@@ -37,9 +38,16 @@ class Watch:
     """Owns the one task that reads and acts. `given_up` says why the process should end, "" where it should not."""
 
     def __init__(
-        self, *, store: LeaseStore, view: View, queue: Queue, waker: Waker, given_up: Callable[[], str] = lambda: ""
+        self,
+        *,
+        store: LeaseStore,
+        threads: Threads,
+        view: View,
+        queue: Queue,
+        waker: Waker,
+        given_up: Callable[[], str] = lambda: "",
     ) -> None:
-        self._store = store
+        self._store, self._threads = store, threads
         self._view = view
         self._queue = queue
         self._waker = waker
@@ -61,7 +69,7 @@ class Watch:
         """One round. True where something changed under our hands: look again at once."""
         self._queue.arrived.clear()
         try:
-            self._view.publish(await asyncio.to_thread(self._store.read, self._view.unit))
+            self._view.publish(await self._threads.run(self._store.read, self._view.unit))
             again = await self._waker.react()
             await self._beat()
             await self._learn()
@@ -99,7 +107,7 @@ class Watch:
             return
         if lease.state is State.RUNNING or self._learned_epoch < 0:
             last = range(lease.epoch - EVENTS_READ, lease.epoch + 1)
-            self._view.publish_usual_wake(await asyncio.to_thread(self._usual_wake_s, last))
+            self._view.publish_usual_wake(await self._threads.run(self._usual_wake_s, last))
             self._learned_epoch = lease.epoch
 
     def _usual_wake_s(self, epochs: range) -> float | None:

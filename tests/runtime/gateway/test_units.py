@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import os
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,10 +17,11 @@ import pytest
 from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
 from core.errors import ContractError
 from core.lease import State
+from runtime.gateway.errors import Refusal
 from runtime.gateway.target import Target
 from runtime.gateway.unit.queue import Places
 from tests.runtime.gateway.api.test_app import ask, client, wake
-from tests.runtime.gateway.stage import MACHINE, UNIT, FakeEngine, Stage, config
+from tests.runtime.gateway.stage import MACHINE, UNIT, FakeEngine, Stage, config, until
 
 OTHER = "shop/host"
 ENGINES, SERVICES = (EngineAddress("big", "10.0.1.1", 8100),), (ServiceRoute("shop", "big"),)
@@ -128,6 +132,72 @@ def test_the_places_are_the_gateways() -> None:
             task.cancel()
 
     play(scene, State.STOPPED, State.STOPPED)
+
+
+def test_a_unit_leaves_half_of_the_places_to_the_others() -> None:
+    places, both = Places(4, units=2), two()
+    lab, shop = Stage(of=both, places=places).queue, Stage(OTHER, of=both, places=places).queue
+    with contextlib.ExitStack() as callers:
+        for _ in range(2):
+            callers.enter_context(lab.place("tiny"))
+        with pytest.raises(Refusal, match="2 requests wait at this gateway already, as many as may"), lab.place("tiny"):
+            pass
+        for _ in range(2):
+            callers.enter_context(shop.place("big"))
+        with pytest.raises(Refusal, match="4 requests wait"), shop.place("big"):
+            pass
+    with lab.place("tiny"):
+        assert lab.waiting == 1
+
+
+def test_of_one_place_each_unit_may_take_it_and_a_unit_alone_takes_all() -> None:
+    one, all_of_three = Places(1, units=2), Places(3)
+    with one.one(taken=0), pytest.raises(Refusal), one.one(taken=0):
+        pass
+    with all_of_three.one(taken=0), all_of_three.one(taken=1), all_of_three.one(taken=2):
+        pass
+
+
+def test_stores_that_hang_do_not_keep_another_unit_from_its_lease() -> None:
+    """More of them than asyncio's shared pool has threads on any machine."""
+
+    async def scene() -> None:
+        release, both = threading.Event(), two()
+        hanging = [Stage(of=both) for _ in range(min(32, (os.cpu_count() or 1) + 4) + 1)]
+        for stage in hanging:
+            stage.store.read = lambda unit: release.wait(10)  # type: ignore[method-assign]
+        shop = Stage(OTHER, of=both).bring_to(State.STOPPED)
+        tasks = [asyncio.create_task(stage.unit.run()) for stage in hanging]
+        try:
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await shop.watch.look()
+        finally:
+            release.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        assert shop.view.state == "stopped"
+
+    asyncio.run(scene())
+
+
+def test_a_units_threads_carry_its_name_and_end_with_it() -> None:
+    stage = Stage(UNIT).bring_to(State.STOPPED)
+    names: list[str] = []
+    read = stage.store.read
+    stage.store.read = lambda unit: names.append(threading.current_thread().name) or read(unit)  # type: ignore
+
+    async def scene() -> None:
+        task = asyncio.create_task(stage.unit.run())
+        await until(lambda: stage.view.read_once)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await stage.watch.look()
+
+    asyncio.run(scene())
+    assert names[0].startswith(f"{UNIT}_")
 
 
 def test_the_unit_of_the_lease_is_a_target() -> None:
