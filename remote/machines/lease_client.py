@@ -1,7 +1,8 @@
 """The lease, read and written by boto3 code on a machine: `python -m runtime.lease_client` over SSH.
 
 It runs where the relay's environment is: on the gateway, or on the host of a stack without one. Nothing here decides;
-core.lease does, over there. What it prints becomes an `Answer` here, once; the verbs see no JSON.
+core.lease does, over there. What it prints becomes an `Answer` here, once; the verbs see no JSON. A lease client of
+another version, or none, is a DeployError that names `fab deploy`, which mends it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Final, TypeVar
 from core.contract.documents import UnitSettings
 from core.contract.intervals import INHIBITOR_S
 from core.contract.paths import LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
-from core.errors import DeployError
+from core.errors import DeployError, PilotlightError
 from core.lease import Event, Lease, State, from_item
 from core.shutdown_report import Journal, ShutdownReport
 from remote.items.venvs import ENVIRONMENT
@@ -121,15 +122,33 @@ class LeaseClient:
 
     def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Answer:
         """One command that changes the lease, waits for it or reads it. DeployError with its own message: it failed."""
-        return read(json.loads(self._run(verb, *arguments, timeout_s=timeout_s).out))
+        return self._ask(lambda out: read(json.loads(out)), verb, *arguments, timeout_s=timeout_s)
+
+    def _ask(self, understand: Callable[[str], T], verb: str, *arguments: str, timeout_s: float) -> T:
+        """One command, and what it printed as `understand` reads it. DeployError: it failed, or cannot be read."""
+        out = self._run(verb, *arguments, timeout_s=timeout_s).out
+        try:
+            return understand(out)
+        except (PilotlightError, ValueError, KeyError, TypeError, AttributeError) as error:
+            what = error if isinstance(error, PilotlightError) else repr(error)
+            raise self._differs(verb, f"its answer cannot be read: {what}") from error
 
     def _run(self, verb: str, *arguments: str, timeout_s: float) -> Result:
         words = shlex.join(["python", "-m", "runtime.lease_client", "--config", RELAY_CONFIG, verb, *arguments])
         script = f"{ENVIRONMENT}; cd {LEASE_CLIENT_APP} && PYTHONPATH={LEASE_CLIENT_APP} exec {RELAY_VENV}/bin/{words}"
         result = self._machine.run(script, timeout_s=timeout_s)
         if result.code not in (0, NOT_MET):
-            raise DeployError(f"The lease command `{verb}` failed: {_said(result.out) or tail(result.err, 5)}")
+            if said := _said(result.out):
+                raise DeployError(f"The lease command `{verb}` failed: {said}")
+            raise self._differs(verb, tail(result.err, 5))
         return result
+
+    def _differs(self, verb: str, what: str) -> DeployError:
+        """The failure of a lease client that does not speak as this checkout's does."""
+        return DeployError(
+            f"The lease command `{verb}` failed: {what.rstrip('.')}. The {self._machine.role} seems to have another "
+            "version than this checkout: `fab deploy -s STACK` gives it this one."
+        )
 
     def show(self) -> Answer:
         """The lease as it stands, and what EC2 says of the machine."""
@@ -137,12 +156,13 @@ class LeaseClient:
 
     def events(self, since_s: float) -> list[Event]:
         """The history of the last `since_s` seconds by the table's clock, oldest first."""
-        out = self._run("history", "--for", str(since_s), timeout_s=60.0).out
-        return [_as(Event, json.loads(line)) for line in out.splitlines()]
+        arguments = ("history", "--for", str(since_s))
+        return self._ask(lambda out: [_as(Event, json.loads(x)) for x in out.splitlines()], *arguments, timeout_s=60.0)
 
     def shutdown_report(self, back: int = 0) -> ShutdownReport | None:
         """What the host said before its last stop, or before the one `back` stops earlier; None: nothing is kept."""
-        return read_report(json.loads(self._run("shutdown-report", "--back", str(back), timeout_s=30.0).out)["words"])
+        arguments = ("shutdown-report", "--back", str(back))
+        return self._ask(lambda out: read_report(json.loads(out)["words"]), *arguments, timeout_s=30.0)
 
 
 def _said(out: str) -> str:
@@ -197,7 +217,8 @@ class Inhibitor:
         while not self._stop.wait(RENEW_S):
             try:
                 self._client.call("inhibit", *self._arguments, "--for", str(int(INHIBITOR_S)))
-            except DeployError as error:
+            except Exception as error:  # noqa: BLE001
+                # whatever it is, the next renewal may succeed: the inhibitor outlives one that failed
                 self._lost(f"the inhibitor could not be renewed: {error}")
 
     def __enter__(self) -> Inhibitor:

@@ -2,7 +2,8 @@
 
 The order: gateway and host work at the same time. A host that has been deployed before is touched only under an
 inhibitor; on a first deployment nothing can stop it before its agent starts, so only the agent waits for the inhibitor,
-which needs the gateway's part (the lease is written over there).
+which needs the gateway's part (the lease is written over there). Where the host is off or does not answer and the
+gateway's lease client is not as wanted, the gateway's part goes first, and the lease is asked after it.
 """
 
 from __future__ import annotations
@@ -89,17 +90,19 @@ class Deployment:
         with ThreadPoolExecutor(3) as pool:
             front = pool.submit(self._look, self.front, self._front_items(), self._patience_s())
             lease = pool.submit(self._lease, front)
-            back = pool.submit(self._look_at_host, lease) if self.gateway else front
+            back = pool.submit(self._look_at_host, lease.result) if self.gateway else front
             front_side, seen, host_side = front.result(), lease.result(), back.result()
+        if host_side is None and self._gateway_goes_first(front_side, seen):
+            front_side, seen, host_side = self._gateway_first(front_side)
         if host_side is None and (self.options.dry_run or self.options.new_key):
             return self._gateway_alone(front_side, seen)
         host_side = host_side or self._woken(seen)
         front_side, host_side = self._with_secrets(front_side, host_side)
         sides = [front_side, host_side] if self.gateway else [host_side]
-        self.report.changes = _changes(sides)
+        self.report.changes += _changes(sides)
         if self.options.dry_run:
             return self._show(sides)
-        changed = any(side.all_steps for side in sides)
+        changed = bool(self.report.changes)
         if changed:
             self._change(front_side, host_side)
         self._key(front_side)
@@ -141,7 +144,7 @@ class Deployment:
         return (on, back) if where == "gateway" else (front, on)
 
     def _lease(self, front: Future[Side]) -> Answer | None:
-        """The lease as the gateway sees it; None where the gateway cannot tell yet (its first deployment)."""
+        """The lease as the gateway sees it; None where it cannot tell before its part is applied."""
         self.front.connect(self._patience_s())
         if self.front.run(f"test -x {RELAY_VENV}/bin/python && test -e {RELAY_CONFIG}").code != 0:
             return None
@@ -152,22 +155,41 @@ class Deployment:
                 raise
             return None  # the gateway's part is being renewed; what it says counts after that
 
-    def _look_at_host(self, lease: Future[Answer | None]) -> Side | None:
-        """The host's side, or None where it is off."""
+    def _look_at_host(self, lease: Callable[[], Answer | None]) -> Side | None:
+        """The host's side, or None where it is off, or does not answer and nobody can tell whether it is off."""
         self.front.connect(self._patience_s())
         items = wanted.host(self.inventory)
         try:
             return self._look(self.host, items, 0.0)
         except Unreachable:
-            seen = lease.result()
-            if _off(seen):
-                return None
-            if seen:  # deployed before, and it should be up
+            seen = lease()
+            if seen and not _off(seen):  # deployed before, and it should be up
                 raise
-        return self._look(self.host, items, BOOT_S)
+            if seen or self.host.known:
+                return None
+        try:
+            return self._look(self.host, items, BOOT_S)
+        except Unreachable:
+            return None
+
+    def _gateway_goes_first(self, front: Side, seen: Answer | None) -> bool:
+        """Of a host that is off or does not answer: the lease client that this needs comes with the gateway's part."""
+        if self.options.dry_run:
+            return False
+        return seen is None or not (self.options.new_key or _lease_ready(front))
+
+    def _gateway_first(self, front: Side) -> tuple[Side, Answer, Side | None]:
+        """Apply the gateway's part; then its side, the lease and the host's side (None: it is off) as they are now."""
+        self.progress.say("host     is off or does not answer: the gateway's part, with the lease client, goes first")
+        self.report.changes += _changes([replace(front, chat=())])
+        apply(front.machine, front.steps, front.facts, self.progress)
+        seen = self.client.show()
+        return self._look(front.machine, self._front_items(), 0.0), seen, self._look_at_host(lambda: seen)
 
     def _gateway_alone(self, front: Side, seen: Answer | None) -> None:
-        """The host is off and stays off: a dry run shows the gateway's part, and a key is the gateway's alone."""
+        """The host is off and stays off, or does not answer: a dry run shows the gateway's part, and a key is the
+        gateway's alone.
+        """
         self._say_off(seen)
         self.report.host_read = False
         self.report.lease = str(seen.state) if seen else ""
@@ -178,11 +200,15 @@ class Deployment:
             front, _ = self._with_secrets(front, front)  # the page's secrets are between it and the gateway
         self.report.changes = _changes([front])
         self._show([front])
-        self.progress.say("host     would be woken first; what it would change is known only then")
+        if seen:
+            self.progress.say("host     would be woken first; what it would change is known only then")
 
     def _say_off(self, seen: Answer | None) -> None:
         reason = seen.lease.reason if seen and seen.lease else ""
-        self.progress.say(f"host     is off ({seen.state if seen else None}: {reason})")
+        off = (
+            f"is off ({seen.state}: {reason})" if seen else "does not answer; the gateway cannot tell yet if it is off"
+        )
+        self.progress.say(f"host     {off}")
 
     def _woken(self, seen: Answer | None) -> Side:
         """Wake the host and look at it."""

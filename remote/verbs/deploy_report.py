@@ -25,9 +25,9 @@ class Options:
 class Report:
     """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
 
-    `host_read` False: the host is off and stays off, and nobody knows what it would change. `chat_url` is "" without a
-    chat page; `admin_password` is there only where its first account was made now, with a password of ours that no file
-    took.
+    `host_read` False: the host is off and stays off, and nobody knows what it would change; with `lease` "" it does not
+    answer, and the gateway cannot tell yet whether it is off. `chat_url` is "" without a chat page; `admin_password` is
+    there only where its first account was made now, with a password of ours that no file took.
     """
 
     stack: str
@@ -62,12 +62,17 @@ class Report:
             return self._dry_summary()
         where = f"API {self.api_url}" + (f", chat page {self.chat_url}" if self.chat_url else "")
         if not self.host_read:
-            return f"The host is {self.lease} and stays so; of the gateway only the keys were changed. {where}"
+            return f"The host is {self.lease} and stays so; on the gateway {_counted(self.changes)}. {where}"
         if not self.changes:
             return f"Nothing to change: host and gateway are as wanted, the host is {self.lease}. {where}"
         return f"Deployed: {_counted(self.changes)}, the host is {self.lease}. {where}"
 
     def _dry_summary(self) -> str:
+        if not self.host_read and not self.lease:
+            return (
+                f"Gateway: {_counted(self.changes)} would be made. Host: unknown, it does not answer. Nothing was "
+                "changed. `fab deploy` would change the gateway first, which can then tell whether the host is off."
+            )
         if not self.host_read:
             return (
                 f"Gateway: {_counted(self.changes)} would be made. Host: unknown, it is off. Nothing was changed. "

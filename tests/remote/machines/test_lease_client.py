@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from core.contract.documents import UnitSettings
-from core.errors import DeployError, LeaseError
+from core.errors import DeployError
 from core.lease import Event, Inhibitor, Lease, State
 from core.shutdown_report import Journal
+from remote.machines import lease_client
 from remote.machines.lease_client import NOT_ASKED, NOT_MET, LeaseClient, read
 from remote.machines.transport import Result
 from remote.verbs.lease import settings_of
@@ -24,6 +26,8 @@ LEASE = Lease(
 
 class Machine:
     """Answers every command with the same output."""
+
+    role = "gateway"
 
     def __init__(self, out: str, code: int = 0) -> None:
         self.result, self.asked = Result(code, out, "bash: no such file"), ""
@@ -78,8 +82,53 @@ def test_what_a_newer_machine_prints_besides_is_left_out() -> None:
 
 
 def test_a_lease_of_a_newer_version_is_said() -> None:
-    with pytest.raises(LeaseError, match="has version 99"):
+    with pytest.raises(
+        DeployError, match=r"has version 99.* gateway seems to have another version.*fab deploy -s STACK"
+    ):
         client(printed(lease_version=99)).show()
+
+
+@pytest.mark.parametrize(
+    "out", [[], [1], {}, {"now": None}, {"now": "noon"}, {"now": 1.0, "state": "x"}, {"now": 1.0, "settings": {"a": 1}}]
+)
+def test_an_answer_that_cannot_be_read_is_the_gateways_other_version(out: Any) -> None:
+    for ask in (client(out).show, lambda: client(1).events(60.0), lambda: client({"words": {}}).shutdown_report()):
+        with pytest.raises(DeployError, match=r"cannot be read: .*seems to have another version.*fab deploy -s STACK"):
+            ask()
+
+
+def test_no_lease_client_is_the_gateways_other_version_too() -> None:
+    machine = Machine("", 2)
+    with pytest.raises(
+        DeployError, match=r"`request-wake` failed: .*no such file.*another version.*`fab deploy -s STACK`"
+    ):
+        LeaseClient(machine).call("request-wake")  # type: ignore[arg-type]
+
+
+def test_what_the_lease_client_says_itself_is_the_whole_message() -> None:
+    with pytest.raises(DeployError, match=r"^The lease command `pin` failed: There is no lease yet\.$"):
+        client({"error": "There is no lease yet."}, code=1).call("pin")
+
+
+@pytest.mark.parametrize("bad", [json.dumps(printed(lease_version=99)), "no JSON", RuntimeError("the thread's own")])
+def test_an_inhibitor_is_renewed_after_a_renewal_that_failed(bad: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_client, "RENEW_S", 0.01)
+    machine, again, said = Machine(json.dumps(printed(changed=True))), threading.Event(), list[str]()
+    answers = iter([machine.result, bad])
+
+    def run(script: str, **_: Any) -> Result:
+        answer = next(answers, None)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None and " inhibit " in script:
+            again.set()
+        return Result(0, answer, "") if isinstance(answer, str) else machine.result
+
+    monkeypatch.setattr(machine, "run", run)
+    with lease_client.Inhibitor(LeaseClient(machine), "fab deploy", said.append) as inhibitor:  # type: ignore[arg-type]
+        inhibitor.take()
+        assert again.wait(10), "nothing was renewed after the renewal that failed"
+    assert [words.startswith("the inhibitor could not be renewed: ") for words in said] == [True]
 
 
 @pytest.mark.parametrize(("note", "why"), [("no quota.", "no quota"), ("", "idle")])

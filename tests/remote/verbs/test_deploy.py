@@ -15,7 +15,7 @@ import pytest
 
 from core import settings
 from core.contract.documents import Outputs
-from core.contract.paths import AGENT_UNIT, KEYS_MAP
+from core.contract.paths import AGENT_UNIT, KEYS_MAP, LEASE_CLIENT_APP
 from core.errors import DeployError
 from core.lease import Lease, State
 from remote import stack_yaml
@@ -97,6 +97,8 @@ class World:
         self.fail: str = ""
         self.spent_until: float | None = None
         self.client = True  # the relay's environment is on the gateway
+        self.mute = False  # the lease client there cannot answer
+        self.mended: Facts | None = None  # the gateway's facts once its lease client was written, which then answers
         self.lasts = ""  # a step with this in its script runs until its connection is closed
         self.began = threading.Event()
         self.made: list[FakeMachine] = []
@@ -132,8 +134,11 @@ class FakeMachine:
             assert self.closed.wait(20), "the step went on to its end"
             return Result(-1, "", "")
         self.world.stdin.append(stdin.decode(errors="replace"))
-        line = next((w for w in ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml") if w in script), "other")
+        known = ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml", LEASE_CLIENT_APP)
+        line = next((w for w in known if w in script), "other")
         self.world.log.append(f"{self.role}: {line}")
+        if line == LEASE_CLIENT_APP and self.world.mended:
+            self.world.mute, self.world.facts["gateway"] = False, self.world.mended
         fails = self.world.fail and any(part in script for part in self.world.fail.split("|"))
         return Result(1, "", "broken") if fails else Result(0, "", "")
 
@@ -145,6 +150,8 @@ class FakeClient:
         self._world = machine.world
 
     def show(self) -> Answer:
+        if self._world.mute:
+            raise DeployError("The lease command `show` failed")
         if self._world.fails_after_looks:
             self._world.fails_after_looks -= 1
             self._world.state = self._world.state if self._world.fails_after_looks else "FAILED"
@@ -159,6 +166,8 @@ class FakeClient:
 
     def call(self, verb: str, *arguments: str, timeout_s: float = 30.0) -> Answer:
         self._world.log.append(f"lease: {verb}")
+        if self._world.mute:
+            raise DeployError(f"The lease command `{verb}` failed")
         until = self._world.spent_until
         if verb == "request-wake" and self._world.state != "FAILED" and (until or 0.0) < 100.0:
             self._world.host_up, self._world.state = self._world.comes_up, "STARTING"
@@ -314,6 +323,82 @@ def test_a_deployed_host_waits_for_the_gateway_where_the_lease_is_not_at_hand(
     run(inventory)
     order = ["gateway: relay.json", "lease: inhibit", "host: engines/a.yaml"]
     assert [line for line in world.log if line in order] == order
+
+
+def other_lease_client(world: World, *, mute: bool = True, missing: bool = False) -> None:
+    """The gateway has another lease client, which cannot answer if `mute`; or, `missing`, nothing of ours at all."""
+    right = world.facts["gateway"]
+    differs = dataclasses.replace(right, trees=dict(right.trees) | {LEASE_CLIENT_APP: "another"})
+    world.facts["gateway"] = Facts(texts={KEYS_MAP: "HASH key-1"}) if missing else differs
+    world.mute, world.mended, world.client = mute, right, not missing
+
+
+CLIENTS = [{}, {"mute": False}, {"missing": True}]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_host_that_is_off_is_woken_by_the_lease_client_that_this_deployment_brings(
+    client: dict[str, bool], world: World, inventory: Inventory
+) -> None:
+    world.host_up, world.state = False, "STOPPED"
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    other_lease_client(world, **client)
+    report = run(inventory)
+    order = [f"gateway: {LEASE_CLIENT_APP}", "lease: inhibit", "lease: request-wake", "host: engines/a.yaml"]
+    assert [line for line in world.log if line in order] == order
+    assert world.log[-3:] == ["proof: RUNNING", "proof: answers", "lease: release"]
+    assert any(change.startswith(f"gateway: {LEASE_CLIENT_APP}") for change in report.changes)
+    assert report.changes[-1] == "host: /etc/pilotlight/engines/a.yaml: missing"
+    assert len(set(report.changes)) == len(report.changes)
+
+
+def test_a_host_that_is_on_waits_for_the_lease_client_that_cannot_answer(world: World, inventory: Inventory) -> None:
+    world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
+    other_lease_client(world)
+    run(inventory)
+    order = [f"gateway: {LEASE_CLIENT_APP}", "lease: inhibit", "host: engines/a.yaml"]
+    assert [line for line in world.log if line in order] == order
+
+
+def test_a_host_that_should_be_up_and_does_not_answer_is_an_error_after_the_gateways_part_too(
+    world: World, inventory: Inventory
+) -> None:
+    world.host_up = False
+    other_lease_client(world)
+    with pytest.raises(Unreachable):
+        run(inventory)
+    assert world.log == [f"gateway: {LEASE_CLIENT_APP}"]
+
+
+def test_a_lease_client_that_is_as_wanted_and_fails_is_an_error(world: World, inventory: Inventory) -> None:
+    world.host_up, world.mute = False, True
+    with pytest.raises(DeployError, match="The lease command `show` failed"):
+        run(inventory)
+    assert world.log == []
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_dry_run_with_another_lease_client_changes_nothing(
+    client: dict[str, bool], world: World, inventory: Inventory
+) -> None:
+    world.host_up, world.state = False, "STOPPED"
+    other_lease_client(world, **client)
+    report, options = run(inventory, dry_run=True), Options(dry_run=True)
+    assert any(change.startswith(f"gateway: {LEASE_CLIENT_APP}") for change in report.changes)
+    unknown = "it is off" if client == {"mute": False} else "it does not answer"
+    assert f"Host: unknown, {unknown}" in report.summary(options)
+    assert (world.log, report.exit_code(options)) == ([], 3)
+
+
+def test_a_new_key_where_the_lease_client_cannot_answer_wakes_no_host_either(
+    world: World, inventory: Inventory
+) -> None:
+    world.host_up, world.state = False, "STOPPED"
+    other_lease_client(world)
+    report = run(inventory, new_key=True)
+    assert report.api_key.startswith("sk-pl-")
+    assert world.log == [f"gateway: {LEASE_CLIENT_APP}", "gateway: keys.map"]
+    assert "The host is STOPPED and stays so; on the gateway 2 changes" in report.summary(Options(new_key=True))
 
 
 def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
