@@ -143,19 +143,27 @@ def test_refused_port_falls_back_to_the_relay_and_the_body_arrives_once(front: F
     assert [s["prompt"] for s in engine_seen(front)] == ["y" * 40]
 
 
-def test_a_request_that_falls_back_to_the_relay_brings_its_keys_name_and_no_engine_reads_it(front: Front) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["marked down", "not yet marked down"])
+def test_a_request_that_falls_back_to_the_relay_brings_its_keys_name(front: Front, seen: bool) -> None:
+    until(lambda: engine_is(front, "UP"), "HAProxy has seen it")
     front.end("engine", kill=True)
-    until(lambda: engine_is(front, "DOWN"), "HAProxy has seen it")
+    if seen:
+        until(lambda: engine_is(front, "DOWN"), "HAProxy has seen it")
     thread, answers = in_background(lambda: ask(front.client(max_retries=0), "whose"))
     until(lambda: waiting(front), "queued")
     front.start_engine()
     thread.join(20)
     assert answers[0].choices
     assert [line["key"] for line in front.log("relay") if line.get("path") == "/v1/chat/completions"][-1] == "tester"
-    assert not [h for h in engine_seen(front)[-1]["headers"] if h.lower().startswith("x-pilotlight-key")]
+    assert not ours(front), "the relay hands on without it"
     until(lambda: engine_is(front, "UP"), "HAProxy has seen it")
-    ask(front.client(), "hi")
-    assert not [h for h in engine_seen(front)[-1]["headers"] if h.lower().startswith("x-pilotlight")]
+    ask(front.client(), "hi", extra_headers={"X-Pilotlight-Key": "another", "X-Pilotlight-Engine": "big"})
+    assert ours(front) == {"x-pilotlight-key"}, "and a caller cannot name another's"
+
+
+def ours(front: Front) -> set[str]:
+    """Headers in our name that the engine's last request had."""
+    return {h.lower() for h in engine_seen(front)[-1]["headers"] if h.lower().startswith("x-pilotlight-")}
 
 
 def engine_is(front: Front, state: str) -> bool:
