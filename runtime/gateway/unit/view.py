@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from core.codes import Failure
-from core.contract.intervals import CAPACITY_GRACE_S, DESCRIBE_S
+from core.contract.intervals import CAPACITY_GRACE_S, DESCRIBE_S, HEARTBEAT_S
 from core.engines import health
 from core.lease import Lease, State
 from runtime.backends.leases import Reading
@@ -37,7 +37,8 @@ class View:
         self._machine: Machine | None = None
         self._machine_at = 0.0
         self._no_capacity_since: float | None = None
-        self._refused: dict[str, float] = {}  # engines that took no connection, and since when (our clock)
+        # engines that took no connection: since when, and the last time (our clock)
+        self._refused: dict[str, tuple[float, float]] = {}
         self._tick = asyncio.Event()
 
     # ------------------------------------------------------------ written by the unit
@@ -71,13 +72,32 @@ class View:
             self.doubted = False
             self._refused.clear()
         self.lease = lease
+        if lease is not None and self._refused:
+            self._forget_refusals(lease)
         self._note_capacity(lease)
         self.tick()
 
     def note_refused(self, engine: str) -> None:
         """The engine took no connection although the host is awake: ask EC2, and count since when."""
         self.doubted = True
-        self._refused.setdefault(engine, self._monotonic())
+        now = self._monotonic()
+        since, _ = self._refused.get(engine, (now, now))
+        self._refused[engine] = since, now
+
+    def _forget_refusals(self, lease: Lease) -> None:
+        """Of engines that are back. Awake traffic does not come by here, so the agent's word ends the doubt: a
+        heartbeat whose reading is later than the last refusal, while EC2 says that the machine runs.
+        """
+        if self._machine is None or self._machine.state != "running" or lease.agent_at is None:
+            return
+        beat_at = lease.agent_at - self._table_minus_ours
+        refused = self._refused.items()
+        self._refused = {
+            engine: (since, last)
+            for engine, (since, last) in refused
+            if engine in lease.dead_engines or beat_at - last < HEARTBEAT_S or self._machine_at <= last
+        }
+        self.doubted = bool(self._refused)
 
     def note_answered(self, engine: str) -> None:
         """The engine took a request."""
@@ -118,7 +138,7 @@ class View:
         """How long this engine of an awake host has not answered, by its agent or by ourselves; None: it does."""
         if not self.awake or self.lease is None:
             return None
-        said = [self._monotonic() - self._refused[engine]] if engine in self._refused else []
+        said = [self._monotonic() - self._refused[engine][0]] if engine in self._refused else []
         if engine in self.lease.dead_engines:
             said.append(self.now() - (self.lease.dead_at or self.lease.since))
         return max(said, default=None)

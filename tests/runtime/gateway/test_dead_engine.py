@@ -8,7 +8,7 @@ import json
 import pytest
 
 from core import lease as protocol
-from core.contract.intervals import HEARTBEAT_S
+from core.contract.intervals import DESCRIBE_S, HEARTBEAT_S
 from core.engines.health import GRACE_S
 from core.lease import State
 from runtime.gateway.api.waiting import Wait
@@ -95,6 +95,48 @@ def test_where_the_agent_says_nothing_the_relays_own_tries_count() -> None:
         assert stage.view.silent_s("tiny") is None
 
     play(scene, State.RUNNING)
+
+
+def test_a_refusal_is_forgotten_when_the_agent_and_ec2_say_that_the_engine_is_back() -> None:
+    """Without a relayed request: its caller left, and awake traffic goes straight to the engine."""
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    stage.queue.ask("tiny")
+    stage.unit.note_refused("tiny")
+    beat(stage)
+    stage.look(later_s=DESCRIBE_S)
+    assert stage.view.doubted, "a heartbeat may say what was read before the refusal"
+    stage.clock.now += HEARTBEAT_S
+    beat(stage, "tiny", for_s=HEARTBEAT_S)
+    stage.look()
+    assert stage.view.doubted, "the agent misses it too"
+    assert stage.queue.wanted
+    stage.clock.now += HEARTBEAT_S
+    beat(stage)
+    stage.look()
+    assert not stage.view.doubted
+    assert not stage.queue.wanted, "nor does its caller's demand resume the next drain"
+    described = stage.power.described
+    for _ in range(3):
+        stage.look(later_s=DESCRIBE_S)
+    assert stage.power.described == described
+
+
+@pytest.mark.parametrize("why", ["EC2 says otherwise", "no heartbeat", "refused again"])
+def test_a_refusal_is_not_forgotten_without_the_word_of_both(why: str) -> None:
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    stage.unit.note_refused("tiny")
+    stage.power.state = "stopped" if why == "EC2 says otherwise" else "running"
+    stage.look(later_s=DESCRIBE_S)
+    stage.clock.now += 2 * HEARTBEAT_S
+    if why == "refused again":
+        stage.unit.note_refused("tiny")
+    if why != "no heartbeat":
+        beat(stage)
+    stage.look()
+    assert stage.view.doubted
+    assert stage.view.silent_s("tiny") == (None if stage.view.off else DESCRIBE_S + 2 * HEARTBEAT_S)
 
 
 def test_at_its_deadline_a_caller_hears_of_the_engine() -> None:
