@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from core.errors import ContractError
@@ -55,6 +56,7 @@ class Outputs:
 
 
 # ---------------------------------------------------------------- documents
+_AGAIN: Final = "Run `pulumi up` and `fab deploy` from the same checkout."
 _NUMBERS: Final = (int, float)
 
 
@@ -103,35 +105,37 @@ class Document:
         version = raw.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ContractError(
-                f"{cls.__name__} has schema_version {version!r}; this program reads {SCHEMA_VERSION}. "
-                "Run `pulumi up` and `fab deploy` from the same checkout."
+                f"{cls.__name__} has schema_version {version!r}; this program reads {SCHEMA_VERSION}. {_AGAIN}"
             )
-        fields = {f.name: f for f in dataclasses.fields(cls)}
-        unknown = sorted(set(raw) - set(fields))
-        needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
-        missing = sorted(needed - set(raw))
-        if unknown or missing:
-            raise ContractError(f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}.")
-        if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
-            told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
-            raise ContractError(f"{cls.__name__}: {told}.")
-        try:
-            parts = {name: cls._part(name, value) for name, value in raw.items()}
-        except (TypeError, AttributeError) as error:  # a part that is no object, or with other keys
-            raise ContractError(f"{cls.__name__}: {error}. Run `fab deploy` again.") from error
-        return cls(**parts)
+        built: Self = _built(cls, raw, cls.__name__)
+        return built
 
-    @staticmethod
-    def _part(name: str, value: Any) -> Any:
-        if name == "engines":
-            return tuple(EngineAddress(**e) for e in value)
-        if name == "place":
-            return Place(**value)
-        if name == "services":
-            return tuple(ServiceRoute(**s) for s in value)
-        if name == "units":
-            return tuple(RelayUnit(**{k: Document._part(k, v) for k, v in unit.items()}) for unit in value)
+
+def _built(kind: Any, raw: Any, where: str) -> Any:
+    """A dataclass from a mapping. ContractError names what is unknown, missing or of another type, in parts too."""
+    if not isinstance(raw, Mapping):
+        raise ContractError(f"{where} is a JSON object, not {type(raw).__name__}.")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(raw) - set(fields))
+    missing = sorted(n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in raw)
+    if unknown or missing:
+        raise ContractError(f"{where}: unknown keys {unknown}, missing keys {missing}. {_AGAIN}")
+    if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
+        told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
+        raise ContractError(f"{where}: {told}. {_AGAIN}")
+    return kind(**{name: _part(name, value, f"{where}.{name}") for name, value in raw.items()})
+
+
+def _part(name: str, value: Any, where: str) -> Any:
+    """A field's value; the parts that are objects are built like their document."""
+    kind = _PARTS.get(name)
+    if kind is None:
         return tuple(value) if isinstance(value, list) else value
+    if name == "place":
+        return _built(kind, value, where)
+    if not isinstance(value, list | tuple):
+        raise ContractError(f"{where} is a list, not {type(value).__name__}.")
+    return tuple(_built(kind, each, f"{where}[{n}]") for n, each in enumerate(value))
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,11 @@ class RelayUnit:
     engines: tuple[EngineAddress, ...]
     services: tuple[ServiceRoute, ...]
     start_timeout_s: float
+
+
+_PARTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"engines": EngineAddress, "services": ServiceRoute, "place": Place, "units": RelayUnit}
+)
 
 
 @dataclass(frozen=True)

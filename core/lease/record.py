@@ -17,7 +17,7 @@ from core.contract.intervals import ORDER_MARGIN_S, START_ORDER_LIFE_S
 from core.contract.table import LAST_EPOCH
 from core.errors import LeaseError
 
-LEASE_VERSION: Final = 1
+LEASE_VERSION: Final = 2  # 1 had other names for its fields (ADR 21)
 SESSIONS: Final = "ssh session"  # `who` of the inhibitor for people who work on the host (`core/sessions.py`)
 WANTED_BY: Final = "wanted_by"  # the fact of a start that says whose wake request it serves
 DEAD_SEPARATOR: Final = ", "
@@ -156,12 +156,20 @@ def from_item(item: Mapping[str, Any]) -> Lease:
     version = item.get("lease_version")
     unit = item.get("unit", "?")
     if version != LEASE_VERSION:
-        raise LeaseError(f"The lease of {unit} has version {version!r}; this program reads {LEASE_VERSION}. Update it.")
+        raise LeaseError(
+            f"The lease of {unit} has version {version!r}; this program reads {LEASE_VERSION}. {_way_out(version)}"
+        )
     names = {f.name: f for f in dataclasses.fields(Lease)}
     missing = sorted(n for n, f in names.items() if f.default is dataclasses.MISSING and n not in item)
     if missing:
         raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Delete it: `fab deploy` makes it anew.")
     return Lease(**{k: _field(unit, k, v) for k, v in item.items() if k in names})
+
+
+def _way_out(version: Any) -> str:
+    if isinstance(version, int | float) and version > LEASE_VERSION:
+        return "Update this program: `pulumi up` and `fab deploy` from the newer checkout."
+    return "An older checkout wrote it: delete the table's item `lease` of this unit; `fab deploy` makes it anew."
 
 
 def _field(unit: str, name: str, value: Any) -> Any:

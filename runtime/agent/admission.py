@@ -87,8 +87,9 @@ class AdmissionState:
             self._open = True
 
     def close(self) -> None:
-        """Close it, once. AdmissionError."""
+        """Close it, once. AdmissionError: it may be closed all the same, so that the next `open` asks the kernel."""
         if self._open is not False:
+            self._open = None
             self._admission.close()
             self._open = False
 
@@ -115,6 +116,7 @@ class AdmissionState:
         """Closed by what the kernel says, not by what was done; what goes wrong is said."""
         try:
             if not self._admission.is_closed():
+                self._open = None
                 self._admission.close()
             self._open = False
         except AdmissionError as error:

@@ -12,7 +12,7 @@ from core.contract.intervals import NEW_ALERT_S
 from core.contract.table import SK_LEASE
 from core.contract.tags import TAG_UNIT
 from core.errors import ContractError, LeaseError
-from core.lease import Lease, State, from_item, to_item
+from core.lease import LEASE_VERSION, Lease, State, from_item, to_item
 from core.notifications import Kind, Notification
 from core.policy import Action
 from runtime.backends.leases.memory import MemoryLeaseStore
@@ -218,7 +218,13 @@ def test_a_type_that_is_no_ones_choice_is_said_and_never_changed(
 def test_one_alert_a_change_of_reason_over_many_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.running()
     world.cloud.add("i-1", "running")
-    for item in ({"lease_version": 99}, {"lease_version": 1}, {"lease_version": 99}, None, {"lease_version": 99}):
+    for item in (
+        {"lease_version": 99},
+        {"lease_version": LEASE_VERSION},
+        {"lease_version": 99},
+        None,
+        {"lease_version": 99},
+    ):
         read = world.store.read_many([UNIT]) if item is None else {UNIT: _unreadable(item)}
         monkeypatch.setattr(MemoryLeaseStore, "read_many", lambda *_, read=read: read)
         for _ in range(3):

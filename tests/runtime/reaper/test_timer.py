@@ -91,5 +91,29 @@ def test_a_pass_that_could_not_work_fails(world: World, config: str) -> None:
     assert main(["--config", config]) == 1
 
 
+def test_a_reaper_that_was_not_told_its_control_drives_nobody(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "reaper.json"
+    path.write_text(ReaperConfig(SCHEMA_VERSION, Place("made up")).to_json())
+    assert main(["--config", str(path)]) == 2
+    assert world.lease.state is State.RUNNING
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert main(["--config", str(tmp_path / "none.json")]) == 2
+
+
+def test_every_minute_in_one_process_so_that_it_remembers_what_it_told(
+    world: World, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.leases._rows.put(UNIT, "lease", {"unit": UNIT, "lease_version": 9})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.reaper.__main__.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        main(["--config", config, "--every", "60"])
+    assert [n.kind.value for n in world.told] == ["alert"]

@@ -353,7 +353,8 @@ def test_many_are_read_at_once(store: LeaseStore) -> None:
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ({"lease_version": 2}, "version 2; this program reads 1"),
+        ({"lease_version": 3}, "version 3; this program reads 2. Update this program"),
+        ({"lease_version": 1}, "version 1; this program reads 2. An older checkout wrote it: delete"),
         ({"state": "ASLEEP"}, "ASLEEP"),
         ({"epoch": "many"}, "epoch 'many'"),
         ({"inhibitors": ["nobody"]}, "inhibitors"),
