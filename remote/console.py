@@ -13,6 +13,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from remote import verbs
+from remote.executor import Executor
 from remote.stack_files import PRODUCT
 from remote.verbs.version import version
 
@@ -21,7 +22,9 @@ def main(words: Sequence[str]) -> None:
     """Run the verbs that `words` name; ends the process with their exit code."""
     namespace: Collection = importlib.import_module("fabfile").namespace  # the checkout's wiring, `cloud.…` included
     verbs.PROGRAM = PRODUCT
-    program = Program(name=PRODUCT, binary=PRODUCT, version=version().number, namespace=namespace)
+    program = Program(
+        name=PRODUCT, binary=PRODUCT, version=version().number, namespace=namespace, executor_class=Executor
+    )
     program.run([PRODUCT, *with_stack(words, namespace)])
 
 

@@ -128,7 +128,8 @@ def explain(
     from core.times import durations
     from remote.verbs import explain as verbs_explain
 
-    explained = verbs_explain.explain(stack, for_s=durations.positive(for_), identity=identity, offline=offline)
+    for_s = durations.positive(for_, verbs_explain.LONGEST_S)
+    explained = verbs_explain.explain(stack, for_s=for_s, identity=identity, offline=offline)
     if json:
         _print("explain", stack, explained.as_dict())
     else:
@@ -188,6 +189,7 @@ def pin(
     from remote.verbs import pin as verbs_pin
     from remote.verbs.lease import front
 
+    verbs_pin.check(until, for_)
     at = front(stack, identity)
     pinned = verbs_pin.pin(at, until=until, lasts=for_, why=why, confirm=_confirm(yes=yes))
     if not pinned.changed:

@@ -12,7 +12,9 @@ from core.errors import SettingsError
 
 EXAMPLES: Final = "30m, 1h30m, 20s"
 OFF: Final = "off"
+LONGEST_S: Final = 36500 * 86400.0  # about 100 years: `now` and this is still a date on every clock
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_SHOWN: Final = 40  # characters of a text in a message
 _WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -20,17 +22,27 @@ def parse(text: str) -> float:
     """Seconds in a duration such as `1h30m`; units d, h, m, s in this order, each once.
 
     Raises:
-        SettingsError: naming the text and what would be right. Zero is right only as `0s`, `0m`, ….
+        SettingsError: naming the text and what would be right. Zero is right only as `0s`, `0m`, …; more than LONGEST_S
+            never is.
     """
     match = _WHOLE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or not any(match.groups()):
         raise SettingsError(f'"{text}" is not a duration; write e.g. {EXAMPLES}')
-    return sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
+    seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
+    if seconds > LONGEST_S:
+        raise SettingsError(f'"{_short(text)}" is longer than {show(LONGEST_S)}; write e.g. {EXAMPLES}')
+    return seconds
 
 
-def positive(text: str) -> float:
-    """Seconds in a duration that must be longer than 0. SettingsError: it is not, or it is no duration."""
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def positive(text: str, most_s: float = LONGEST_S) -> float:
+    """Seconds in a duration longer than 0, `most_s` at most. SettingsError: it is not, or it is no duration."""
     seconds = parse(text)
+    if seconds > most_s:
+        raise SettingsError(f'"{text}" is longer than {show(most_s)}; write e.g. {EXAMPLES}')
     if seconds <= 0:
         raise SettingsError(f'"{text}" must be longer than 0; write e.g. {EXAMPLES}')
     return seconds
@@ -51,7 +63,7 @@ def limit(text: object) -> float | None:
 
 def show(seconds: float) -> str:
     """The two largest units of a duration: `29m 20s`, `2h 5m`, `3d`; under a second is `0s`."""
-    left = max(0, int(seconds))
+    left = max(0, _whole_s(seconds))
     parts = []
     for letter, size in _UNITS.items():
         count, left = divmod(left, int(size))
@@ -64,10 +76,17 @@ def show(seconds: float) -> str:
 
 def spell(seconds: float) -> str:
     """A duration as `parse` reads it, exact to the second: 5400 is `1h30m`, 0 is `0s`."""
-    left = int(seconds)
+    left = _whole_s(seconds)
     parts = []
     for letter, size in _UNITS.items():
         count, left = divmod(left, int(size))
         if count:
             parts.append(f"{count}{letter}")
     return "".join(parts) or "0s"
+
+
+def _whole_s(seconds: float) -> int:
+    try:
+        return int(seconds)
+    except (OverflowError, ValueError) as error:
+        raise SettingsError(f"{seconds} s is not a duration; write e.g. {EXAMPLES}") from error

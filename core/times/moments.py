@@ -18,7 +18,10 @@ _DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d{1,2}):(\d\d)")
 
 
 def parse(text: str, zone: str, now: float) -> float:
-    """The moment that `text` means in `zone`: a time of day is its next one after `now`. SettingsError: neither."""
+    """The moment that `text` means in `zone`: a time of day is its next one after `now`.
+
+    SettingsError: it is neither a time of day nor a date and time.
+    """
     words = text.strip()
     try:
         if match := _CLOCK.fullmatch(words):
@@ -26,7 +29,7 @@ def parse(text: str, zone: str, now: float) -> float:
         if match := _DATE.fullmatch(words):
             year, month, day, hour, minute = map(int, match.groups())
             return datetime(year, month, day, hour, minute, tzinfo=zone_of(zone)).timestamp()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # 25:00; the last hours of the year 9999
         raise SettingsError(f'"{text}" is not a time ({error}); write e.g. {EXAMPLES}') from error
     raise SettingsError(f'"{text}" is not a time; write e.g. {EXAMPLES}')
 
@@ -38,8 +41,11 @@ def _next_at(hour: int, minute: int, zone: str, now: float) -> float:
 
 
 def local(moment: float, zone: str) -> datetime:
-    """The moment on a clock in `zone`."""
-    return datetime.fromtimestamp(moment, UTC).astimezone(zone_of(zone))
+    """The moment on a clock in `zone`. SettingsError: no calendar has it, as after the year 9999."""
+    try:
+        return datetime.fromtimestamp(moment, UTC).astimezone(zone_of(zone))
+    except (ValueError, OverflowError, OSError) as error:
+        raise SettingsError(f"{moment:g} s since 1970 is not a time on a calendar ({error})") from error
 
 
 def midnight(moment: float, zone: str) -> float:

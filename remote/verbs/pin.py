@@ -17,6 +17,7 @@ from remote.machines.lease_client import Answer, person
 from remote.verbs.lease import Front, Record, host_record
 
 ASK_ABOVE_S: Final = 24 * HOUR_S  # a longer pin is confirmed first
+LONGEST_S: Final = 731 * 24 * HOUR_S  # two years; a longer one is taken for a slip
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,36 @@ Confirm = Callable[[Plan], bool]
 def pin(at: Front, *, until: str = "", lasts: str = "", why: str = "", confirm: Confirm = lambda _: True) -> Pinned:
     """Pin until a time of the stack's clock (`18:00`) or for a duration (`2h`), and start the host where it is off.
 
-    A pin that is longer than ASK_ABOVE_S is made only if `confirm` says so.
+    A pin that is longer than ASK_ABOVE_S is made only if `confirm` says so, one longer than LONGEST_S never.
 
     Raises:
-        SettingsError: neither, both, or not readable. DeployError: not confirmed, or the lease refuses it.
+        SettingsError: neither, both, not readable, or too long. DeployError: not confirmed, or the lease refuses it.
     """
-    if bool(until) == bool(lasts):
-        raise SettingsError("Pin it `--until 18:00` or `--for 2h`: one of the two.")
+    check(until, lasts)
     plan = _plan(at, until, lasts)
+    if plan.lasts_s > LONGEST_S:
+        raise SettingsError(
+            f'--until "{until}" is more than {durations.show(LONGEST_S)} from now; write e.g. {moments.EXAMPLES}.'
+        )
     if plan.lasts_s > ASK_ABOVE_S and not confirm(plan):
         raise DeployError(f"Not pinned {plan.words}.")
     when = ("--for", str(plan.lasts_s)) if lasts else ("--until", str(plan.until))
     return _pinned(at.client.call("pin", "--who", person(), "--why", why, *when, "--start", timeout_s=60.0))
 
 
+def check(until: str, lasts: str) -> None:
+    """What can be said of the two before any machine is asked. SettingsError: neither, both, or not readable."""
+    if bool(until) == bool(lasts):
+        raise SettingsError("Pin it `--until 18:00` or `--for 2h`: one of the two.")
+    if lasts:
+        durations.positive(lasts, LONGEST_S)
+    else:
+        moments.parse(until, "UTC", 0.0)  # the form; what it means is the stack's zone's and the table's clock's
+
+
 def _plan(at: Front, until: str, lasts: str) -> Plan:
     """By the table's clock, which is the one that ends the pin."""
-    duration = durations.positive(lasts) if lasts else 0.0  # what cannot be read is said before anybody is asked
+    duration = durations.positive(lasts) if lasts else 0.0
     now = at.client.call("show").now
     end = now + duration if lasts else moments.parse(until, at.zone, now)
     return Plan(end, end - now, at.zone, _cost(at, end - now))

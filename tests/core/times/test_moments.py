@@ -49,3 +49,20 @@ def test_where_days_and_months_begin() -> None:
     assert moments.midnight(at("2026-11-23T12:00"), BERLIN) == at("2026-11-23T00:00")
     assert moments.midnight(at("2026-10-25T12:00"), BERLIN) == at("2026-10-25T00:00")
     assert moments.first_of_month(at("2026-11-23T12:00")) == at("2026-11-01T00:00", "UTC")
+
+
+@pytest.mark.parametrize("moment", [1e12, -1e12, 1e300, float("inf"), float("nan")])
+def test_a_moment_that_no_calendar_has_is_our_error(moment: float) -> None:
+    for words in (moments.show, moments.iso, moments.with_year, moments.midnight):
+        with pytest.raises(SettingsError, match="is not a time on a calendar"):
+            words(moment, "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"), [("9999-12-31 23:59", "America/New_York"), ("0001-01-01 00:00", "Asia/Tokyo")]
+)
+def test_the_ends_of_the_calendar_are_read_or_refused(text: str, zone: str) -> None:
+    try:
+        moments.show(moments.parse(text, zone, 0.0), zone)
+    except SettingsError as refused:
+        assert "is not a time" in str(refused)  # noqa: PT017  # either is right; anything else fails the test

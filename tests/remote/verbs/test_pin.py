@@ -99,3 +99,29 @@ def test_a_day_is_pinned_without_a_question(pinnable: Client, monkeypatch: pytes
     monkeypatch.setattr("sys.stdin", Terminal(person=False))
     tasks.pin(Context(), stack="s", for_="24h")
     assert pins(pinnable) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"for_": "3000000d"}, '"3000000d" is longer than'),
+        ({"for_": "732d"}, '"732d" is longer than 731d'),
+        ({"until": "25:00"}, '"25:00" is not a time'),
+        ({}, "one of the two"),
+        ({"until": "18:00", "for_": "2h"}, "one of the two"),
+    ],
+)
+def test_wrong_words_are_refused_before_any_machine_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(verbs_lease, "front", lambda *_: pytest.fail("asked a machine"))
+    with pytest.raises(SystemExit):
+        tasks.pin(Context(), stack="s", yes=True, **words)
+    assert said in capsys.readouterr().err
+
+
+def test_a_time_that_is_too_far_off_is_not_sent(pinnable: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tasks.pin(Context(), stack="s", until="9998-01-01 00:00", yes=True)
+    assert '--until "9998-01-01 00:00" is more than 731d from now' in capsys.readouterr().err
+    assert pins(pinnable) == 0

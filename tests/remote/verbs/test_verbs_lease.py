@@ -283,6 +283,12 @@ def test_explain_from_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_explain_refuses_more_than_a_year_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tasks.explain(Context(), stack="s", for_="367d")
+    assert '"367d" is longer than 366d' in capsys.readouterr().err
+
+
 def test_explain_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     monkeypatch.setattr(verbs_explain, "front", lambda stack, identity: front(client))
