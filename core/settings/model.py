@@ -6,9 +6,7 @@ below with a description, `python -m tools.settings_pages`, and a case in `tests
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -129,20 +127,6 @@ class Access(Section):
     )
 
 
-Flag = str | int | float | bool
-
-
-def _flags(value: Mapping[str, Flag]) -> Mapping[str, Flag]:
-    for flag in value:
-        if not re.fullmatch(r"[a-z][a-z0-9.-]*", flag):
-            raise ValueError(
-                f"has {flag}: write the flag as vLLM does, without dashes before it, e.g. max-num-seqs: 64"
-            )
-        if flag in flag_rules.REFUSED:
-            raise ValueError(f"has {flag}, which {flag_rules.REFUSED[flag]}")
-    return MappingProxyType(dict(value))
-
-
 class Engine(Section):
     """One vLLM server process."""
 
@@ -162,7 +146,7 @@ class Engine(Section):
     quantization: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."
     )
-    flags: Annotated[Mapping[str, Flag], AfterValidator(_flags)] = Field(
+    flags: Annotated[Mapping[str, flag_rules.Flag], AfterValidator(flag_rules.checked)] = Field(
         default_factory=dict, description="More of vLLM's flags, without dashes before them."
     )
 
