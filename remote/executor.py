@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from invoke import executor
 from invoke.exceptions import Exit
+from invoke.parser import ParseResult
 
 _REFUSED: Final[Mapping[str, str]] = {  # by Fabric's and invoke's names; what to do instead
     "dry": "would change things all the same. To see what `deploy` would change: `fab deploy --dry-run`.",
@@ -31,12 +32,15 @@ class Executor(executor.Executor):
 
     def execute(self, *tasks: Any) -> Any:
         """Run them. Exit with a message: an option before the verb, or words behind `--`, would not be heeded."""
-        core = self.core[0].args
-        for option, why in _REFUSED.items():
-            if option in core and core[option].value:
-                raise Exit(f"The option --{option} {why} Nothing was done.")
-        if self.core.remainder:
-            raise Exit(
-                "What stands behind `--` is not read. For a command on the host: `fab ssh -s NAME --command '…'`."
-            )
+        if self.core is not None:
+            _check(self.core)
         return super().execute(*tasks)
+
+
+def _check(core: ParseResult) -> None:
+    options = core[0].args
+    for option, why in _REFUSED.items():
+        if option in options and options[option].value:
+            raise Exit(f"The option --{option} {why} Nothing was done.")
+    if core.remainder:
+        raise Exit("What stands behind `--` is not read. For a command on the host: `fab ssh -s NAME --command '…'`.")
