@@ -21,6 +21,10 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 PRODUCT: Final = "pilotlight"
 
 
+class NotMade(DeployError):
+    """The stack has a file and no machines: nobody has made them, or they were taken down."""
+
+
 @dataclass(frozen=True)
 class StackFile:
     """A stack's settings and what is needed to run Pulumi for it. `ssh_key` is "" where the user's own keys serve."""
@@ -66,7 +70,7 @@ def find(stack: str) -> StackFile:
     """The stack's file, read and checked.
 
     Raises:
-        DeployError: no such stack, or the embedded cloud is not up. SettingsError: the file holds a wrong value.
+        DeployError: no such stack. NotMade: the embedded cloud is not up. SettingsError: the file holds a wrong value.
     """
     if not stack:
         raise DeployError(f"Which stack? Add `-s NAME`; there are: {', '.join(names()) or 'none'}.")
@@ -79,7 +83,7 @@ def find(stack: str) -> StackFile:
         raise DeployError(f"There is no stack `{stack}`; there are: {', '.join(names()) or 'none'}.")
     found = _settings(path, stack)
     if found.cloud == "embedded":
-        raise DeployError(
+        raise NotMade(
             f"The stack `{stack}` lives in the embedded cloud, which "
             + ("does not have it. Run `make demo`." if up else "is not up. Run `fab cloud.up`, or `make demo`.")
         )

@@ -30,7 +30,7 @@ from remote.machines.transport import Address
 from remote.services import webui
 from remote.services.engine import EngineSpec
 from remote.services.webui import Page
-from remote.stack_files import StackFile
+from remote.stack_files import NotMade, StackFile
 
 OUTPUTS_TIMEOUT_S: Final = 60
 LOOPBACK: Final = "127.0.0.1"
@@ -154,6 +154,8 @@ def load(stack: str, *, identity: str = "") -> Inventory:
 
 def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     """The inventory from settings and outputs. Pure."""
+    if not any(found.get(name) for name in _NEEDED):
+        raise _not_made(file)
     missing = [name for name in _NEEDED if not found.get(name)]
     if missing:
         raise DeployError(
@@ -163,9 +165,9 @@ def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     gateway_id = found.get(Outputs.GATEWAY_INSTANCE_ID, "")
     front = found[Outputs.GATEWAY_ADDRESS]
     own = file.settings.cloud != "embedded"
-    gateway = Address("gateway", gateway_id, front, user, key, file.pins, own) if gateway_id else None
+    gateway = Address("gateway", gateway_id, front, user, key, file.pins, own, file.name) if gateway_id else None
     reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
-    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own)
+    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own, file.name)
     return Inventory(file.name, file.settings, found, host, gateway)
 
 
@@ -217,16 +219,20 @@ def _pulumi_output(file: StackFile, *options: str) -> str:
             f"`{' '.join(command)}` did not answer within {OUTPUTS_TIMEOUT_S} s in {file.project}."
         ) from error
     if done.returncode != 0:
-        raise DeployError(_no_outputs(file, done.stderr.strip() or done.stdout.strip()))
+        raise _no_outputs(file, done.stderr.strip() or done.stdout.strip())
     return done.stdout
 
 
-def _no_outputs(file: StackFile, said: str) -> str:
+def _not_made(file: StackFile) -> NotMade:
+    return NotMade(f"The stack `{file.name}` has not been made yet. Run `{_up(file)}`.")
+
+
+def _no_outputs(file: StackFile, said: str) -> DeployError:
     if "no stack named" in said:
-        return f"The stack `{file.name}` has not been made yet. Run `{_up(file)}`."
+        return _not_made(file)
     last = "\n".join(said.splitlines()[-5:])
     advice = next((what for pattern, what in _ADVICE if re.search(pattern, said)), "")
-    return f"Pulumi did not tell the outputs of `{file.name}`:\n{last}" + (f"\n{advice}" if advice else "")
+    return DeployError(f"Pulumi did not tell the outputs of `{file.name}`:\n{last}" + (f"\n{advice}" if advice else ""))
 
 
 PASSPHRASE_FILE: Final = "PULUMI_CONFIG_PASSPHRASE_FILE"

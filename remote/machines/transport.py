@@ -20,6 +20,7 @@ from typing import Any, Final
 import paramiko
 from fabric import Config, Connection
 from paramiko.config import SSHConfig
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from core.contract.network import SSH_PORT
 from core.errors import DeployError
@@ -61,6 +62,7 @@ class Address:
     key: str
     pins: Path  # folder of the pinned host keys
     ssh_config: bool = False  # the user's SSH configuration applies; not in the embedded cloud
+    stack: str = "NAME"  # for messages
 
 
 class _Pinned(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -186,10 +188,12 @@ class Machine:
         )
 
     def _silent(self, error: Exception) -> str:
+        where = f"{self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT}"
+        if not self.where.ssh_config:
+            return f"The {where} ({_cause(error)}). Is it running? `fab cloud.status` says so."
         return (
-            f"The {self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT} "
-            f"({error or type(error).__name__}). Is it running (`fab cloud.status`, AWS console), and is your address "
-            "in pilotlight:access.sshCidrs? After a change there run `pulumi up`."
+            f"The {where} ({_cause(error)}). Is it running (AWS console), and is your address in "
+            f"pilotlight:access.sshCidrs? After a change there run `pulumi up -s {self.where.stack}`."
         )
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
@@ -242,11 +246,21 @@ class Machine:
             with transport.open_session(timeout=CONNECT_S) as channel:
                 yield channel
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise Unreachable(f"The connection to the {self.role} {self.where.address} broke: {error}.") from error
+            raise Unreachable(
+                f"The connection to the {self.role} {self.where.address} broke: {_cause(error)}."
+            ) from error
 
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
         self._connection.close()
+
+
+def _cause(error: Exception) -> str:
+    """In words, without Python's `[Errno …]`."""
+    if isinstance(error, NoValidConnectionsError):  # one error an address that the name has
+        return ", ".join(sorted({_cause(each) for each in error.errors.values()}))
+    said = error.strerror if isinstance(error, OSError) else ""
+    return said or str(error) or type(error).__name__
 
 
 def tail(text: str, lines: int = 25) -> str:

@@ -1,6 +1,7 @@
 """`fab explain`: what the policy decides now, and would decide minute by minute if nobody asked. Changes nothing.
 
-From the lease as it stands where the stack is deployed and answers, else from the stack file alone, and it says which.
+From the lease as it stands, or, of a stack that was never made or on request, from the stack file alone, and it says
+which. Of a stack that is made and does not answer nothing is assumed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from core.policy.forecast import START_GUESS_S, Span, forecast, unborn
 from core.times import moments
 from core.times.durations import show
 from remote import stack_files
+from remote.stack_files import NotMade
 from remote.verbs import calendar
 from remote.verbs import status as verbs_status
 from remote.verbs.lease import Record, front, settings_of
@@ -50,22 +52,31 @@ class Explained:
 
 
 def explain(stack: str, *, for_s: float, identity: str = "", offline: bool = False) -> Explained:
-    """The forecast of a stack over `for_s` seconds. SettingsError, DeployError: the stack's file does not say."""
-    if not offline:
-        try:
-            return _deployed(stack, for_s, identity)
-        except (DeployError, SettingsError) as error:
-            reason = error.line.rstrip(".:")
-    else:
-        reason = "asked to look at no machine"
-    return from_file(stack, for_s=for_s, now=time.time(), reason=reason)
+    """The forecast of a stack over `for_s` seconds.
+
+    Raises:
+        SettingsError: the stack's file holds a wrong value. DeployError: there is no such stack, or whether its host is
+            on cannot be known.
+    """
+    if offline:
+        return from_file(stack, for_s=for_s, now=time.time(), reason="asked to look at no machine")
+    try:
+        return _deployed(stack, for_s, identity)
+    except (NotMade, SettingsError) as error:
+        return from_file(stack, for_s=for_s, now=time.time(), reason=error.line.rstrip(".:"))
+    except DeployError as error:
+        stack_files.settings_of(stack)  # no such stack, or a wrong value: said as that
+        raise DeployError(
+            f"now: unknown. {error}\nWhat the stack file alone says, as if the host were off: "
+            f"`fab explain -s {stack} --offline`."
+        ) from error
 
 
 def _deployed(stack: str, for_s: float, identity: str) -> Explained:
     at = front(stack, identity)
     seen = verbs_status.see(at)
     if seen.lease is None:
-        raise DeployError("There is no lease yet")
+        raise DeployError(f"There is no lease yet. Run `fab deploy -s {stack}`.")
     wake = verbs_status.last_wake(seen.events)
     start_s = wake.took_s if wake and wake.took_s else START_GUESS_S
     until = seen.now + for_s

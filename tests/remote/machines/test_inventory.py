@@ -231,3 +231,10 @@ def test_an_aws_stack_uses_the_checkout(home: Path, monkeypatch: pytest.MonkeyPa
 
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a@b"
+
+
+def test_a_stack_without_any_outputs_has_not_been_made(home: Path) -> None:
+    """As after `pulumi stack init`."""
+    with pytest.raises(stack_files.NotMade, match=r"`demo` has not been made yet\. Run `make demo`") as caught:
+        inventory.build(fake_pulumi(home, ""), {}, "")
+    assert "outputs" not in str(caught.value)

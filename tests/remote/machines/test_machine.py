@@ -6,9 +6,10 @@ import base64
 from pathlib import Path
 
 import pytest
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from core.errors import DeployError
-from remote.machines.transport import Address, _Pinned, tail
+from remote.machines.transport import Address, Machine, _Pinned, tail
 
 
 class Key:
@@ -50,3 +51,21 @@ def test_another_instance_at_the_same_address_has_its_own_pin(tmp_path: Path) ->
 
 def test_messages_end_with_the_last_lines() -> None:
     assert tail("\n".join(str(n) for n in range(100)), 2) == "98\n99"
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (NoValidConnectionsError({("10.0.0.5", 22): ConnectionRefusedError(111, "Connection refused")}), "refused"),
+        (TimeoutError("timed out"), "timed out"),
+        (EOFError(), "EOFError"),
+    ],
+)
+def test_a_machine_that_does_not_answer(tmp_path: Path, error: Exception, cause: str, embedded: bool) -> None:
+    machine = Machine(Address("gateway", "i-1", "10.0.0.5", "ubuntu", "/key", tmp_path, not embedded, "qwen7b"))
+    said = machine._silent(error)
+    assert cause in said
+    assert "Errno" not in said
+    assert ("fab cloud.status" in said) is embedded
+    assert ("`pulumi up -s qwen7b`" in said) is not embedded

@@ -20,6 +20,7 @@ from core.lease import Event, Lease, State
 from core.times.durations import show
 from remote import stack_files, tasks
 from remote.machines.lease_client import Answer, read
+from remote.machines.transport import Unreachable
 from remote.verbs import (
     explain as verbs_explain,
 )
@@ -330,6 +331,52 @@ def test_explain_falls_back_and_says_why(checkout: Callable[[str], None]) -> Non
     checkout(INCOMPLETE)
     assert "3 settings need your attention" in verbs_explain.explain("q", for_s=60).source
     assert "asked to look at no machine" in verbs_explain.explain("q", for_s=60, offline=True).source
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_explain_assumes_nothing_of_a_stack_that_does_not_answer(
+    checkout: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,
+) -> None:
+    checkout(INCOMPLETE)
+
+    def silent(*_: str) -> Front:
+        raise Unreachable("The gateway does not answer.")
+
+    monkeypatch.setattr(verbs_explain, "front", silent)
+    with pytest.raises(SystemExit) as ended:
+        tasks.explain(Context(), stack="q", json=as_json)
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "now: unknown. The gateway does not answer." in said.err
+    assert "`fab explain -s q --offline`" in said.err
+    tasks.explain(Context(), stack="q", offline=True)
+    assert "from the stack file alone (asked to look at no machine)\nnow: " in capsys.readouterr().out
+
+
+def test_explain_without_a_lease_does_not_say_off(
+    checkout: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout(INCOMPLETE)
+    monkeypatch.setattr(verbs_explain, "front", lambda *_: front(Client()))
+    monkeypatch.setattr(verbs_status, "see", lambda _: SimpleNamespace(lease=None))
+    with pytest.raises(DeployError, match=r"now: unknown\. There is no lease yet\. Run `fab deploy -s q`"):
+        verbs_explain.explain("q", for_s=60)
+
+
+def test_explain_of_a_stack_that_was_never_made_is_by_the_file(
+    checkout: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout(INCOMPLETE)
+
+    def unmade(*_: str) -> Front:
+        raise stack_files.NotMade("The stack `q` has not been made yet.")
+
+    monkeypatch.setattr(verbs_explain, "front", unmade)
+    assert "has not been made yet" in verbs_explain.explain("q", for_s=60).source
 
 
 def test_explain_does_not_hide_a_wrong_setting_or_an_unknown_stack(checkout: Callable[[str], None]) -> None:
