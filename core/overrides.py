@@ -1,6 +1,6 @@
 """The limits of one host: the stack's settings, and the tags by which operations override them in the console.
 
-A tag is read by the stack file's own rule (`core.times.durations.limit`, `core.times.schedule_words.parse`). What a tag
+A tag is read by the stack file's own rule (`core.times.bounds`, `core.times.schedule_words.parse`). What a tag
 that cannot be read may have meant is never guessed: it is reported, and until it is corrected nothing stops the host
 for being idle. Every other tag counts as before, and so does maxLease: a typo never runs without an end.
 """
@@ -16,7 +16,7 @@ from typing import Any, Final
 from core.contract.documents import UnitSettings
 from core.contract.tags import TAG_AUTO_STOP, TAG_MAX_LEASE, TAG_SCHEDULE
 from core.errors import SettingsError
-from core.times import durations, schedule_words
+from core.times import bounds, schedule_words
 from core.times.schedule import Schedule
 
 
@@ -73,11 +73,11 @@ Changes = dict[str, Any]
 
 
 def _auto_stop(text: str, _: UnitSettings) -> Changes:
-    return {"stop_after_s": durations.limit(text)}
+    return {"stop_after_s": bounds.STOP_AFTER.limit(text)}
 
 
 def _max_lease(text: str, _: UnitSettings) -> Changes:
-    return {"max_lease_s": durations.limit(text) or 0.0}
+    return {"max_lease_s": bounds.MAX_LEASE.limit(text) or 0.0}
 
 
 def _schedule(text: str, settings: UnitSettings) -> Changes:

@@ -16,7 +16,7 @@ from typing import Final
 from core.codes import Alert
 from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_UNIT
 from core.errors import SettingsError
-from core.times import durations
+from core.times import bounds
 from core.times.durations import show
 
 PERIOD_S: Final = 300.0  # of EC2's figures without detailed monitoring
@@ -80,7 +80,7 @@ def is_plain(tags: Mapping[str, str]) -> bool:
 def needs(machine: PlainMachine, now: float) -> Window | Verdict:
     """The figures that a decision needs, or the decision that needs none."""
     try:
-        limit = durations.limit(machine.tags.get(TAG_AUTO_STOP, ""))
+        limit = bounds.STOP_AFTER.limit(machine.tags.get(TAG_AUTO_STOP, ""))
     except SettingsError as error:
         return Verdict(False, f"tag {TAG_AUTO_STOP}: {error}; kept running until it is corrected", Alert.PLAIN_TAG)
     if limit is None:

@@ -42,6 +42,7 @@ _WITH_A_LEASE: Final = (  # the lease's own rules, and what backends need
     "core/past",
     "core/plain",
     "core/shutdown_report",
+    "core/times/bounds",
     "core/times/durations",
     "core/times/moments",
     "core/times/zones",

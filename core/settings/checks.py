@@ -12,19 +12,33 @@ import ipaddress
 import re
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from core.capacity import instance_types
 from core.contract import network
 from core.errors import SettingsError
 from core.settings.suggest import closest
 from core.times import durations, zones
+from core.times.bounds import Bounds
 
-_DURATION_PATTERN: Final = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
+_DURATION_PATTERN: Final = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+BOUNDS_KEY: Final = "x-between"  # in the schema of a duration; schema.py puts it into the description
+_DURATION_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30m", "1h30m"]}
+_OR_OFF_SCHEMA: Final[dict[str, Any]] = {"anyOf": [_DURATION_SCHEMA, {"enum": ["off", False]}]}
 KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa")  # what EC2's ImportKeyPair takes
 KEY_FILE: Final = "~/.ssh/pilotlight"  # where our hints put a key pair; SSH looks there only when it is told to
 KEYGEN: Final = f"ssh-keygen -t ed25519 -f {KEY_FILE}"
@@ -38,35 +52,33 @@ _QUEUE_SCHEMA: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximu
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)  # cronsim wants a start; only the syntax is looked at
 
 
-def _positive_seconds(value: Any) -> float:
-    try:
-        return durations.positive(value)
-    except SettingsError as error:
-        raise ValueError(_without_value(value, error)) from error
+@dataclass(frozen=True)
+class Within:
+    """A duration within its bounds, seconds; with `off` also `off`, which is 0; with `unset` also nothing, None."""
 
+    bounds: Bounds
+    off: bool = False
+    unset: bool = False
 
-def _seconds_or_zero(value: Any) -> float:
-    try:
-        return durations.limit(value) or 0.0
-    except SettingsError as error:
-        raise ValueError(_without_value(value, error)) from error
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._seconds, handler(source))
 
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**(_OR_OFF_SCHEMA if self.off else _DURATION_SCHEMA), BOUNDS_KEY: str(self.bounds)}
 
-def _seconds_or_none(value: Any) -> float | None:
-    return None if value is None else _seconds_or_zero(value)
+    def _seconds(self, value: Any) -> float | None:
+        if value is None and self.unset:
+            return None
+        try:
+            return (self.bounds.limit(value) or 0.0) if self.off else self.bounds.read(value)
+        except SettingsError as error:
+            raise ValueError(_without_value(value, error)) from error
 
 
 def _without_value(value: Any, error: SettingsError) -> str:
     """The sentence alone: `messages.py` puts path and value before it."""
-    return str(error).removeprefix(f'"{value}" ')
-
-
-_DURATION_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30m", "1h30m"]}
-_OR_OFF_SCHEMA: Final[dict[str, Any]] = {"anyOf": [_DURATION_SCHEMA, {"enum": ["off", False]}]}
-
-Duration = Annotated[float, BeforeValidator(_positive_seconds), WithJsonSchema(_DURATION_SCHEMA)]
-DurationOrOff = Annotated[float, BeforeValidator(_seconds_or_zero), WithJsonSchema(_OR_OFF_SCHEMA)]  # off is 0
-MaybeDuration = Annotated[float | None, BeforeValidator(_seconds_or_none), WithJsonSchema(_OR_OFF_SCHEMA)]
+    text = str(error).removeprefix(f'"{value}" ')
+    return text.removeprefix(f'"{durations.short(value)}" ') if isinstance(value, str) else text
 
 
 def _network(text: str) -> str:
@@ -210,10 +222,10 @@ HostKind = Annotated[Literal["ec2"], BeforeValidator(_kind)]
 Spot = Annotated[bool, AfterValidator(_no_spot)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 StackName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[a-z][a-z0-9-]{0,30}$")]
-Zone = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2}(-[a-z]+)+-\d[a-z])$")]
+Zone = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2}(-[a-z]+)+-[0-9][a-z])$")]
 SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
 ImageId = Annotated[str, StringConstraints(pattern=r"^ami-[0-9a-f]+$")]
-KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")]
+KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")]
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 Dollars = Annotated[float, Field(gt=0)]

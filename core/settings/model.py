@@ -27,11 +27,8 @@ from core.settings.checks import (
     ContainerImage,
     Cron,
     Dollars,
-    Duration,
-    DurationOrOff,
     InstanceType,
     KmsKeyArn,
-    MaybeDuration,
     Name,
     Origin,
     Password,
@@ -40,10 +37,12 @@ from core.settings.checks import (
     StackName,
     SubnetId,
     TimeZone,
+    Within,
 )
 from core.settings.hosts import Ec2Host, Host
 from core.settings.models import Model
 from core.settings.section import Section, as_tuple, distinct
+from core.times import bounds
 
 ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
 
@@ -74,9 +73,10 @@ class Gateway(Section):
         "429.",
         json_schema_extra=applied.DEPLOY,
     )
-    queue_timeout: Duration = Field(
+    queue_timeout: Annotated[float, Within(bounds.QUEUE_TIMEOUT)] = Field(
         default=540.0,
-        description="How long a request waits there; the OpenAI client waits 10m.",
+        description="How long a request waits there; one that is streamed waits for `idle.startTimeout` where that is "
+        "longer. The OpenAI client waits 10m.",
         json_schema_extra=applied.DEPLOY,
     )
 
@@ -186,24 +186,26 @@ class Idle(Section):
     profile: Literal["dev", "demo", "online", "batch", "office-hours"] = Field(
         default="online", description="; ".join(f"{name}: {p.why}" for name, p in PROFILES.items())
     )
-    stop_after: MaybeDuration = Field(
+    stop_after: Annotated[float | None, Within(bounds.STOP_AFTER, off=True, unset=True)] = Field(
         default=None, description="Time without demand; off: never. Default: the profile's."
     )
-    max_lease: DurationOrOff = Field(
+    max_lease: Annotated[float, Within(bounds.MAX_LEASE, off=True)] = Field(
         default=43200.0, description="Longest time without evidence of demand; off: no bound."
     )
-    start_timeout: Duration = Field(
+    start_timeout: Annotated[float, Within(bounds.START_TIMEOUT)] = Field(
         default=900.0,
         description="Not ready within this after a start: FAILED and stopped.",
         json_schema_extra=applied.BOTH,
     )
-    max_silence: Duration = Field(
+    max_silence: Annotated[float, Within(bounds.MAX_SILENCE)] = Field(
         default=1800.0, description="A host that says nothing for this long is stopped.", json_schema_extra=applied.BOTH
     )
-    engine_timeout: Duration = Field(
+    engine_timeout: Annotated[float, Within(bounds.ENGINE_TIMEOUT)] = Field(
         default=600.0, description="An engine that does not answer is restarted; after this the host is."
     )
-    hard_cap: DurationOrOff = Field(default=0.0, description="Longest time awake, demand or not; off: no bound.")
+    hard_cap: Annotated[float, Within(bounds.HARD_CAP, off=True)] = Field(
+        default=0.0, description="Longest time awake, demand or not; off: no bound."
+    )
     schedule: CronPair | None = Field(
         default=None, description="{startAt, stopAt}: two cron expressions. Default: the profile's."
     )

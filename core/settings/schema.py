@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from core.settings.checks import BOUNDS_KEY
 from core.settings.messages import PREFIX
 from core.settings.model import StackSettings
 from core.times import durations
@@ -46,4 +47,6 @@ def _tidy(part: Any) -> Any:
     kept = {key: _tidy(value) for key, value in part.items() if not (key == "title" and "type" in part)}
     if isinstance(kept.get("default"), float) and kept.get("type") != "number":
         kept["default"] = durations.spell(kept["default"]) if kept["default"] else "off"
+    if between := kept.pop(BOUNDS_KEY, ""):
+        kept["description"] = f"{kept['description']} {between}."
     return kept

@@ -6,6 +6,7 @@ Used by the stack settings, by the tags that operations edit, and by whatever pr
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from core.errors import SettingsError
@@ -15,7 +16,7 @@ OFF: Final = "off"
 LONGEST_S: Final = 36500 * 86400.0  # about 100 years: `now` and this is still a date on every clock
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _SHOWN: Final = 40  # characters of a text in a message
-_WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 
 
 def parse(text: str) -> float:
@@ -30,11 +31,12 @@ def parse(text: str) -> float:
         raise SettingsError(f'"{text}" is not a duration; write e.g. {EXAMPLES}')
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
     if seconds > LONGEST_S:
-        raise SettingsError(f'"{_short(text)}" is longer than {show(LONGEST_S)}; write e.g. {EXAMPLES}')
+        raise SettingsError(f'"{short(text)}" is longer than {show(LONGEST_S)}; write e.g. {EXAMPLES}')
     return seconds
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text as messages of this module have it."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -48,15 +50,15 @@ def positive(text: str, most_s: float = LONGEST_S) -> float:
     return seconds
 
 
-def limit(text: object) -> float | None:
-    """A limit as a stack file or a tag says it: seconds, longer than 0, or `off`, which is None.
+def limit(text: object, read: Callable[[str], float] = positive) -> float | None:
+    """A limit as a stack file or a tag says it: seconds as `read` has them, or `off`, which is None.
 
     `False` is off too: a YAML 1.1 reader makes it of a bare `off`.
     """
     if text is False or (isinstance(text, str) and text.strip().lower() == OFF):
         return None
     try:
-        return positive(text)  # type: ignore[arg-type]  # what is no text is refused in words
+        return read(text)  # type: ignore[arg-type]  # what is no text is refused in words
     except SettingsError as error:
         raise SettingsError(f"{error}, or {OFF}") from error
 

@@ -10,6 +10,7 @@ from components.aws.archive import ROOT
 from core.contract import network
 from core.errors import SettingsError
 from core.settings import load, schedule, stop_after_s, unit_settings
+from core.times import durations
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@client"
 STACKS = ("demo", "qwen05b", "qwen7b")
@@ -121,6 +122,38 @@ def test_region_comes_from_aws() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(raw(), "lab").host.disk_gib = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most"),
+    [
+        ("idle.stopAfter", "5s", "366d"),
+        ("idle.maxLease", "5m", "366d"),
+        ("idle.hardCap", "5m", "366d"),
+        ("idle.startTimeout", "30s", "366d"),
+        ("idle.maxSilence", "1m", "366d"),
+        ("idle.engineTimeout", "1m", "366d"),
+        ("gateway.queueTimeout", "1s", "30m"),
+    ],
+)
+def test_a_duration_has_bounds(key: str, least: str, most: str) -> None:
+    section, _, name = key.partition(".")
+    for right in (least, most):
+        load(raw(**{section: {name: right}}), "lab")
+    for long in ("99999999999999d", "9" * 25 + "d", "9" * 60 + "d", "36500d"):
+        text = message(**{section: {name: long}})
+        shown = f'"{long}"' if len(long) < 60 else f'"{long[:59]}…'
+        assert f"pilotlight:{key}: {shown} is longer than " in text
+    less = durations.spell(durations.parse(least) - 1) if least != "1s" else "0s"
+    assert f'{key}: "{less}" ' in message(**{section: {name: less}})
+    assert '"３０m" is not a duration' in message(**{section: {name: "３０m"}})
+
+
+def test_too_short_a_duration_is_told_why() -> None:
+    text = message(idle={"startTimeout": "1s"})
+    assert 'startTimeout: "1s" is less than 30s: a machine takes longer to boot; write 30s or more' in text
+    assert text.endswith("or more")
+    assert message(idle={"hardCap": "1s"}).endswith("write 5m or more, or off")
 
 
 @pytest.mark.parametrize("off", ["off", False])
