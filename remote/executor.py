@@ -1,4 +1,4 @@
-"""Runs the verbs that were typed, after a look at the options before them.
+"""Runs the verbs that were typed, after a look at the options before them and with a guarded standard output.
 
 Fabric's and invoke's own options are for tasks that run commands by their contexts. The verbs do not: an option that
 would be ignored, or would do something else than it says, is refused here, for every verb and the embedded cloud's too.
@@ -13,6 +13,8 @@ from typing import Any, Final
 from invoke import executor
 from invoke.exceptions import Exit
 from invoke.parser import ParseResult
+
+from remote import output
 
 _REFUSED: Final[Mapping[str, str]] = {  # by Fabric's and invoke's names; what to do instead
     "dry": "would change things all the same. To see what `deploy` would change: `fab deploy --dry-run`.",
@@ -34,7 +36,8 @@ class Executor(executor.Executor):
         """Run them. Exit with a message: an option before the verb, or words behind `--`, would not be heeded."""
         if self.core is not None:
             _check(self.core)
-        return super().execute(*tasks)
+        with output.guarded():
+            return super().execute(*tasks)
 
 
 def _check(core: ParseResult) -> None:

@@ -72,8 +72,7 @@ def find(stack: str) -> StackFile:
     Raises:
         DeployError: no such stack. NotMade: the embedded cloud is not up. SettingsError: the file holds a wrong value.
     """
-    if not stack:
-        raise DeployError(f"Which stack? Add `-s NAME`; there are: {', '.join(names()) or 'none'}.")
+    _check_name(stack)
     up = cloud()
     if up and (rendered := Path(up["project"]) / "stacks" / f"Pulumi.{stack}.yaml").exists():
         environment = os.environ | {k: str(v) for k, v in up["environment"].items()}
@@ -92,14 +91,21 @@ def find(stack: str) -> StackFile:
 
 def settings_of(stack: str) -> StackSettings:
     """What a stack's file says, deployed or not, complete or not: for who reads it and touches no machine."""
+    _check_name(stack)
     up = cloud()
     folders = ([Path(up["project"])] if up else []) + [CHECKOUT]
     paths = [folder / "stacks" / f"Pulumi.{stack}.yaml" for folder in folders]
     path = next((path for path in paths if path.exists()), None)
     if path is None:
-        what = f"There is no stack `{stack}`" if stack else "Which stack? Add `-s NAME`"
-        raise DeployError(f"{what}; there are: {', '.join(names()) or 'none'}.")
+        raise DeployError(f"There is no stack `{stack}`; there are: {', '.join(names()) or 'none'}.")
     return _settings(path, stack, to_deploy=False)
+
+
+def _check_name(stack: str) -> None:
+    """Before any file of that name is looked for: a path is not always the name of a file."""
+    if not stack:
+        raise DeployError(f"Which stack? Add `-s NAME`; there are: {', '.join(names()) or 'none'}.")
+    settings.check_name(stack)
 
 
 def _settings(path: Path, stack: str, *, to_deploy: bool = True) -> StackSettings:

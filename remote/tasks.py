@@ -107,8 +107,14 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
 def _console(*, clear: bool = False) -> Any:
     from rich.console import Console
 
+    class Plain(Console):
+        """A reader that has left is `remote/output.py`'s business."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  # Console calls this where it handles the error
+
     width = None if sys.stdout.isatty() else WIDE  # into a file or a pipe: rows stay rows
-    console = Console(soft_wrap=False, highlight=False, width=width)
+    console = Plain(soft_wrap=False, highlight=False, width=width)
     if clear:
         console.clear()
     return console
@@ -309,20 +315,23 @@ def logs(
     *,
     stack: str = "",
     identity: str = "",
+    last: bool = False,  # before `lines`: the first of both takes -l, and `lines` gets -n, as journalctl's
     lines: str = "50",
     since: str = "",
     engine: str = "",
     follow: bool = False,
-    last: bool = False,
     back: str = "0",
     json: bool = False,
 ) -> None:
     """Show the journals; of a host that is off, its shutdown report."""
+    from core.errors import SettingsError
     from core.times import durations
     from remote.machines import inventory, journal
     from remote.verbs import flags
     from remote.verbs import logs as verbs_logs
 
+    if follow and json:
+        raise SettingsError("--follow and --json: one of the two.")
     since_s = durations.positive(since) if since else 0.0
     wanted, stops_back = journal.Wanted(flags.whole("lines", lines), since_s), flags.whole("back", back)
     found = inventory.load(stack, identity=identity)
@@ -336,6 +345,8 @@ def logs(
         _print("logs", stack, told.as_dict(zone))
     else:
         print("\n".join(verbs_logs.text(told, zone)))
+    if told.nothing:
+        sys.exit(1)
 
 
 @task(help=STACK | IDENTITY | JSON)

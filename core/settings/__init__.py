@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from core.settings.applied import digest
 from core.settings.hosts import Ec2Host
-from core.settings.load import load, stack_file
+from core.settings.load import check_name, load, stack_file
 from core.settings.model import Access, Control, Engine, Gateway, Idle, Notify, Service, StackSettings, Webhook
 from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
 
@@ -35,6 +35,7 @@ __all__ = [
     "Service",
     "StackSettings",
     "Webhook",
+    "check_name",
     "digest",
     "load",
     "needs_gpu",

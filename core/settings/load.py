@@ -18,11 +18,20 @@ from core.settings.suggest import closest
 
 _PREFIX: Final = messages.PREFIX
 _STACK: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_SHOWN: Final = 40  # characters of a wrong name
 
 
 def stack_file(stack: str) -> str:
     """The file that a stack's settings stand in, from the checkout's root."""
     return f"stacks/Pulumi.{stack}.yaml"
+
+
+def check_name(stack: str) -> None:
+    """SettingsError: no stack can have this name."""
+    if not _STACK.fullmatch(stack):
+        shown = stack if stack.isprintable() else repr(stack)[1:-1]
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        raise SettingsError(f"Stack `{shown}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
 
 
 def load(
@@ -47,8 +56,7 @@ def load(
     Raises:
         SettingsError: one message with every wrong value: file, path, value, what is allowed.
     """
-    if not _STACK.fullmatch(stack):
-        raise SettingsError(f"Stack `{stack}`: a name is a-z, 0-9 and -, begins with a letter, and is at most 31 long.")
+    check_name(stack)
     where = file or stack_file(stack)
     ours = {k.removeprefix(_PREFIX): _said(v) for k, v in mapping.items() if k.startswith(_PREFIX)}
     if problems := [*keys.problems(mapping), *_encrypted(ours, secret_keys)]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from core.contract.paths import AGENT_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, RELAY_UNIT
+from core.errors import DeployError
 from remote.machines.inventory import Inventory
-from remote.machines.transport import Machine, Unreachable
+from remote.machines.transport import Machine
 from remote.services import haproxy, webui
 
 HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, webui.UNIT)
@@ -51,23 +54,31 @@ def read(machine: Machine, units: tuple[str, ...], wanted: Wanted) -> list[str]:
 
 def follow(inventory: Inventory, wanted: Wanted, *, engine: str = "") -> None:
     """Print all journals together (or that of one engine), as they grow, until Ctrl-C."""
-    threads = []
+    said: queue.Queue[bytes | None] = queue.Queue()  # only this thread writes, so that its caller hears of a failure
+    reading = 0
     for machine, units in machines(inventory, engine).items():
         if units:
             order = command(units, wanted, follow=True)
-            threads.append(threading.Thread(target=_print, args=(machine, order), daemon=True))
-            threads[-1].start()
-    for thread in threads:
-        thread.join()
+            threading.Thread(target=_read, args=(machine, order, said.put), daemon=True).start()
+            reading += 1
+    while reading:
+        piece = said.get()
+        if piece is None:
+            reading -= 1
+            continue
+        sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
 
 
-def _print(machine: Machine, order: str) -> None:
+def _read(machine: Machine, order: str, say: Callable[[bytes | None], None]) -> None:
+    """Say a machine's journal as it grows, and None at its end."""
     try:
         machine.connect()
         pieces = machine.stream(order)
-        print(f"--- {machine.role}", flush=True)
+        say(f"--- {machine.role}\n".encode())
         for piece in pieces:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.flush()
-    except Unreachable as error:
-        print(f"--- {machine.role}: {error}", flush=True)
+            say(piece)
+    except DeployError as error:
+        say(f"--- {machine.role}: {error}\n".encode())
+    finally:
+        say(None)

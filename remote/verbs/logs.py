@@ -30,13 +30,20 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Logs:
     """The journals' lines, None where there are none to read; `report` where it was asked for, and where the host is
-    off or does not answer; `problems`: what could not be read, in words.
+    off or does not answer; `problems`: what could not be read, in words. `report_known` False: nobody answered whether
+    there is a report.
     """
 
     gateway: list[str] | None = None
     host: list[str] | None = None
     report: ShutdownReport | None = None
     problems: list[str] = field(default_factory=list)
+    report_known: bool = True
+
+    @property
+    def nothing(self) -> bool:
+        """Nothing could be read at all."""
+        return self.gateway is None and self.host is None and not self.report_known
 
     def as_dict(self, zone: str) -> Record:
         """For `--json` (docs/json.md)."""
@@ -93,12 +100,13 @@ def logs(inventory: Inventory, wanted: Wanted, *, engine: str = "", last: bool =
         out_of_reach = last or (machine is not front and _try(problems, lambda: _off(front)))
         if units and not (machine.role == "host" and out_of_reach):
             found[machine.role] = _try(problems, partial(journal.read, machine, units, wanted))
-    report = None
+    asked: tuple[ShutdownReport | None] | None = (None,)
     if found["host"] is None:
         unit = ENGINE_UNIT.format(name=engine) if engine else ""
         ask = partial(shutdown_report, back=back, lines=wanted.lines, unit=unit)
-        report = _try(problems, lambda: ask(_client(front)))
-    return Logs(found["gateway"], found["host"], report, problems)
+        asked = _try(problems, lambda: (ask(_client(front)),))
+    report = asked[0] if asked else None
+    return Logs(found["gateway"], found["host"], report, problems, report_known=asked is not None)
 
 
 def _off(front: Machine) -> bool:
@@ -130,6 +138,8 @@ def text(found: Logs, zone: str) -> Iterator[str]:
     yield from (f"--- {problem}" for problem in found.problems)
     if found.report is not None:
         yield from report_text(found.report, zone)
+    elif not found.report_known:
+        yield "--- of the host: whether a shutdown report is kept is not known"
     elif found.host is None:
         yield "--- of the host: no shutdown report is kept"
 

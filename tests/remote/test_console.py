@@ -29,7 +29,7 @@ def test_by_a_link_from_any_folder(tmp_path: Path) -> None:
 
 
 def test_its_errors_bear_its_name_and_its_exit_code(tmp_path: Path) -> None:
-    done = run(PROGRAM, "logs", "nosuch", "-l", "abc", cwd=tmp_path)
+    done = run(PROGRAM, "logs", "nosuch", "-n", "abc", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == 'pilotlight logs: --lines "abc" is not a whole number, 0 or more; write e.g. --lines 20.\n'
 

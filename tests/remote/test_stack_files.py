@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SettingsError
 from remote import stack_files
 
 FILE = """
@@ -41,3 +42,11 @@ def test_encrypted_webhooks_are_webhooks_without_a_url(checkout: Path) -> None:
         ("https://hooks.slack.com/services/T0/B0/plain", "slack"),
     ]
     assert notify.email == ("ops@example.org",)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/../b", "a\0b", "-s", "a b"])
+def test_a_name_that_no_stack_can_have_is_said_before_a_file_is_looked_for(checkout: Path, name: str) -> None:
+    for read in (stack_files.find, stack_files.settings_of):
+        with pytest.raises(SettingsError, match=r"^Stack `.*a name is a-z, 0-9 and -") as refused:
+            read(name)
+        assert len(str(refused.value)) < 150

@@ -171,6 +171,51 @@ def test_a_gateway_without_our_code_yet_does_not_hide_the_host(site: Site, monke
     assert (found["host"], found["problems"]) == (["host 1", "host 2"], ["no lease_cli"])
 
 
+def test_where_nothing_can_be_read_it_says_not_known_and_fails(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.silent = {"gateway", "host"}
+    with pytest.raises(SystemExit) as ended:
+        run(capsys)
+    assert ended.value.code == 1
+    told = capsys.readouterr().out
+    assert "--- of the host: whether a shutdown report is kept is not known" in told
+    assert "no shutdown report is kept" not in told
+
+
+def test_following_as_json_is_refused(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(capsys, follow=True, json=True)
+    assert "--follow and --json: one of the two." in capsys.readouterr().err
+    assert site.asked == []
+
+
+class Growing(Machine):
+    """A machine whose journal can be followed, or that refuses."""
+
+    def connect(self) -> None:
+        if self.refuses:
+            raise DeployError("It does not accept the key.")
+
+    def stream(self, _: str) -> list[bytes]:
+        return [b"one\n", b"two\n"]
+
+
+def test_following_shows_each_machine_and_says_which_refuses(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    growing = {Growing(role="gateway", refuses=False): ("a",), Growing(role="host", refuses=True): ("b",)}
+    monkeypatch.setattr(journal, "machines", lambda *_: growing)
+    journal.follow(SimpleNamespace(), Wanted(5))  # type: ignore[arg-type]
+    said = capfdbinary.readouterr().out
+    assert b"--- gateway\n" in said
+    assert b"one\ntwo\n" in said
+    assert b"--- host: It does not accept the key.\n" in said
+
+
+def test_n_is_the_number_of_lines_as_with_journalctl() -> None:
+    short = {nick: each.name for each in tasks.namespace["logs"].get_arguments() for nick in each.nicknames}
+    assert short["n"] == "lines"
+
+
 # ---------------------------------------------------------------- which lines
 def test_since_and_lines_reach_journalctl(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.machine_state = "running"

@@ -1,0 +1,41 @@
+"""Outputs that cannot take what a verb says: never a traceback, through the real `fab`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from remote.stack_files import CHECKOUT
+from tests.remote.test_executor import FAB
+
+EXPLAIN = "fab explain -s qwen7b --offline"  # has characters that ASCII lacks
+
+
+def shell(line: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": f"{Path(FAB[0]).parent}:{os.environ['PATH']}", "HOME": str(home), "XDG_STATE_HOME": str(home)}
+    command = ["bash", "-c", line]
+    return subprocess.run(command, cwd=CHECKOUT, env=env | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (f"{EXPLAIN} | head -c 0; exit ${{PIPESTATUS[0]}}", 141, ""),
+        (f"{EXPLAIN} 2>&1 | true; exit ${{PIPESTATUS[0]}}", 141, ""),
+        (f"{EXPLAIN} >/dev/full", 1, "fab: standard output cannot be written: No space left on device.\n"),
+        ("fab status >/dev/full", 1, "fab: standard output cannot be written: No space left on device.\n"),
+        (f"{EXPLAIN} >&-", 1, "fab: standard output is closed.\n"),
+    ],
+)
+def test_one_message_at_most(tmp_path: Path, line: str, code: int, said: str) -> None:
+    done = shell(line, tmp_path)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_an_encoding_without_our_characters(tmp_path: Path) -> None:
+    done = shell(EXPLAIN, tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert "?" in done.stdout
