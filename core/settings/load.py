@@ -59,7 +59,7 @@ def load(
     check_name(stack)
     where = file or stack_file(stack)
     ours = {k.removeprefix(_PREFIX): _said(v) for k, v in mapping.items() if k.startswith(_PREFIX)}
-    if problems := [*keys.problems(mapping), *_encrypted(ours, secret_keys)]:
+    if problems := [*keys.problems(mapping), *_encrypted(ours, secret_keys, stack)]:
         raise _wrong(where, problems)
     raw = {k: None if v == "" else v for k, v in ours.items() if not notify.is_sealed(v)}  # "": Pulumi's null
     if region := mapping.get("aws:region"):
@@ -68,7 +68,10 @@ def load(
         settings = StackSettings.model_validate(raw | {"stack": stack})
     except ValidationError as error:
         raise _wrong(where, messages.lines(error, StackSettings)) from error
-    if problems := _together(settings, to_deploy=to_deploy):
+    problems = _together(settings, to_deploy=to_deploy)
+    if to_deploy and f"{_PREFIX}webui" not in secret_keys:
+        problems += _plain_password(settings)
+    if problems:
         raise _wrong(where, problems)
     if settings.services:
         return settings
@@ -78,6 +81,7 @@ def load(
 
 SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
 BESIDE_THE_PAGE_MIB: Final = 512  # system, Docker, HAProxy, relay
+_PASSWORD: Final = f"{_PREFIX}webui.adminPassword"
 _MAY_BE_ENCRYPTED: Final = ("notify", "webui")  # their own checks know encrypted values, and say what they become
 
 
@@ -93,16 +97,15 @@ def _said(value: Any) -> Any:
         return value  # text that only begins like JSON: the section's own check names it
 
 
-def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str]) -> Iterator[str]:
+def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str], stack: str) -> Iterator[str]:
     """Pulumi would apply a value that `fab` cannot read: a line for each."""
     names = {key.removeprefix(_PREFIX) for key in secret_keys if key.startswith(_PREFIX)}
     places = [path for key, value in ours.items() for path in _sealed(value, key)]
-    allowed = " and ".join(f"{_PREFIX}{name}" for name in _MAY_BE_ENCRYPTED)
     for path in places or [f"{name}.adminPassword" if name == "webui" else name for name in sorted(names)]:
         if not _may_be_encrypted(path):
             yield (
-                f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {allowed} may be. "
-                f"Write the value itself: `pulumi config set --plaintext --path '{_PREFIX}{path}' VALUE`"
+                f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {_PREFIX}notify and {_PASSWORD} may "
+                f"be. Write the value itself: `pulumi config set -s {stack} --plaintext --path '{_PREFIX}{path}' VALUE`"
             )
 
 
@@ -179,6 +182,16 @@ def _on_aws(settings: StackSettings) -> list[str]:
         "cloud only: on AWS the notifier is outside your network. Use https"
         for index, webhook in enumerate(settings.notify.webhooks)
         if notify.is_http(webhook.url)
+    ]
+
+
+def _plain_password(settings: StackSettings) -> list[str]:
+    """A stack file is in version control; the embedded cloud's is nobody's but this computer's."""
+    if settings.cloud != "aws" or settings.webui.admin_password is None:
+        return []
+    return [
+        f"{_PASSWORD} stands in the file in plain text. Take it away, and choose another: "
+        f"`pulumi config set -s {settings.stack} --secret --path '{_PASSWORD}'` asks for it and encrypts it"
     ]
 
 

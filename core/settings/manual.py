@@ -20,7 +20,8 @@ name.
 
 The file is read as Pulumi reads it: `off` and `10:30` are text, `idle:` is short for `pilotlight:idle:`. What Python
 and Pulumi read differently (`010`, dates, a key that is there twice) is refused with its line, and so are encrypted
-values anywhere but in `pilotlight:notify`, since `fab` has no passphrase.
+values anywhere but in `pilotlight:notify` and `pilotlight:webui.adminPassword`, since `fab` has no passphrase. On AWS
+the password must be encrypted.
 
 Each key says which command applies a change of it: `pulumi up`, `fab deploy`, or both, in this order. `pulumi up` notes
 what it applied in the stack's outputs (`settingsDigest`), and `fab deploy` stops where the file says

@@ -105,7 +105,8 @@ class Webui(Section):
     admin_password: Password = Field(
         default=None,
         repr=False,
-        description="The first account's password, a secret: `pulumi config set --secret`. First start only. Default: "
+        description="The first account's password; on AWS encrypted: "
+        "`pulumi config set -s STACK --secret --path pilotlight:webui.adminPassword`. First start only. Default: "
         "`fab deploy` makes one and prints it once.",
         json_schema_extra=applied.BOTH_SECRET,
     )
@@ -235,7 +236,7 @@ class Webhook(Section):
 
     model_config = applied.section(applied.UP_SECRET)
 
-    url: Url = Field(repr=False, description="https; a secret: `pulumi config set --secret`.")
+    url: Url = Field(repr=False, description="https; a secret: `pulumi config set -s STACK --secret`.")
     format: Literal["json", "slack"] | None = Field(
         default=None, description="Body of a call. Default: slack for https://hooks.slack.com, else json."
     )

@@ -235,7 +235,7 @@ def build(run_program: RunProgram) -> Build:
             have = raw.get(f"pilotlight:{section}")
             merged = have | value if isinstance(value, dict) and isinstance(have, dict) else value
             raw[f"pilotlight:{section}"] = merged
-        settings = load(raw, stack)
+        settings = load(raw, stack, secret_keys=["pilotlight:webui"])  # as after `config set --secret`
         return run_program(stack, lambda: deployment.build(settings), preview=preview, absent=absent, answers=answers)
 
     return remembered

@@ -17,7 +17,7 @@ HOST = {"kind": "ec2", "diskGiB": 120, "sshPublicKey": KEY}
 
 
 def of(**sections: Any) -> str:
-    return digest(load(raw(**sections), "lab"))
+    return digest(load(raw(**sections), "lab", secret_keys=["pilotlight:webui"]))
 
 
 def test_order_and_notation_do_not_count() -> None:

@@ -8,6 +8,7 @@ from core.contract.paths import WEBUI_IMAGE
 from core.errors import SettingsError
 from core.settings import load
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@client"
 DIGEST = "@sha256:" + "a" * 64
 
 
@@ -121,3 +122,25 @@ def test_a_gateway_too_small_for_the_page_is_said(kind: str, memory: int, enough
     else:
         assert f"pilotlight:gateway.instanceType: {kind} has" in message(**sections)
     assert load(raw(**sections | {"webui": "none"}), "lab").chat_on is None
+
+
+def test_on_aws_a_password_in_plain_text_is_refused_with_the_command() -> None:
+    aws: dict[str, Any] = {
+        "cloud": "aws",
+        "host": {"sshPublicKey": KEY},
+        "access": {"cidrs": ["203.0.113.0/24"], "sshCidrs": ["203.0.113.7/32"]},
+    }
+    plain, sealed = {"adminPassword": "correct horse"}, {"adminPassword": {"secure": "v1:abc"}}
+    text = message(**aws, webui=plain)
+    assert "pilotlight:webui.adminPassword stands in the file in plain text" in text
+    assert "`pulumi config set -s lab --secret --path 'pilotlight:webui.adminPassword'`" in text
+    assert "correct horse" not in text
+    assert load(raw(**aws, webui=sealed), "lab").webui.admin_password is None
+    program = load(raw(**aws, webui=plain), "lab", secret_keys=["pilotlight:webui"])
+    assert program.webui.admin_password == "correct horse"
+
+
+def test_a_value_that_may_not_be_encrypted_is_told_with_the_command_for_this_stack() -> None:
+    text = message(idle={"stopAfter": {"secure": "v1:abc"}})
+    assert "only pilotlight:notify and pilotlight:webui.adminPassword may be" in text
+    assert "`pulumi config set -s lab --plaintext --path 'pilotlight:idle.stopAfter' VALUE`" in text
