@@ -63,7 +63,8 @@ def names() -> list[str]:
     up = cloud()
     folders = [CHECKOUT / "stacks"] + ([Path(up["project"]) / "stacks"] if up else [])
     found = (path.name for folder in folders for path in folder.glob("Pulumi.*.yaml"))
-    return sorted({name.removeprefix("Pulumi.").removesuffix(".yaml") for name in found})
+    stacks = {name.removeprefix("Pulumi.").removesuffix(".yaml") for name in found}
+    return sorted(stacks - {""})  # `Pulumi..yaml` is nobody's
 
 
 def find(stack: str) -> StackFile:
@@ -74,11 +75,11 @@ def find(stack: str) -> StackFile:
     """
     _check_name(stack)
     up = cloud()
-    if up and (rendered := Path(up["project"]) / "stacks" / f"Pulumi.{stack}.yaml").exists():
+    if up and _is_there(rendered := Path(up["project"]) / "stacks" / f"Pulumi.{stack}.yaml"):
         environment = os.environ | {k: str(v) for k, v in up["environment"].items()}
         return StackFile(stack, _settings(rendered, stack), Path(up["project"]), environment, str(up["ssh_key"]))
     path = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
-    if not path.exists():
+    if not _is_there(path):
         raise DeployError(f"There is no stack `{stack}`; there are: {', '.join(names()) or 'none'}.")
     found = _settings(path, stack)
     if found.cloud == "embedded":
@@ -95,7 +96,7 @@ def settings_of(stack: str) -> StackSettings:
     up = cloud()
     folders = ([Path(up["project"])] if up else []) + [CHECKOUT]
     paths = [folder / "stacks" / f"Pulumi.{stack}.yaml" for folder in folders]
-    path = next((path for path in paths if path.exists()), None)
+    path = next((path for path in paths if _is_there(path)), None)
     if path is None:
         raise DeployError(f"There is no stack `{stack}`; there are: {', '.join(names()) or 'none'}.")
     return _settings(path, stack, to_deploy=False)
@@ -118,8 +119,19 @@ def _settings(path: Path, stack: str, *, to_deploy: bool = True) -> StackSetting
     return settings.load(stack_yaml.read(_text(path), str(path)), stack, to_deploy=to_deploy, file=shown)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link to nothing: then that is what is wrong."""
+    return path.exists() or path.is_symlink()
+
+
 def _text(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        raise SettingsError(f"{path} is a link to {path.readlink()}, which is not there.")
+    if not path.is_file():  # a pipe would be waited for without end
+        raise SettingsError(f"{path} is not a file.")
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} cannot be read: it is not in UTF-8. Save it as UTF-8.") from error
+    except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error

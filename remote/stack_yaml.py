@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from core.errors import SettingsError
+from core.settings import flags
 
 PROJECT: Final = "pilotlight"  # a key without a namespace is Pulumi's short form of `<project>:<key>`
 _TAG: Final = "tag:yaml.org,2002:"
 _UNCLEAR: Final = f"{_TAG}unclear"  # our own: a scalar that readers of YAML take for different values
+_NO_NUMBER: Final = r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 _QUOTE: Final = "put it in quotes"
 _RESOLVERS: Final = (  # the first that matches a plain scalar says what it is; all others are text
     ("bool", r"true|True|TRUE|false|False|FALSE"),
@@ -26,7 +29,7 @@ _RESOLVERS: Final = (  # the first that matches a plain scalar says what it is; 
     ("merge", r"<<"),
     ("int", r"[-+]?(0|[1-9][0-9]{0,17})"),
     ("unclear", r"[-+]?0[0-9][0-9.eE+-]*|[-+]?0[xobXOB][0-9a-fA-F_]+|[-+]?[0-9][0-9_.]*_[0-9_.eE+-]*"),
-    ("unclear", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|[-+]?[0-9]{19,}"),
+    ("unclear", rf"{_NO_NUMBER}|[-+]?[0-9]{{19,}}"),
     ("unclear", r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?"),
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
 )
@@ -72,13 +75,29 @@ def _root(text: str, file: str) -> MappingNode:
     try:
         roots = list(yaml.compose_all(text.removeprefix("\ufeff"), _Loader))
     except yaml.YAMLError as error:
-        raise SettingsError(f"{file} cannot be read: {error}") from error
+        raise SettingsError(f"{file} {_unreadable(error, text)}") from error
     if len(roots) > 1:
         line = roots[1].start_mark.line + 1
         raise SettingsError(f"{file} line {line}: a second document begins here (`---`); Pulumi reads the first only.")
     if not roots or not isinstance(roots[0], MappingNode):
         raise SettingsError(f"{file} has no `config:` mapping.")
     return roots[0]
+
+
+def _unreadable(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong, and in which line; never the line itself, which may hold a secret."""
+    if "\0" in text:
+        return "cannot be read: it is not in UTF-8. Save it as UTF-8."
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f"line {line} cannot be read: it has the character {error.character:#06x}, which YAML does not allow."
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f"cannot be read: {error}"
+    lines = text.removeprefix("\ufeff").splitlines()
+    if "\t" in re.match(r"\s*", lines[mark.line] if mark.line < len(lines) else "")[0]:  # type: ignore[index]
+        return f"line {mark.line + 1} cannot be read: tab characters are not allowed for indentation, use spaces."
+    return f"line {mark.line + 1} cannot be read: {getattr(error, 'problem', None) or 'this is not YAML'}."
 
 
 def _config(reader: _Reader, config: MappingNode) -> dict[str, Any]:
@@ -132,9 +151,17 @@ class _Reader:
         if isinstance(node, SequenceNode):
             found: Any = [self.value(item) for item in node.value]
         else:
-            found = {key: self.value(inner) for key, inner in self.pairs(node).items()}
+            found = {key: self._named(key, inner) for key, inner in self.pairs(node).items()}
         self._open.pop()
         return found
+
+    def _named(self, key: str, node: Node) -> Any:
+        """A value below its key; of a secret, which no message shows, only text is read alike by everybody."""
+        if isinstance(node, ScalarNode) and flags.is_secret(key) and node.tag == _UNCLEAR:
+            raise self.wrong(
+                node, f"not every reader of YAML takes the value of `{key}` (not shown) for text; {_QUOTE}"
+            )
+        return self.value(node)
 
     def _scalar(self, node: ScalarNode) -> Any:
         kind, text = node.tag.removeprefix(_TAG), str(node.value)
@@ -146,6 +173,8 @@ class _Reader:
             return text.lower() == "true"
         if kind == "int" and re.fullmatch(r"[-+]?[0-9]+", text):
             return int(text)
+        if re.fullmatch(_NO_NUMBER, text):
+            raise self.wrong(node, f"`{text}` is not allowed: write a number that is finite")
         if kind == "float" and node.tag != _UNCLEAR:
             return self._number(node, text)
         raise self.wrong(node, f"`{text}`: not every reader of YAML takes this for the same value; {_QUOTE}")

@@ -204,6 +204,22 @@ def _no_spot(value: bool) -> bool:
     return value
 
 
+FORMS: Final[dict[str, str]] = {}  # pattern → what it allows, in words for messages; the pattern is the editors'
+
+
+def _form(pattern: str, words: str) -> StringConstraints:
+    FORMS[pattern] = words
+    return StringConstraints(pattern=pattern)
+
+
+_NAME: Final = "[a-z][a-z0-9-]{0,30}"
+_NAME_WORDS: Final = "lower-case letters, digits and -, at most 31, beginning with a letter"
+_STACK: Final = rf"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?{_NAME}$"
+_STACK_WORDS: Final = f"a stack's name ({_NAME_WORDS}), or ORGANIZATION/PROJECT/NAME"
+_KEY_ARN: Final = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
+_KEY_WORDS: Final = "the ARN of a KMS key, e.g. arn:aws:kms:us-east-1:111122223333:key/1234abcd-…"
+_USER: Final = r"^[a-z_][a-z0-9_-]{0,31}$"
+_USER_WORDS: Final = "lower-case letters, digits, - and _, at most 32, beginning with a letter or _"
 ContainerImage = Annotated[str, AfterValidator(_image)]
 _SEALED: Final[dict[str, Any]] = {"type": "object", "required": ["secure"], "additionalProperties": {"type": "string"}}
 Password = Annotated[
@@ -220,12 +236,13 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 HostKind = Annotated[Literal["ec2"], BeforeValidator(_kind)]
 Spot = Annotated[bool, AfterValidator(_no_spot)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-StackName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[a-z][a-z0-9-]{0,30}$")]
-Zone = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2}(-[a-z]+)+-[0-9][a-z])$")]
-SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
-ImageId = Annotated[str, StringConstraints(pattern=r"^ami-[0-9a-f]+$")]
-KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")]
-UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+Name = Annotated[str, _form(f"^{_NAME}$", _NAME_WORDS)]
+StackName = Annotated[str, _form(_STACK, _STACK_WORDS)]
+Zone = Annotated[str, _form(r"^(auto|[a-z]{2}(-[a-z]+)+-[0-9][a-z])$", "auto, or a zone, e.g. us-east-1a")]
+SubnetId = Annotated[str, _form(r"^subnet-[0-9a-f]+$", "a subnet's id, e.g. subnet-0a1b2c3d")]
+ImageId = Annotated[str, _form(r"^ami-[0-9a-f]+$", "an image's id, e.g. ami-0a1b2c3d")]
+KmsKeyArn = Annotated[str, _form(_KEY_ARN, _KEY_WORDS)]
+UserName = Annotated[str, _form(_USER, _USER_WORDS)]
+Region = Annotated[str, _form(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region, e.g. us-east-1")]
+Method = Annotated[str, _form(r"^[a-z0-9_]+$", "lower-case letters, digits and _, e.g. awq_marlin")]
 Dollars = Annotated[float, Field(gt=0)]

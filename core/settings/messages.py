@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from core.settings import flags, notify
+from core.settings import checks, flags, notify
 from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
@@ -95,11 +95,13 @@ def _allowed(kind: str, value: Any, context: Mapping[str, Any], message: str) ->
         words = re.findall(r"'([^']*)'", context["expected"])
         return f"is not allowed; allowed: {context['expected'].replace(chr(39), '')}{closest(value, words)}"
     if kind == "string_pattern_mismatch":
-        return f"has a wrong form; allowed: {context['pattern']}"
+        return f"has a wrong form; allowed: {checks.FORMS[context['pattern']]}"
     if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
         return message.replace("Input should be", "must be")
     if kind in {"too_short", "too_long"}:
         return f"has {len(value)} entries; {_count(context)}"
+    if kind in {"int_type", "float_type"} and isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return f"must be a {'whole ' if kind == 'int_type' else ''}number; take the quotes away"
     return _HINTS.get(kind, message)
 
 

@@ -29,6 +29,7 @@ from core.settings.checks import (
     Dollars,
     InstanceType,
     KmsKeyArn,
+    Method,
     Name,
     Origin,
     Password,
@@ -144,7 +145,7 @@ class Engine(Section):
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
         default="auto", description="Arithmetic; cpu: float32."
     )
-    quantization: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = Field(
+    quantization: Method | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."
     )
     flags: Annotated[Mapping[str, flag_rules.Flag], AfterValidator(flag_rules.checked)] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,23 @@ def test_a_name_that_no_stack_can_have_is_said_before_a_file_is_looked_for(check
         with pytest.raises(SettingsError, match=r"^Stack `.*a name is a-z, 0-9 and -") as refused:
             read(name)
         assert len(str(refused.value)) < 150
+
+
+def test_what_is_no_file_is_one_message_and_nothing_is_waited_for(checkout: Path) -> None:
+    stacks = checkout / "stacks"
+    (stacks / "Pulumi.link.yaml").symlink_to("nowhere.yaml")
+    (stacks / "Pulumi.folder.yaml").mkdir()
+    (stacks / "Pulumi..yaml").write_text(FILE)
+    (stacks / "Pulumi.utf16.yaml").write_bytes(FILE.encode("utf-16"))
+    os.mkfifo(stacks / "Pulumi.pipe.yaml")
+    assert stack_files.names() == ["folder", "link", "pipe", "utf16"]
+    for name, words in {
+        "link": "is a link to nowhere.yaml, which is not there.",
+        "folder": "is not a file.",
+        "pipe": "is not a file.",
+        "utf16": "cannot be read: it is not in UTF-8. Save it as UTF-8.",
+    }.items():
+        for read in (stack_files.find, stack_files.settings_of):
+            with pytest.raises(SettingsError) as caught:
+                read(name)
+            assert str(caught.value) == f"{stacks / f'Pulumi.{name}.yaml'} {words}"

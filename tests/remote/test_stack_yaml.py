@@ -64,5 +64,16 @@ def test_what_only_pulumi_would_see_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_in_another_encoding_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"Pulumi\.lab\.yaml cannot be read: .*utf-8"):
+    with pytest.raises(SettingsError, match=r"Pulumi\.lab\.yaml cannot be read: it is not in UTF-8. Save it as UTF-8"):
         settings(tmp_path, "  # für\n")
+
+
+def test_a_line_that_cannot_be_read_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match=r"^f line 4 cannot be read: mapping values are not allowed") as caught:
+        stack_yaml.read("config:\n  pilotlight:webui:\n    adminEmail: a@b.org\n    adminPassword: s3cr3t: x\n", "f")
+    assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(
+        SettingsError, match=r"line 2: .* `adminPassword` \(not shown\) for text; put it in quotes"
+    ) as caught:
+        stack_yaml.read("config:\n  webui: {adminPassword: 0815_4711}\n", "f")
+    assert "0815" not in str(caught.value)
