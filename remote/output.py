@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from io import TextIOWrapper
-from typing import Final, TextIO
+from collections.abc import Iterator, Mapping
+from io import BufferedWriter, FileIO, TextIOWrapper
+from typing import Any, Final, TextIO
 
 from remote import verbs
 
@@ -23,37 +23,62 @@ def guarded() -> Iterator[None]:
     if sys.stdout is None:  # `>&-`
         print(f"{verbs.PROGRAM}: standard output is closed.", file=sys.stderr)
         sys.exit(1)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    before = sys.stdout, sys.stderr
+    files = {number: _File(number) for number, stream in enumerate(before, 1) if stream is not None}
+    sys.stdout = _watched(sys.stdout, files.get(1), errors="replace")
+    sys.stderr = _watched(sys.stderr, files.get(2), errors="backslashreplace")
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except OSError:
-        failed = {stream: error for stream in (sys.stdout, sys.stderr) if (error := _failure(stream))}
+        failed = {number: file.failed for number, file in files.items() if file.failed}
         if not failed:
             raise  # of something else
         _end(failed)
+    finally:
+        sys.stdout, sys.stderr = before
 
 
-def _failure(stream: TextIO | None) -> OSError | None:
-    """What could not be written stays in the buffer, and fails again."""
-    try:
-        if stream is not None:
-            stream.flush()
-    except OSError as error:
-        return error
-    return None
+class _File(FileIO):
+    """Standard output or error; remembers why it could not be written, which no other error of the program says."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "wb", closefd=False)
+        self.failed: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """As FileIO's."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = error
+            raise
 
 
-def _end(failed: dict[TextIO, OSError]) -> None:
-    for stream in failed:  # Python flushes both once more at its end
+def _watched(stream: TextIO, file: _File | None, errors: str) -> TextIO:
+    """The stream over `file`; one that is not the process's own (a test's) stays as it is."""
+    if file is None or not isinstance(stream, TextIOWrapper) or stream not in (sys.__stdout__, sys.__stderr__):
+        return stream
+    stream.flush()
+    at_once = stream.write_through  # PYTHONUNBUFFERED
+    return TextIOWrapper(
+        file if at_once else BufferedWriter(file),  # a raw file will do, as with `python -u`
+        encoding=stream.encoding,
+        errors=errors,
+        line_buffering=stream.line_buffering,
+        write_through=at_once,
+    )
+
+
+def _end(failed: Mapping[int, OSError]) -> None:
+    """End the process; what is left in the buffers goes nowhere."""
+    for number in failed:
         with open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), stream.fileno())
+            os.dup2(nothing.fileno(), number)
     if any(isinstance(error, BrokenPipeError) for error in failed.values()):
         sys.exit(READER_LEFT)
-    error = next(iter(failed.values()))
-    if sys.stderr not in failed:
-        print(f"{verbs.PROGRAM}: standard output cannot be written: {error.strerror}.", file=sys.stderr)
+    if 2 not in failed:
+        print(f"{verbs.PROGRAM}: standard output cannot be written: {failed[1].strerror}.", file=sys.stderr)
     sys.exit(1)

@@ -19,19 +19,19 @@ _SHOWN: Final = 40  # characters of a text in a message
 _WHOLE: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 
 
-def parse(text: str) -> float:
+def parse(text: str, most_s: float = LONGEST_S) -> float:
     """Seconds in a duration such as `1h30m`; units d, h, m, s in this order, each once.
 
     Raises:
-        SettingsError: naming the text and what would be right. Zero is right only as `0s`, `0m`, …; more than LONGEST_S
+        SettingsError: naming the text and what would be right. Zero is right only as `0s`, `0m`, …; more than `most_s`
             never is.
     """
     match = _WHOLE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or not any(match.groups()):
         raise SettingsError(f'"{text}" is not a duration; write e.g. {EXAMPLES}')
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True) if n)
-    if seconds > LONGEST_S:
-        raise SettingsError(f'"{short(text)}" is longer than {show(LONGEST_S)}; write e.g. {EXAMPLES}')
+    if seconds > most_s:
+        raise SettingsError(f'"{short(text)}" is longer than {show(most_s)}; write e.g. {EXAMPLES}')
     return seconds
 
 
@@ -42,9 +42,7 @@ def short(text: str) -> str:
 
 def positive(text: str, most_s: float = LONGEST_S) -> float:
     """Seconds in a duration longer than 0, `most_s` at most. SettingsError: it is not, or it is no duration."""
-    seconds = parse(text)
-    if seconds > most_s:
-        raise SettingsError(f'"{text}" is longer than {show(most_s)}; write e.g. {EXAMPLES}')
+    seconds = parse(text, most_s)
     if seconds <= 0:
         raise SettingsError(f'"{text}" must be longer than 0; write e.g. {EXAMPLES}')
     return seconds

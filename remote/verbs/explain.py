@@ -23,7 +23,7 @@ from remote.verbs import calendar
 from remote.verbs import status as verbs_status
 from remote.verbs.lease import Record, front, settings_of
 
-LONGEST_S: Final = 366 * 86400.0  # a forecast is reckoned minute by minute: seconds for a year
+LONGEST_S: Final = 366 * 86400.0  # a forecast asks the policy for every minute: 10 s for a year
 FOLD_S: Final = 48 * 3600.0  # a forecast of this length is told by days
 
 

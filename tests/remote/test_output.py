@@ -20,18 +20,22 @@ def shell(line: str, home: Path, **environment: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=CHECKOUT, env=env | environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
         (f"{EXPLAIN} | head -c 0; exit ${{PIPESTATUS[0]}}", 141, ""),
         (f"{EXPLAIN} 2>&1 | true; exit ${{PIPESTATUS[0]}}", 141, ""),
+        (f"{EXPLAIN} --json | true; exit ${{PIPESTATUS[0]}}", 141, ""),
+        ("fab cloud.status | true; exit ${PIPESTATUS[0]}", 141, ""),
         (f"{EXPLAIN} >/dev/full", 1, "fab: standard output cannot be written: No space left on device.\n"),
+        (f"{EXPLAIN} --json 2>&-", 0, ""),
         ("fab status >/dev/full", 1, "fab: standard output cannot be written: No space left on device.\n"),
         (f"{EXPLAIN} >&-", 1, "fab: standard output is closed.\n"),
     ],
 )
-def test_one_message_at_most(tmp_path: Path, line: str, code: int, said: str) -> None:
-    done = shell(line, tmp_path)
+def test_one_message_at_most(tmp_path: Path, line: str, code: int, said: str, unbuffered: str) -> None:
+    done = shell(line, tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert (done.returncode, done.stderr) == (code, said)
 
 
