@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.contract import network
 from core.errors import SettingsError
-from core.settings import keys, messages, notify
+from core.settings import flags, keys, messages, notify
 from core.settings.checks import KEY_FILE, KEYGEN
 from core.settings.model import Control, Gateway, Service, StackSettings
 from core.settings.suggest import closest
@@ -105,8 +105,15 @@ def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str], stack: str
         if not _may_be_encrypted(path):
             yield (
                 f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {_PREFIX}notify and {_PASSWORD} may "
-                f"be. Write the value itself: `pulumi config set -s {stack} --plaintext --path '{_PREFIX}{path}' VALUE`"
+                f"be. {_instead(path, stack)}"
             )
+
+
+def _instead(path: str, stack: str) -> str:
+    """What to do about a value that may not be encrypted; nobody is told to write a secret in plain text."""
+    if flags.is_secret(path):
+        return "Take it away: a secret has no other place in a stack file"
+    return f"Write the value itself: `pulumi config set -s {stack} --plaintext --path '{_PREFIX}{path}' VALUE`"
 
 
 def _may_be_encrypted(path: str) -> bool:

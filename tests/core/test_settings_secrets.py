@@ -91,6 +91,13 @@ def test_no_message_shows_a_secret(sections: dict[str, Any]) -> None:
     assert f"pilotlight:{next(iter(sections))}" in text
 
 
+def test_nobody_is_told_to_write_a_secret_in_plain_text() -> None:
+    text = message(engines={"a": {"model": "x/m", "flags": {"hf-token": {"secure": "v1:abc"}}}})
+    assert "engines.a.flags.hf-token is encrypted" in text
+    assert "Take it away" in text
+    assert "--plaintext" not in text
+
+
 def test_an_address_and_a_public_key_are_shown() -> None:
     assert 'notify.email[0]: "ops" is not an e-mail address' in message(notify={"email": ["ops"]})
     assert 'host.sshPublicKey: "ssh-ed25519 AAAA" is not a public key' in message(
