@@ -12,6 +12,7 @@ import yaml
 
 from core import money, settings
 from core.settings.resolve import shape
+from remote import tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -65,3 +66,32 @@ def test_what_relay_and_reaper_cost_is_what_the_readme_says() -> None:
     reaper = money.reaper_month("us-east-1", seconds_a_pass=0.3, mib=256, reads=3, writes=1)
     assert f"twice a second (${money.relay_hour('us-east-1') * 730:.2f} a month)" in README
     assert f"add about ${reaper:.2f} a month" in README.replace("\n", " ")
+
+
+def test_the_commands_have_the_flags_that_the_table_gives_them() -> None:
+    """On the left a flag is the verb's before it; on the right that of the verb beside it, or of all in the row."""
+    rows = [row.strip("| ").split(" | ") for row in README.splitlines() if row.startswith("| `fab ")]
+    assert len(rows) > 5
+    for left, right in rows:
+        verbs, told = list[str](), set[str]()
+        for words in spans(left):
+            verbs += words[1:2] if words[0] == "fab" else []
+            told |= flags(words)
+            assert flags(words) <= flags_of(verbs[-1]), left
+        for words in spans(right):
+            beside = [word for word in words if word in tasks.namespace.task_names]
+            for verb in beside or verbs:
+                assert flags(words) - told <= flags_of(verb), f"{verb}: {right}"
+
+
+def spans(text: str) -> list[list[str]]:
+    """What stands between backticks, as words."""
+    return [span.split() for span in re.findall("`([^`]+)`", text)]
+
+
+def flags(words: list[str]) -> set[str]:
+    return {word.strip("[]").removeprefix("--") for word in words if word.strip("[]").startswith("--")}
+
+
+def flags_of(verb: str) -> set[str]:
+    return {name for argument in tasks.namespace[verb].get_arguments() for name in argument.names}
