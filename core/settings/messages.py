@@ -29,13 +29,14 @@ _HINTS: Final = {
     "int_type": "must be a whole number, without a unit",
     "float_type": "must be a number, without a unit",
     "bool_type": "must be true or false",
+    "flag_type": "must be text, a number, true or false",
     "tuple_type": "must be a list, e.g. [a, b]",
 }
 
 
 def lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line a finding, in the order of the file."""
-    return [_line(found, model) for found in error.errors(include_url=False)]
+    return list(dict.fromkeys(_line(found, model) for found in error.errors(include_url=False)))
 
 
 def path(loc: Sequence[int | str]) -> str:
@@ -52,6 +53,8 @@ def _bare(part: str) -> str:
 
 
 def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
+    if found["loc"][2:3] == ("flags",) and len(found["loc"]) > 4:  # one finding for each type that a flag may have
+        found = {**found, "loc": found["loc"][:4], "type": "flag_type"}
     where, kind, value = path(found["loc"]), found["type"], found["input"]
     context: Mapping[str, Any] = found.get("ctx", {})
     if kind == "extra_forbidden":

@@ -60,7 +60,10 @@ def models(stack_files: Iterable[str]) -> list[Batch]:
 
 def stack_files() -> list[str]:
     """The texts of this checkout's stack files."""
-    return [file.read_text() for file in sorted((CHECKOUT / "stacks").glob("Pulumi.*.yaml"))]
+    found = sorted((CHECKOUT / "stacks").glob("Pulumi.*.yaml"))
+    return [
+        file.read_text(errors="replace") for file in found if file.is_file()
+    ]  # what is wrong with others, `fab` says
 
 
 def fetched(site: Site, batches: Sequence[Batch]) -> str | None:

@@ -27,7 +27,7 @@ def flags(given: Any) -> str:
     ("given", "words"),
     [
         ({"api-key": SECRET}, "has api-key, which would put a secret into a file"),
-        ({"api-key": [SECRET]}, "engines.a.flags"),
+        ({"api-key": [SECRET]}, "engines.a.flags.api-key: the value (not shown) must be text, a number, true or false"),
         ({"hf-token": f"hf_{SECRET}"}, "gated and private models are not in this release: take a public one"),
         ({"hf-token": True}, "has hf-token, which would put a secret"),
         ({"hf_token": SECRET}, "has hf_token: write the flag as vLLM does"),
@@ -46,6 +46,7 @@ def test_a_flag_that_carries_a_secret_is_refused_and_not_shown(given: Any, words
     text = flags(given)
     assert words in text
     assert SECRET not in text
+    assert "\n" not in text
 
 
 @pytest.mark.parametrize("flag", ["max-num-batched-tokens", "return-tokens-as-token-ids", "allow-credentials"])

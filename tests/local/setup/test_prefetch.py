@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,15 @@ def test_a_fetch_that_fails_leaves_nothing_but_the_cache(computer: Any) -> None:
         prefetch.fetch(computer.site(), batches, print)
     assert prefetch.fetched(computer.site(), batches) is None
     assert [entry.name for entry in (computer.folder / "cache").iterdir()] == ["uv"]
+
+
+def test_stack_files_that_cannot_be_read_stop_no_setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = tmp_path / "stacks"
+    stacks.mkdir()
+    (stacks / "Pulumi.a.yaml").write_text(STACK)
+    (stacks / "Pulumi.b.yaml").write_bytes("# für".encode("latin-1"))
+    (stacks / "Pulumi.c.yaml").symlink_to("nowhere")
+    os.mkfifo(stacks / "Pulumi.d.yaml")
+    monkeypatch.setattr(prefetch, "CHECKOUT", tmp_path)
+    assert prefetch.stack_files()[0] == STACK
+    assert len(prefetch.stack_files()) == 2
