@@ -67,7 +67,7 @@ def stack_file(state: Path, stack: str) -> Path:
 def source_file(template: str) -> Path:
     """The checkout's stack file. CloudError where there is no such template."""
     source = folders.CHECKOUT / STACKS / f"Pulumi.{template}.yaml"
-    if not source.exists():
+    if not source.is_file():
         known = sorted(p.name.split(".")[1] for p in source.parent.glob("Pulumi.*.yaml"))
         raise CloudError(f"No stack file `{source}`. Stacks: {', '.join(known) or 'none'}.")
     return source
@@ -78,7 +78,7 @@ def render_stack(
 ) -> Path:
     """Write the stack file from the checkout's `template`, with `edits` of the rendered file on top."""
     source, path = source_file(template), stack_file(state, stack)
-    document, key = yaml.safe_load(source.read_text()) or {}, environment.public_key(state)
+    document, key = _document(source), environment.public_key(state)
     after = merge(document, _read(path), key, overrides)
     after["config"] = _deep(after["config"], edits)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,19 @@ def _dump(document: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    return _document(path) if path.exists() else {}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A stack file. CloudError where it cannot be read: with the line's number, not its text, which may be a secret."""
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except UnicodeDecodeError as error:
+        raise CloudError(f"{path} cannot be read: it is not in UTF-8. Save it as UTF-8.") from error
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise CloudError(f"{path}{line} cannot be read: {problem or 'this is not a stack file'}.") from error
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from core.errors import SettingsError
+from core.errors import CloudError, SettingsError
 from local import project
 from local.cloud import environment
 from local.cloud import pulumi as cloud_pulumi
@@ -79,6 +79,24 @@ def test_a_wrong_value_names_the_checkouts_file_and_pulumi_is_not_run(command: s
         cloud_pulumi.run([command], "demo")
     assert cloud.ran == []
     assert cloud_pulumi.run(["destroy"], "demo") == 0  # it reads no settings
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"config:\n\tpilotlight:idle: {}\n", "line 2 cannot be read: found character '\\\\t'"),
+        (b"config: {} # f\xfcr\n", "cannot be read: it is not in UTF-8"),
+        (b"config:\n  a: s3cr3t: b\n", "line 2 cannot be read: mapping values are not allowed here"),
+        (b"nothing\n", "cannot be read: this is not a stack file"),
+        (b"[1]\n", "cannot be read: this is not a stack file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_message(text: bytes, words: str, cloud: Cloud, source: Path) -> None:
+    source.write_bytes(text)
+    with pytest.raises(CloudError, match=words) as caught:
+        cloud_pulumi.run(["up"], "demo")
+    assert str(caught.value).startswith(str(source))
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_what_was_edited_in_the_rendered_file_is_shown_when_it_goes(cloud: Cloud, capsys: Any) -> None:
