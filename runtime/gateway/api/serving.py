@@ -13,6 +13,7 @@ from aiohttp.web_request import BaseRequest
 from core.contract.network import HEADERS_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
 from runtime.gateway import errors
 
+LINGER_S: Final = 10.0  # a body that was refused is read and thrown away for so long, so that its sender reads why
 SHUTDOWN_S: Final = 8.0  # streams that go through the relay get this long when it is restarted; its unit gives 10 s
 _EXTRA: Final = 100  # header lines that HAProxy adds, and room
 # A little wider than HAProxy's, which refuses first; bodies are inflated in bodies.py, where they are counted
@@ -45,7 +46,9 @@ class Protocol(web.RequestHandler):
 
 
 @asynccontextmanager
-async def listening(app: web.Application, port: int = 0, *, shutdown_s: float = SHUTDOWN_S) -> AsyncIterator[int]:
+async def listening(
+    app: web.Application, port: int = 0, *, shutdown_s: float = SHUTDOWN_S, linger_s: float = LINGER_S
+) -> AsyncIterator[int]:
     """Serve `app` on the loopback; the value is the port. At the end who is inside gets `shutdown_s`."""
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=shutdown_s)
     await runner.setup()
@@ -53,7 +56,7 @@ async def listening(app: web.Application, port: int = 0, *, shutdown_s: float = 
 
     def protocol() -> Protocol:
         assert runner.server is not None
-        return Protocol(runner.server, loop=loop, **_LIMITS)
+        return Protocol(runner.server, loop=loop, lingering_time=linger_s, **_LIMITS)
 
     try:
         listener = await loop.create_server(protocol, "127.0.0.1", port, backlog=1024)

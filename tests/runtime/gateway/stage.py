@@ -208,7 +208,7 @@ class Stage:
         self.relay = Relay(self.config, targets={s.name: s.unit for s in (self, *others)}, engines=engines)
         app = make_app(self.relay)
         try:
-            async with listening(app, shutdown_s=0.1) as port:
+            async with listening(app, shutdown_s=0.1, linger_s=0.5) as port:
                 yield f"http://127.0.0.1:{port}/"
         finally:
             await engines.close()
