@@ -106,7 +106,7 @@ def test_opening_and_logging_in_wake_nothing(
     asleep(demo)
     epoch = int(demo.watch.lease()["epoch"])
     person.log_in(*account)
-    assert person.page.get_by_label("Selected model: smollm2").count()
+    person.page.get_by_label("Selected model: smollm2").first.wait_for()  # the list of models comes a moment later
     person.page.click("#model-selector-model-button")
     person.page.wait_for_timeout(3000)
     person.picture(pictures / "2-asleep-the-model-is-there.png")
