@@ -136,7 +136,7 @@ class Inventory:
         )
 
     def _place(self, reaper: str = "") -> Place:
-        return Place("ec2", self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
+        return Place(self.settings.host.kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
 
 
 def load(stack: str, *, identity: str = "") -> Inventory:

@@ -75,11 +75,6 @@ class AdmissionState:
         self._open: bool | None = None  # None: not known yet; a program before this one may have left it closed
         self._again = clock()
 
-    @property
-    def known(self) -> bool:
-        """This program has opened or closed it."""
-        return self._open is not None
-
     def open(self) -> None:
         """Open it, once. AdmissionError."""
         if self._open is not True:
@@ -95,7 +90,7 @@ class AdmissionState:
 
     def found_closed(self) -> bool:
         """A program before this one left it closed: then it counts as closed by this one. AdmissionError."""
-        if self.known or not self._admission.is_closed():
+        if self._open is not None or not self._admission.is_closed():
             return False
         self._open = False
         return True

@@ -12,7 +12,7 @@ from runtime import aws
 from runtime.backends import Backend
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
 from runtime.backends.notifications.sns import SnsNotifications
-from runtime.backends.power import PowerUnanswered, refusal
+from runtime.backends.power.ec2 import call
 from runtime.backends.power.fleet import Ec2Fleet
 from runtime.backends.power.metadata import instance_type
 from runtime.backends.power.plain import PlainPower
@@ -35,16 +35,5 @@ def open(place: Place) -> Backend:
 
 def _invoke(place: Place, unit: str) -> None:
     """Run the reaper's function for this unit now, without waiting for its answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     payload = json.dumps({EVENT_UNIT: unit}).encode()
-    try:
-        function = aws.client("lambda", place.region)
-        function.invoke(FunctionName=place.reaper, InvocationType="Event", Payload=payload)
-    except ClientError as error:
-        aws.failed(error)
-        words = error.response["Error"]
-        raise refusal(words["Code"], words["Message"]) from error
-    except BotoCoreError as error:
-        aws.failed(error)
-        raise PowerUnanswered(f"invoke {place.reaper}: {error}") from error
+    call(place.region, "lambda", "invoke", FunctionName=place.reaper, InvocationType="Event", Payload=payload)

@@ -1,4 +1,4 @@
-"""What the HTTP side knows of a unit, whatever kind it is: `unit.py` is the kind that is driven by a lease.
+"""What the HTTP side knows of a unit, whatever kind it is: `unit/` is the kind that is driven by a lease.
 
 To add a kind: a class with these methods, and a line where `__main__.py` makes the targets.
 """

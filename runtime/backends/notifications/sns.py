@@ -25,8 +25,6 @@ class SnsNotifications:
         log.info("notification: %s", notification.summary, extra={"facts": facts})
         if not topic:
             return True
-        from botocore.exceptions import BotoCoreError, ClientError
-
         from runtime import aws
 
         body = notification.to_json()
@@ -34,7 +32,7 @@ class SnsNotifications:
         try:
             sns = aws.client("sns", self._region, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
             sns.publish(TopicArn=topic, Subject=subject(notification), MessageStructure="json", Message=message)
-        except (BotoCoreError, ClientError) as error:
+        except aws.errors() as error:
             aws.failed(error)
             log.error("could not publish %s to %s: %s", notification.id, topic, error, extra={"facts": facts})
             return False

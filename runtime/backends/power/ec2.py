@@ -89,20 +89,27 @@ class Ec2Power:
     def _call(
         self, operation: str, *, service: str = "ec2", options: Mapping[str, Any] = USUAL, **arguments: Any
     ) -> Mapping[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        return call(self._region, service, operation, options, **arguments)
 
-        try:
-            answer: Mapping[str, Any] = getattr(client(service, self._region, **options), operation)(**arguments)
-        except ClientError as error:
-            aws.failed(error)
-            said, http = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-            code, words = said.get("Code", ""), said.get("Message", "")
-            raise refusal(code, words, http.get("HTTPStatusCode", 0)) from error
-        except BotoCoreError as error:
-            aws.failed(error)
-            raise PowerUnanswered(f"{operation}: {error}") from error
-        aws.worked()
-        return answer
+
+def call(
+    region: str, service: str, operation: str, options: Mapping[str, Any] = USUAL, **arguments: Any
+) -> Mapping[str, Any]:
+    """One call of AWS. PowerRefused where it says no, PowerUnanswered where it does not take the call now."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer: Mapping[str, Any] = getattr(client(service, region, **options), operation)(**arguments)
+    except ClientError as error:
+        aws.failed(error)
+        said, http = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+        code, words = said.get("Code", ""), said.get("Message", "")
+        raise refusal(code, words, http.get("HTTPStatusCode", 0)) from error
+    except BotoCoreError as error:
+        aws.failed(error)
+        raise PowerUnanswered(f"{operation}: {error}") from error
+    aws.worked()
+    return answer
 
 
 def machine(raw: Mapping[str, Any]) -> Machine:
