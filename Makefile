@@ -49,7 +49,8 @@ unit: venv
 test: setup
 	@$(MAKE) --no-print-directory -j4 --output-sync=target checks
 	@$(MAKE) --no-print-directory unit
-	@$(PYTHON) -m pytest -m e2e --durations=8 tests/e2e
+	@$(PYTHON) -m pytest -m e2e --durations=8 tests/e2e || \
+	  { $(PYTHON) -m pytest --cache-show cache/lastfailed; exit 1; }  # last, where a cut log still has them
 
 test-aws: venv
 	@$(PYTHON) -m tests.aws
