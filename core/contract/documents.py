@@ -73,6 +73,8 @@ def _fits(annotation: str, value: Any) -> bool:
             return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < math.inf
         case "float | None":
             return value is None or _fits("float", value)
+        case "int | None":
+            return value is None or _fits("int", value)
         case "tuple[str, ...]":
             return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
     return True
@@ -208,9 +210,37 @@ class RelayUnit:
     start_timeout_s: float
 
 
+@dataclass(frozen=True)
+class ApiKey:
+    """An API key of the gateway's, known by its hash. Times are seconds since 1970.
+
+    A name has two records while a key that was rotated with `--grace` still works: the last one is the name's own, and
+    the limits are by name. `rpm` and `tokens_per_day` None: no limit. `expires` None: it does not.
+    """
+
+    name: str
+    sha256: str  # upper-case hex, as HAProxy computes it
+    created: float
+    quiet: bool = False  # asks without waking anything
+    rpm: int | None = None  # requests a minute
+    tokens_per_day: int | None = None
+    expires: float | None = None
+
+
 _PARTS: Final[Mapping[str, Any]] = MappingProxyType(
-    {"engines": EngineAddress, "services": ServiceRoute, "place": Place, "units": RelayUnit}
+    {"engines": EngineAddress, "services": ServiceRoute, "place": Place, "units": RelayUnit, "keys": ApiKey}
 )
+
+
+@dataclass(frozen=True)
+class ApiKeys(Document):
+    """keys.json on the gateway: what `core.keys` decides; HAProxy's map is derived from it."""
+
+    keys: tuple[ApiKey, ...] = ()
+
+    def named(self, name: str) -> ApiKey | None:
+        """The name's own record, the last one; None where no key has the name."""
+        return next((key for key in reversed(self.keys) if key.name == name), None)
 
 
 @dataclass(frozen=True)

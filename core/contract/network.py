@@ -19,6 +19,10 @@ WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a backgrou
 WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
 WEBUI_KEY: Final = "webui"  # the name of the page's own API key: no person holds it
 WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
+# ---------------------------------------------------------------- who calls: HAProxy tells the relay, callers cannot
+KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
+USER_HEADER: Final = "x-pilotlight-user"  # who sits at the chat page, by its own key alone
+QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes nothing
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 

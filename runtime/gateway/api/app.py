@@ -163,7 +163,7 @@ class Relay:
 def _not_for_background(target: Target, engine: str) -> Refusal:
     if (silent := target.silent_s(engine)) is not None:
         return errors.engine_dead(engine, silent)
-    return errors.asleep("The host is asleep, and background calls do not wake it.")
+    return errors.asleep("The host is asleep, and neither background calls nor quiet keys wake it.")
 
 
 def _together(units: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

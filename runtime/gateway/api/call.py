@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.codes import ErrorCode
 from core.contract.documents import ServiceRoute
-from core.contract.network import WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
+from core.contract.network import KEY_HEADER, QUIET_HEADER, USER_HEADER, WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
 from runtime.gateway import errors
 from runtime.gateway.api.bodies import Body
 from runtime.gateway.api.outline import NotAnObject
@@ -19,8 +19,7 @@ NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
     | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie", "content-encoding"}
 )
-KEY_HEADER: Final = "x-pilotlight-key"  # the key's name, by HAProxy; never the key
-KEY_NAME_MAX: Final = 64  # characters
+WHO_MAX: Final = 64  # characters of a key's name, and of a user's
 STREAMED_PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})  # embeddings have no `stream`
 JUDGED_BYTES: Final = 256 * 2**10  # up to here a slip anywhere in the JSON is told before anything wakes
 # What vLLM takes for a boolean (pydantic's lax mode, https://docs.pydantic.dev/latest/concepts/conversion_table/)
@@ -32,8 +31,8 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Call:
-    """A generation. `body` is what the engine gets, unchanged. `key`: the name of the caller's key, or "". `page`: the
-    chat page sent it, for a person.
+    """A generation. `body` is what the engine gets, unchanged. `key`: the name of the caller's key, or "". `quiet`: it
+    wakes nothing. `page`: the chat page sent it, for a person; `user`: which account of the page's, or "".
     """
 
     path: str
@@ -45,6 +44,7 @@ class Call:
     quiet: bool
     page: bool = False
     key: str = ""
+    user: str = ""
 
 
 def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
@@ -62,14 +62,23 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
     stream = path in STREAMED_PATHS and _streams(dict(members).get("stream"))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
     task, chat = (headers.get(name, "").strip() for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
-    quiet, page = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE, bool(chat) and not task
-    return Call(path, body, forwarded, model, service.engine, stream, quiet, page, key_name(headers))
+    quiet = QUIET_HEADER in headers or (bool(task) and task not in WEBUI_TASKS_OF_PEOPLE)
+    page, who = bool(chat) and not task, (key_name(headers), user_name(headers))
+    return Call(path, body, forwarded, model, service.engine, stream, quiet, page, *who)
 
 
 def key_name(headers: Mapping[str, str]) -> str:
     """The name of the caller's key as HAProxy says it, without what a log or a lease should not hold; "" without."""
-    name = headers.get(KEY_HEADER, "")[:KEY_NAME_MAX]
-    return "".join(c for c in name if c.isascii() and c.isprintable())
+    return _plain(headers.get(KEY_HEADER, ""))
+
+
+def user_name(headers: Mapping[str, str]) -> str:
+    """The account at the chat page, likewise."""
+    return _plain(headers.get(USER_HEADER, ""))
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name[:WHO_MAX] if c.isascii() and c.isprintable())
 
 
 def _members(body: Body) -> list[tuple[str, Any]]:

@@ -351,8 +351,9 @@ def test_unknown_model_names_the_valid_ones_and_does_not_wake() -> None:
     play(scene, State.STOPPED)
 
 
-def test_quiet_call_while_off_does_not_wake() -> None:
-    scene = refused_with(503, "asleep", extra_headers={"X-OWUI-Task": "title_generation"})
+@pytest.mark.parametrize("mark", [{"X-OWUI-Task": "title_generation"}, {"x-pilotlight-quiet": "1"}])
+def test_quiet_call_while_off_does_not_wake(mark: dict[str, str]) -> None:
+    scene = refused_with(503, "asleep", extra_headers=mark)
 
     async def whole(stage: Stage, engine: FakeEngine, url: str) -> None:
         await scene(stage, engine, url)
