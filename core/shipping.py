@@ -70,7 +70,7 @@ PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
         Program.NOTIFIER: (*_ALL, "runtime/logs", "runtime/notifier"),
         Program.AGENT: (*_ALL, *_WITH_A_LEASE, *_AGENT),
         Program.RELAY: (*_ALL, *_WITH_A_LEASE, *_RELAY),
-        Program.LEASE_CLIENT: (*_ALL, *_WITH_A_LEASE, "runtime/lease_client"),
+        Program.LEASE_CLIENT: (*_ALL, *_WITH_A_LEASE, "runtime/lease_client", "runtime/operations"),
     }
 )
 

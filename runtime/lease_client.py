@@ -12,8 +12,7 @@ import dataclasses
 import json
 import sys
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +20,13 @@ from core import lease as protocol
 from core.contract.documents import HostConfig, RelayConfig, RelayUnit
 from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
 from core.contract.paths import RELAY_CONFIG
-from core.errors import ContractError, LeaseError, PilotlightError
-from core.lease import Lease, Outcome, Refused, State
+from core.errors import ContractError, PilotlightError
+from core.lease import Lease, Outcome, State
 from runtime import backends
-from runtime.backends.leases import LeaseStore, Reading, StoreUnavailable, create
+from runtime.backends.leases import LeaseStore, StoreUnavailable, create
 from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+from runtime.operations import Operations, existing, nonce, plain, shown
 
-TRIES: Final = 5  # a write that met somebody else's is decided again on what is there now
 POLL_S: Final = 0.5
 NOT_MET: Final = 3
 
@@ -37,17 +36,18 @@ class Cli:
 
     def __init__(self, config: HostConfig | RelayUnit, store: LeaseStore, power: Power) -> None:
         self._config, self._store, self._power = config, store, power
+        self._operations = Operations(config.unit, config.instance_id, store, power)
 
     def show(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """The lease, the table's time, and with --machine what EC2 says."""
         reading = self._store.read(self._config.unit)
-        answer: dict[str, Any] = _shown(reading.lease, reading.now)
+        answer: dict[str, Any] = shown(reading.lease, reading.now)
         if arguments.settings:
             settings = self._store.settings(self._config.unit)
             answer["settings"] = None if settings is None else dataclasses.asdict(settings)
         if arguments.history:
             since = reading.now - arguments.history
-            answer["events"] = [_plain(e) for e in self._store.events(self._config.unit, since=since)]
+            answer["events"] = [plain(e) for e in self._store.events(self._config.unit, since=since)]
         if arguments.machine:
             answer["machine"] = dataclasses.asdict(self._power.describe(self._config.instance_id))
         return answer
@@ -57,14 +57,14 @@ class Cli:
         unit, machine = self._config.unit, self._config.instance_id
         reading = self._store.read(unit)
         if reading.lease is None:
-            made = create(self._store, unit, machine, by="deploy", now=reading.now, nonce=_nonce())
+            made = create(self._store, unit, machine, by="deploy", now=reading.now, nonce=nonce())
             if made is not None:
-                return _shown(made, reading.now) | {"changed": True}
+                return shown(made, reading.now) | {"changed": True}
 
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.new_machine(lease, instance_id=machine, by="deploy", now=now, nonce=_nonce())
+            return protocol.new_machine(lease, instance_id=machine, by="deploy", now=now, nonce=nonce())
 
-        return self._change(_existing(outcome))
+        return self._operations.change(existing(outcome))
 
     def inhibit(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Nothing stops the host for --for seconds; the same --who again renews."""
@@ -72,68 +72,47 @@ class Cli:
 
         def outcome(lease: Lease, now: float) -> Outcome:
             until = now + arguments.seconds
-            return protocol.inhibit(lease, who=who, why=why, now=now, until=until, nonce=_nonce())
+            return protocol.inhibit(lease, who=who, why=why, now=now, until=until, nonce=nonce())
 
-        return self._change(_existing(outcome))
+        return self._operations.change(existing(outcome))
 
     def release(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """--who is done."""
-        return self._change(
-            _existing(lambda lease, now: protocol.release(lease, who=arguments.who, now=now, nonce=_nonce()))
+        return self._operations.change(
+            existing(lambda lease, now: protocol.release(lease, who=arguments.who, now=now, nonce=nonce()))
         )
 
     def request_wake(self, arguments: argparse.Namespace) -> dict[str, Any]:
-        """Somebody wants the host; with --start it is started from here where the lease allows it.
-
-        The wake request says what they used, too: `ann@laptop (fab wake)`.
-        """
-        by = f"{arguments.by} ({arguments.why})" if arguments.why else arguments.by
-
-        def outcome(lease: Lease, now: float) -> Outcome:
-            until = now + arguments.seconds
-            return protocol.request_wake(lease, by=by, now=now, until=until, nonce=_nonce())
-
-        answer = self._change(_existing(outcome))
-        return self._start(arguments.by) if arguments.start and answer["state"] in _OFF else answer
+        """Somebody wants the host; with --start it is started from here where the lease allows it."""
+        return self._operations.wake(arguments.by, arguments.why, seconds=arguments.seconds, start=arguments.start)
 
     def pin(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """The host is to be on until a time; with --start it is started from here where it is off."""
 
-        def outcome(lease: Lease, now: float) -> Outcome:
-            until = arguments.until if arguments.seconds is None else now + arguments.seconds
-            return protocol.pin(lease, who=arguments.who, why=arguments.why, now=now, until=until, nonce=_nonce())
+        def until(now: float) -> float:
+            return float(arguments.until if arguments.seconds is None else now + arguments.seconds)
 
-        answer = self._change(_existing(outcome))
-        if not (arguments.start and answer["changed"] and answer["state"] in _OFF):
-            return answer
-        by = f"pin of {arguments.who}"
-        request = argparse.Namespace(by=by, why="", seconds=WAKE_REQUEST_EXTRA_S, start=True)
-        return self.request_wake(request) | {"changed": True}
+        return self._operations.pin(arguments.who, arguments.why, until=until, start=arguments.start)
 
     def unpin(self, _: argparse.Namespace) -> dict[str, Any]:
         """The pin is over."""
-        return self._change(_existing(lambda lease, _: protocol.unpin(lease, nonce=_nonce())))
+        return self._operations.unpin()
 
     def drop_wake_request(self, _: argparse.Namespace) -> dict[str, Any]:
         """The wake request is deleted."""
-        return self._change(_existing(lambda lease, _: protocol.drop_wake_request(lease, nonce=_nonce())))
+        return self._operations.change(existing(lambda lease, _: protocol.drop_wake_request(lease, nonce=nonce())))
 
     def force_stop(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Stop without a check: requests in the engines are cut, and who still waits is not served."""
 
         def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.force(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason, forget=True)
+            return protocol.force(lease, by=arguments.by, now=now, nonce=nonce(), reason=arguments.reason, forget=True)
 
-        return self._change(_existing(outcome))
+        return self._operations.change(existing(outcome))
 
     def drain(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Ask the host to check and stop now, as the reaper does when it is idle long enough. Ends a pin first."""
-        unpinned = self.unpin(arguments)["changed"]
-
-        def outcome(lease: Lease, now: float) -> Outcome:
-            return protocol.drain(lease, by=arguments.by, now=now, nonce=_nonce(), reason=arguments.reason)
-
-        return self._change(_existing(outcome)) | {"unpinned": unpinned}
+        return self._operations.drain(arguments.by, arguments.reason)
 
     def wait(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Until the lease is in one of --until, at most --timeout seconds; `met` says whether."""
@@ -142,90 +121,23 @@ class Cli:
             reading = self._store.read(self._config.unit)
             met = reading.lease is not None and reading.lease.state in arguments.until
             if met or time.monotonic() >= end:
-                return _shown(reading.lease, reading.now) | {"met": met}
+                return shown(reading.lease, reading.now) | {"met": met}
             time.sleep(POLL_S)
 
     def events(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         """The history from --since (table time, s), oldest first."""
-        return [_plain(e) for e in self._store.events(self._config.unit, since=arguments.since)]
+        return [plain(e) for e in self._store.events(self._config.unit, since=arguments.since)]
 
     def history(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         """The history of the last --for seconds by the table's clock, oldest first."""
         since = self._store.read(self._config.unit).now - arguments.seconds
-        return [_plain(e) for e in self._store.events(self._config.unit, since=since)]
+        return [plain(e) for e in self._store.events(self._config.unit, since=since)]
 
     def shutdown_report(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """What the host said before its last stop, or before the one --back stops earlier; `words` None: nothing."""
         kept = self._store.reports(self._config.unit)
         words = kept[arguments.back] if 0 <= arguments.back < len(kept) else None
         return {"kept": len(kept), "words": None if words is None else dataclasses.asdict(words)}
-
-    def _start(self, by: str) -> dict[str, Any]:
-        outcome = _existing(lambda lease, now: protocol.start(lease, by=by, now=now, nonce=_nonce()))
-        answer = self._change(outcome)
-        if not answer["changed"]:
-            return answer
-        try:
-            self._power.start(self._config.instance_id)
-        except PowerUnanswered as error:
-            self._change(_existing(lambda lease, _: protocol.not_now(lease, nonce=_nonce())))
-            return answer | {"note": f"start order not taken yet ({error}); the reaper repeats it"}
-        except PowerRefused as refused:
-            return self._refused(refused, by)
-        return answer
-
-    def _refused(self, refused: PowerRefused, by: str) -> dict[str, Any]:
-        def outcome(lease: Lease, now: float) -> Outcome:
-            words, failure = str(refused), refused.failure
-            return protocol.fail(lease, by=by, now=now, nonce=_nonce(), reason=words, failure=failure, order=False)
-
-        return self._change(_existing(outcome)) | {"note": str(refused)}
-
-    def _change(self, decide: Callable[[Lease | None, float], Outcome]) -> dict[str, Any]:
-        """Read, decide, write; again where somebody else wrote in between. `changed` False comes with `note`: why."""
-        reading = Reading(None, 0.0)
-        for _ in range(TRIES):
-            reading = self._store.read(self._config.unit)
-            outcome = decide(reading.lease, reading.now)
-            if isinstance(outcome, Refused):
-                return _shown(reading.lease, reading.now) | {"changed": False, "note": outcome.reason}
-            after = self._store.write(outcome)
-            if after is not None:
-                return _shown(after, reading.now) | {"changed": True}
-        raise LeaseError(f"The lease of {self._config.unit} changed {TRIES} times meanwhile. Run it again.")
-
-
-_OFF: Final = frozenset({State.STOPPED, State.FAILED})
-
-
-def _existing(decide: Callable[[Lease, float], Outcome]) -> Callable[[Lease | None, float], Outcome]:
-    """A decision that needs a lease."""
-
-    def outcome(lease: Lease | None, now: float) -> Outcome:
-        if lease is None:
-            raise LeaseError("There is no lease yet. Run `fab deploy`.")
-        return decide(lease, now)
-
-    return outcome
-
-
-def _shown(lease: Lease | None, now: float) -> dict[str, Any]:
-    if lease is None:
-        return {"state": None, "now": now}
-    return _plain(lease) | {"now": now, "wanted": lease.wanted(now), "inhibited": lease.inhibitor(now) is not None}
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    """A dataclass as JSON takes it."""
-    shallow = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-    plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in shallow.items()}
-    return (
-        plain | {"inhibitors": [dataclasses.asdict(h) for h in plain["inhibitors"]]} if "inhibitors" in plain else plain
-    )
-
-
-def _nonce() -> str:
-    return uuid.uuid4().hex
 
 
 def _state(text: str) -> State:
