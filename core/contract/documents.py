@@ -133,8 +133,8 @@ def _part(name: str, value: Any, where: str) -> Any:
     kind = _PARTS.get(name)
     if kind is None:
         return tuple(value) if isinstance(value, list) else value
-    if name == "place":
-        return _built(kind, value, where)
+    if name in _OBJECTS:
+        return None if value is None and name in _OPTIONAL else _built(kind, value, where)
     if not isinstance(value, list | tuple):
         raise ContractError(f"{where} is a list, not {type(value).__name__}.")
     return tuple(_built(kind, each, f"{where}[{n}]") for n, each in enumerate(value))
@@ -187,6 +187,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What costs in a stack. Disks in GiB, throughput in MiB/s; `gateway_type` "" where there is none."""
+
+    region: str
+    host_type: str
+    host_disk_gib: int
+    host_disk_mibps: int
+    gateway_type: str
+    gateway_disk_gib: int
+
+
+@dataclass(frozen=True)
 class HostConfig(Document):
     """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
 
@@ -200,7 +212,10 @@ class HostConfig(Document):
 
 @dataclass(frozen=True)
 class RelayUnit:
-    """One unit behind a gateway. Engines' addresses are those that the gateway reaches."""
+    """One unit behind a gateway. Engines' addresses are those that the gateway reaches.
+
+    `shape`: what of the stack costs money, for the dashboard; None: it shows no money.
+    """
 
     unit: str
     place: Place
@@ -208,6 +223,7 @@ class RelayUnit:
     engines: tuple[EngineAddress, ...]
     services: tuple[ServiceRoute, ...]
     start_timeout_s: float
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -228,8 +244,17 @@ class ApiKey:
 
 
 _PARTS: Final[Mapping[str, Any]] = MappingProxyType(
-    {"engines": EngineAddress, "services": ServiceRoute, "place": Place, "units": RelayUnit, "keys": ApiKey}
+    {
+        "engines": EngineAddress,
+        "services": ServiceRoute,
+        "place": Place,
+        "units": RelayUnit,
+        "shape": Shape,
+        "keys": ApiKey,
+    }
 )
+_OBJECTS: Final = frozenset({"place", "shape"})  # the parts that are one object, not a list of them
+_OPTIONAL: Final = frozenset({"shape"})
 
 
 @dataclass(frozen=True)
@@ -246,6 +271,7 @@ class ApiKeys(Document):
 @dataclass(frozen=True)
 class RelayConfig(Document):
     """relay.json on the gateway. `wakes` is false where the relay runs on the host itself (gateway: none).
+    `chat_url`: where the chat page is, "" without one.
 
     Names of units, engines and services are unique over the gateway: callers name only a service, and HAProxy has one
     map of routes. `queue_max` is the gateway's, over all of its units; one of several has half of it.
@@ -256,6 +282,7 @@ class RelayConfig(Document):
     queue_timeout_s: float
     queue_max: int
     wakes: bool = True
+    chat_url: str = ""
 
     def __post_init__(self) -> None:
         """ContractError where a name does not say which unit is meant."""

@@ -5,25 +5,28 @@ When the host was on, and as which type, is `core/money/ledger.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.contract.documents import Shape
 from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
-from core.money import prices
+from core.lease import Event, State
+from core.money import ledger, prices
 from core.money.ledger import HOUR_S, Interval, host_usd
 from core.money.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
 
-
-@dataclass(frozen=True)
-class Shape:
-    """What costs in a stack. Disks in GiB, throughput in MiB/s; `gateway_type` "" where there is none."""
-
-    region: str
-    host_type: str
-    host_disk_gib: int
-    host_disk_mibps: int
-    gateway_type: str
-    gateway_disk_gib: int
+__all__ = [
+    "Bill",
+    "Shape",
+    "awake_address_hour",
+    "awake_hour",
+    "bill",
+    "host_hour",
+    "reaper_month",
+    "relay_hour",
+    "spent_since",
+    "standing_hour",
+]
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,20 @@ def bill(shape: Shape, intervals: Iterable[Interval], *, since: float, now: floa
     standing = standing_hour(shape) * elapsed / HOUR_S
     spent = standing + host + awake_address_hour(shape) * on / HOUR_S
     return Bill(elapsed, on, spent, standing + awake_hour(shape) * elapsed / HOUR_S)
+
+
+def spent_since(
+    shape: Shape, events: Sequence[Event], *, since: float, now: float, state: State, instance_type: str = ""
+) -> float:
+    """US dollars from `since` (s) to `now`, what goes on while the host is off included; PriceUnknown: no price.
+
+    `events`: a history that goes back to `since`, oldest first; a host that was made later costs from then on. `state`
+    and `instance_type`: what the host is now, where the history does not say.
+    """
+    if events and not events[0].before:
+        since = max(since, events[0].at)
+    on = ledger.intervals(events, now=now, since=since, state=state, instance_type=instance_type)
+    return bill(shape, on, since=since, now=now).spent_usd
 
 
 def reaper_month(

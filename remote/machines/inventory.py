@@ -24,7 +24,7 @@ from core.contract.documents import (
     ServiceRoute,
 )
 from core.errors import DeployError
-from core.settings import StackSettings
+from core.settings import StackSettings, shape
 from remote import stack_files
 from remote.machines.transport import Address
 from remote.services import webui
@@ -125,6 +125,7 @@ class Inventory:
             self.engines(address),
             self.services(),
             self.settings.idle.start_timeout,
+            shape(self.settings),
         )
         return RelayConfig(
             schema_version=SCHEMA_VERSION,
@@ -133,6 +134,7 @@ class Inventory:
             queue_timeout_s=self.settings.queue_timeout,
             queue_max=self.settings.queue_max,
             wakes=self.gateway is not None,
+            chat_url=self.outputs.get(Outputs.CHAT_URL, ""),
         )
 
     def _place(self, reaper: str = "") -> Place:

@@ -205,13 +205,10 @@ def _idle(case: Case) -> float | None:
 
 def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
     """US dollars since midnight, what goes on while the host is off included; None: no price, and why."""
-    since = moments.midnight(seen.now, at.zone)
-    if seen.events and not seen.events[0].before:  # made since then
-        since = max(since, seen.events[0].at)
-    kind = seen.machine.instance_type
-    on = ledger.intervals(seen.events, now=seen.now, since=since, state=_lease_state(seen), instance_type=kind)
+    since, kind = moments.midnight(seen.now, at.zone), seen.machine.instance_type
+    shown, state = shape(at.inventory.settings), _lease_state(seen)
     try:
-        return money.bill(shape(at.inventory.settings), on, since=since, now=seen.now).spent_usd, ""
+        return money.spent_since(shown, seen.events, since=since, now=seen.now, state=state, instance_type=kind), ""
     except PriceUnknown as error:
         return None, str(error)
 
