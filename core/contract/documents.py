@@ -241,6 +241,7 @@ class ApiKey:
     rpm: int | None = None  # requests a minute
     tokens_per_day: int | None = None
     expires: float | None = None
+    operator: bool = False  # may log in to the dashboard, and wake, pin and stop there
 
 
 _PARTS: Final[Mapping[str, Any]] = MappingProxyType(
