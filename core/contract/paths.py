@@ -29,10 +29,16 @@ SHUTDOWN_REPORT_FILE: Final = (
 )
 ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
 HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
+REDIS_SOCKET: Final = "/run/pilotlight-redis/redis.sock"  # no TCP port
+REDIS_PASSWORD: Final = (
+    f"{ETC}/redis-password.conf"  # one line "requirepass <hex>": Redis includes it, the relay reads it
+)
+REDIS_DATA: Final = "/var/lib/pilotlight/redis"  # its append-only file; may lie on a volume of its own
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"
 DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
 RELAY_UNIT: Final = "pilotlight-relay.service"
+REDIS_UNIT: Final = "pilotlight-redis.service"
 ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
 CACHE_ENV: Final = "PILOTLIGHT_CACHE"

@@ -34,7 +34,7 @@ EOF
 # The machine's environment (/etc/environment, systemd's DefaultEnvironment, sudo's env_file) comes with each machine:
 # local/cloud/machine_files.py.
 in_target systemctl enable -q ssh.service
-in_target systemctl disable -q haproxy.service nftables.service
+in_target systemctl disable -q haproxy.service nftables.service redis-server.service
 in_target systemctl mask -q systemd-udevd.service systemd-logind.service getty.target console-getty.service \
     systemd-networkd.service systemd-resolved.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer systemd-timesyncd.service || true

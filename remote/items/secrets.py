@@ -59,3 +59,42 @@ chown root:root {path}.new; mv -f {path}.new {path}; umask 022; echo {shlex.quot
 """
         lines = "".join(f"{name}={value}\n" for name, value in self.values.items())
         return (Order(script, lines.encode(), failure=f"could not write {self.path}"),)
+
+
+@dataclass(frozen=True)
+class DrawnSecret:
+    """A file of one line, `prefix` and 64 hex digits, that root and a group read. The machine draws it once, and it
+    never leaves the machine; who deletes the file has a new one drawn.
+
+    `readers` are the stamps of the units that read the file: they go first, so that these start anew with it.
+    """
+
+    path: str
+    prefix: str
+    group: str
+    readers: tuple[str, ...]
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.path
+
+    def query(self) -> Query:
+        return Query(files=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        found = facts.files.get(self.path)
+        if found is None:
+            return "missing"
+        return "" if (found.mode, found.owner, found.group) == (0o640, "root", self.group) else "mode or owner differs"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        path, prefix = shlex.quote(self.path), shlex.quote(self.prefix)
+        draw = "python3 -c 'import secrets, sys; print(sys.argv[1] + secrets.token_hex(32))'"
+        script = f"""
+set -e; umask 022; mkdir -p {shlex.quote(str(PurePosixPath(self.path).parent))}; umask 077
+rm -f {" ".join(map(shlex.quote, self.readers))}
+if [ -s {path} ]; then cp {path} {path}.new; else {draw} {prefix} > {path}.new; fi
+chown root:{shlex.quote(self.group)} {path}.new; chmod 640 {path}.new; mv -f {path}.new {path}
+"""
+        return (Order(script, failure=f"could not write {self.path}"),)

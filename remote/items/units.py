@@ -74,6 +74,36 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Off:
+    """A unit that `package` brings, and starts, and that nobody wants here: stopped, and not started at boot."""
+
+    name: str
+    package: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} off"
+
+    def query(self) -> Query:
+        return Query(units=(self.name,), packages=(self.package,))
+
+    def reason(self, facts: Facts) -> str:
+        if self.package not in facts.packages:  # it was installed a moment ago, after the facts were read
+            return "comes with its package"
+        found = facts.units.get(self.name)
+        if found is None:
+            return ""
+        if facts.running(self.name):
+            return f"is {found.active}"
+        return "is enabled" if found.enabled == "enabled" else ""
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        script = f"systemctl -q disable --now {shlex.quote(self.name)}"
+        return (Order(script, failure=f"{self.name} could not be turned off"),)
+
+
+@dataclass(frozen=True)
 class OnlyEngines:
     """No engine but these: what a changed stack file left behind is stopped and removed."""
 

@@ -23,17 +23,22 @@ UNIT_DIR: Final = "/etc/systemd/system"
 def items(config: RelayConfig) -> list[Item]:
     """User, code, environment, configuration and unit; an edit of the lease client restarts nothing.
 
-    HAProxy's package comes before: its group is named here.
+    The packages of HAProxy and Redis come before: their groups are named here.
     """
     tree = app.tree(Program.RELAY)
-    venv = Venv(RELAY_VENV, requirements("relay"), ("aiohttp", "boto3"), what="relay's environment")
+    venv = Venv(
+        RELAY_VENV,
+        requirements("relay"),
+        ("aiohttp", "boto3", "redis", "prometheus_client"),
+        what="relay's environment",
+    )
     document = File(RELAY_CONFIG, config.to_json().encode())
     unit = File(
         f"{UNIT_DIR}/{RELAY_UNIT}",
         templates.render("pilotlight-relay.service.j2", app=RELAY_APP, venv=RELAY_VENV, user=RELAY_USER),
     )
     return [
-        User(RELAY_USER, RELAY_HOME, ("haproxy",)),
+        User(RELAY_USER, RELAY_HOME, ("haproxy", "redis")),
         tree,
         app.tree(Program.LEASE_CLIENT),
         venv,

@@ -12,10 +12,11 @@ from remote.items import Item
 from remote.items.system import Packages
 from remote.items.venvs import Uv
 from remote.machines.inventory import LOOPBACK, Inventory
-from remote.services import agent, engine, haproxy, relay, webui
+from remote.services import agent, engine, haproxy, redis, relay, webui
 
 HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
-GATEWAY_PACKAGES: Final = ("python3-venv", "haproxy")
+FRONT_PACKAGES: Final = ("haproxy", redis.PACKAGE)
+GATEWAY_PACKAGES: Final = ("python3-venv", *FRONT_PACKAGES)
 
 
 def host(inventory: Inventory) -> list[Item]:
@@ -23,7 +24,7 @@ def host(inventory: Inventory) -> list[Item]:
     users = ("root",) if inventory.gateway else ("root", relay.RELAY_USER)
     front = [] if inventory.gateway else _front(inventory)
     return [
-        Packages(HOST_PACKAGES + (() if inventory.gateway else ("haproxy",))),
+        Packages(HOST_PACKAGES + (() if inventory.gateway else FRONT_PACKAGES)),
         Uv(),
         *front,
         *agent.metadata(users),
@@ -34,7 +35,7 @@ def host(inventory: Inventory) -> list[Item]:
 
 
 def gateway(inventory: Inventory) -> list[Item]:
-    """The gateway: HAProxy and the relay. Nothing for a stack without one."""
+    """The gateway: HAProxy, Redis and the relay. Nothing for a stack without one."""
     if inventory.gateway is None:
         return []
     return [Packages(GATEWAY_PACKAGES), Uv(), *_front(inventory)]
@@ -59,4 +60,4 @@ def _front(inventory: Inventory) -> list[Item]:
         chat_sleeps=inventory.settings.chat_on == "host",
         cors_origins=inventory.settings.access.cors_origins,
     )
-    return [*door, *relay.items(inventory.relay_config())]
+    return [*door, *redis.items(), *relay.items(inventory.relay_config())]

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from core.contract.documents import Place, RelayConfig
 from core.contract.network import INNER_PORT, RELAY_PORT
-from core.contract.paths import HAPROXY_SOCKET, RELAY_CONFIG, ROUTES_MAP
+from core.contract.paths import HAPROXY_SOCKET, REDIS_PASSWORD, REDIS_SOCKET, RELAY_CONFIG, ROUTES_MAP
 from core.errors import ContractError, PilotlightError
 from runtime import backends, logs
 from runtime.backends import Backend
@@ -27,6 +27,7 @@ from runtime.backends.power import PowerUnanswered
 from runtime.gateway.api.app import Relay, make_app
 from runtime.gateway.api.forward import Engines
 from runtime.gateway.api.serving import listening
+from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.gateway.unit.routes import Routes
@@ -69,17 +70,21 @@ async def _application(
     opened = {place: backends.open(place) for place in {unit.place for unit in config.units}}
     units = _units(config, options, opened)
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
-    app = make_app(Relay(config, targets={unit.name: unit for unit in units}, engines=engines))
+    redis = Redis(options.redis, options.redis_password)
+    app = make_app(Relay(config, targets={unit.name: unit for unit in units}, engines=engines, redis=redis))
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         prepared = [asyncio.create_task(_prepare(backend)) for backend in opened.values()]  # callers are answered
         tasks = [asyncio.create_task(unit.run(), name=f"watch {unit.name}") for unit in units]
         for task in tasks:
             task.add_done_callback(lambda task: _end_if_dead(task, dead))
+        looking = asyncio.create_task(redis.run(), name="redis")
+        looking.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
-        for each in (*prepared, *tasks):
+        for each in (*prepared, *tasks, looking):
             each.cancel()
         await engines.close()
+        await redis.close()
 
     async def closing(_: web.Application) -> None:
         for unit in units:
@@ -139,6 +144,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--inner-port", type=int, default=INNER_PORT, help="HAProxy's inner frontend")
     parser.add_argument("--socket", default=HAPROXY_SOCKET, help="HAProxy's admin socket")
     parser.add_argument("--routes", default=ROUTES_MAP, help="the map's name in HAProxy")
+    parser.add_argument("--redis", default=REDIS_SOCKET, help="Redis's unix socket")
+    parser.add_argument("--redis-password", default=REDIS_PASSWORD, help="the file with its password")
     return parser.parse_args()
 
 

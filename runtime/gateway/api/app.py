@@ -24,6 +24,7 @@ from runtime.gateway.api.call import Call
 from runtime.gateway.api.forward import Engines, NotSent
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
+from runtime.gateway.redis import Redis
 from runtime.gateway.target import Target
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Relay:
-    """The handlers, over the gateway's units (`targets`, by the unit's name) and the way to their engines."""
+    """The handlers, over the gateway's units (`targets`, by the unit's name), the way to their engines, and Redis."""
 
-    def __init__(self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines) -> None:
+    def __init__(self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines, redis: Redis) -> None:
         self._config = config
+        self._redis = redis
         self._targets = dict(targets)
         self._by_engine = {e.name: targets[unit.unit] for unit in config.units for e in unit.engines}
         self._engines = engines
@@ -52,7 +54,8 @@ class Relay:
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
         units = {name: target.health() for name, target in self._targets.items()}
-        return web.json_response({"status": "ok", **_together(units), "body_bytes": self.body_bytes, "units": units})
+        own = {"redis": self._redis.words or "ok", "body_bytes": self.body_bytes}
+        return web.json_response({"status": "ok", **_together(units), **own, "units": units})
 
     async def models(self, _: web.Request) -> web.Response:
         """GET /v1/models: from the configuration, whatever the host does."""

@@ -23,6 +23,7 @@ from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
 from remote.items.keys import KeysFile
 from remote.items.models import PypiModel
+from remote.items.secrets import DrawnSecret
 from remote.items.system import Packages, User
 from remote.items.units import Unit
 from remote.items.venvs import TOOLS, Uv, Venv
@@ -54,6 +55,8 @@ def facts_of(items: Any) -> Facts:
                 found["users"][item.name] = frozenset(item.groups)
             case File():
                 found["files"][item.path] = FileFact(item.digest, item.mode, item.owner, item.group)
+            case DrawnSecret():
+                found["files"][item.path] = FileFact("", 0o640, "root", item.group)
             case KeysFile():
                 found["files"][item.path] = FileFact("", 0o640, "root", "haproxy")
                 found["texts"][item.path] = "HASH key-1\nCHAT webui"

@@ -22,6 +22,7 @@ from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refus
 from runtime.gateway.api.app import Relay, make_app
 from runtime.gateway.api.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
 from runtime.gateway.api.serving import listening
+from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.gateway.unit.routes import RoutesUnavailable
@@ -205,7 +206,10 @@ class Stage:
         if inner:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
-        self.relay = Relay(self.config, targets={s.name: s.unit for s in (self, *others)}, engines=engines)
+        targets = {s.name: s.unit for s in (self, *others)}
+        self.relay = Relay(
+            self.config, targets=targets, engines=engines, redis=Redis("/nowhere/redis.sock", "/nowhere")
+        )
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1, linger_s=0.5) as port:
