@@ -23,6 +23,7 @@ WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
 KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
 USER_HEADER: Final = "x-pilotlight-user"  # who sits at the chat page, by its own key alone
 QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes nothing
+API_KEY_HEADER: Final = "x-api-key"  # a key may stand here instead of in Authorization, as Anthropic has it
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 

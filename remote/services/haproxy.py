@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from core.contract import network, paths
+from core.contract import dialects, network, paths
 from core.contract.documents import EngineAddress, ServiceRoute
 from core.contract.network import BACKEND_RELAY
 from core.contract.paths import KEYS_MAP, ROUTES_MAP
@@ -36,6 +36,7 @@ def config(engines: Sequence[EngineAddress], chat: str = "", cors_origins: Seque
         "haproxy.cfg.j2",
         network=network,
         paths=paths,
+        dialects=dialects,
         engines=list(engines),
         chat=chat,
         waiting=waiting,

@@ -1,20 +1,22 @@
-"""What the relay refuses, in OpenAI's shape. One function a refusal; the design's section 8 is the table.
+"""What the relay refuses. One function a refusal; the design's section 8 is the table.
 
 A refusal is raised before the first byte, and becomes a response; after a queued stream's 200 it becomes an event.
+What it looks like in the dialect of the path: `shapes.py`.
 To add one: a function here, with the status that makes an SDK do the right thing (SDKs retry 408, 409, 429 and 5xx
 three times unless `x-should-retry: false`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from core.codes import ErrorCode, Failure
+from core.contract.dialects import Dialect
 from core.engines import health
 from core.times import durations
+from runtime.gateway import shapes
 
 RETRY_AFTER_S: Final = 60
 
@@ -38,7 +40,7 @@ class Refusal(Exception):
         self.code = code
         self.retry_after_s = retry_after_s
         self.should_retry = should_retry
-        self.body: dict[str, Any] = {"error": {"message": message, "type": type_, "param": param, "code": code}}
+        self.error: dict[str, Any] = {"message": message, "type": type_, "param": param, "code": code}
 
     def headers(self) -> dict[str, str]:
         """The headers that tell SDKs whether and when to try again."""
@@ -49,9 +51,13 @@ class Refusal(Exception):
             found["x-should-retry"] = "false"
         return found
 
-    def event(self) -> bytes:
-        """The refusal as the last event of a stream that has begun; no `[DONE]` may follow it."""
-        return b"data: " + json.dumps(self.body).encode() + b"\n\n"
+    def body(self, dialect: Dialect = Dialect.OPENAI) -> dict[str, Any]:
+        """The refusal as an answer's JSON."""
+        return shapes.body(self.error, self.status, dialect)
+
+    def events(self, dialect: Dialect, *, model: str, sent: int = 0) -> bytes:
+        """The refusal as the end of a stream that has begun, of which `sent` of the engine's events were passed on."""
+        return shapes.events(self.error, self.status, dialect, model=model, sent=sent)
 
 
 def invalid(message: str, *, code: ErrorCode = ErrorCode.INVALID_REQUEST, param: str | None = None) -> Refusal:
@@ -105,6 +111,16 @@ def unknown_model(model: str, services: Sequence[str]) -> Refusal:
 def unknown_path(path: str) -> Refusal:
     """404: HAProxy's allow-list and ours differ, or somebody came in by the loopback."""
     return Refusal(404, ErrorCode.UNKNOWN_URL, f"Unknown path {path[:80]}.", type_="invalid_request_error")
+
+
+def method_not_allowed(detail: str) -> Refusal:
+    """405: HAProxy says the same."""
+    return Refusal(405, ErrorCode.METHOD_NOT_ALLOWED, detail, type_="invalid_request_error")
+
+
+def internal() -> Refusal:
+    """500: a defect of ours."""
+    return Refusal(500, ErrorCode.INTERNAL_ERROR, "The relay made an error. Its log says which: fab logs.")
 
 
 def asleep(why: str) -> Refusal:

@@ -1,7 +1,7 @@
 """The relay's HTTP side (aiohttp, loopback only): the design's section 8's table, row by row.
 
-HAProxy has checked the key and the path already. A handler raises a `Refusal`; the middleware turns it into OpenAI's
-shape. To add a path: a handler here, a route in `make_app`, and the path in HAProxy's allow-list.
+HAProxy has checked the key and the path already. A handler raises a `Refusal`; the middleware turns it into the shape
+of the path's dialect. To add a path for generations: a line in core/contract/dialects.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from core.codes import ErrorCode
+from core.contract import dialects
 from core.contract.documents import RelayConfig
 from runtime.gateway import errors
 from runtime.gateway.api import bodies, forward
@@ -92,7 +92,7 @@ class Relay:
             except NotSent:
                 target.note_refused(call.engine)
         if call.quiet:
-            raise _not_for_background(target, call.engine)
+            raise _not_for_quiet(target, call)
         try:
             target.refuse_if_hopeless(call.engine)
         except Refusal:
@@ -103,7 +103,7 @@ class Relay:
 
     async def _straight(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         async with await self._sent(call, share) as answer:
-            return await forward.pass_on(answer, request)
+            return await forward.pass_on(answer, request, call)
 
     async def _sent(self, call: Call, share: Share) -> aiohttp.ClientResponse:
         """The engine's answer; it has the body, so we keep it no longer."""
@@ -116,7 +116,7 @@ class Relay:
     async def _queued(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """Silently, for at most queue_timeout_s."""
         async with await self._when_awake(call, share, self._config.queue_timeout_s, None) as answer:
-            return await forward.pass_on(answer, request)
+            return await forward.pass_on(answer, request, call)
 
     async def _queued_stream(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         """200 at once, comments while the host starts, then the engine's own stream."""
@@ -129,20 +129,20 @@ class Relay:
             if not waiting.begun:
                 raise
             log.info("refused in the stream", extra={"facts": {"code": refusal.code}})
-            return await waiting.refuse(refusal)
+            return await waiting.refuse(refusal, call.endpoint.dialect, call.model)
         async with answer:
             await waiting.over()
-            return await self._finish(answer, request, waiting.response)
+            return await self._finish(answer, request, waiting.response, call)
 
     async def _finish(
-        self, answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse
+        self, answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse, call: Call
     ) -> web.StreamResponse:
         if not response.prepared:
-            return await forward.pass_on(answer, request)
+            return await forward.pass_on(answer, request, call)
         if forward.is_stream(answer):
-            await forward.pour(answer, response)
+            await forward.pour(answer, response, call)
         else:
-            await response.write(await forward.error_event(answer))
+            await response.write(await forward.error_events(answer, call))
             await response.write_eof()
         return response
 
@@ -163,10 +163,11 @@ class Relay:
                     await wait.pause(RETRY_PAUSE_S)
 
 
-def _not_for_background(target: Target, engine: str) -> Refusal:
-    if (silent := target.silent_s(engine)) is not None:
-        return errors.engine_dead(engine, silent)
-    return errors.asleep("The host is asleep, and neither background calls nor quiet keys wake it.")
+def _not_for_quiet(target: Target, call: Call) -> Refusal:
+    if (silent := target.silent_s(call.engine)) is not None:
+        return errors.engine_dead(call.engine, silent)
+    asks = "neither background calls nor quiet keys" if call.endpoint.wakes else "counting tokens does not"
+    return errors.asleep(f"The host is asleep, and {asks} wake it.")
 
 
 def _together(units: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -185,7 +186,7 @@ def _together(units: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 @web.middleware
 async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal and every error in OpenAI's shape; one log line a request."""
+    """Every refusal and every error in the path's shape; one log line a request."""
     started = asyncio.get_running_loop().time()
     status = 0
     try:
@@ -203,28 +204,31 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as refusal:
-        return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers())
+        return _refused(refusal, request)
     except web.HTTPMethodNotAllowed as error:
-        body = Refusal(405, ErrorCode.METHOD_NOT_ALLOWED, str(error), type_="invalid_request_error").body
-        return web.json_response(body, status=405)
+        return _refused(errors.method_not_allowed(str(error)), request)
     except web.HTTPNotFound:
-        return web.json_response(errors.unknown_path(request.path).body, status=404)
+        return _refused(errors.unknown_path(request.path), request)
     except ConnectionResetError:
         return web.Response(status=499)  # nobody reads it; a clean end for aiohttp
     except Exception:
         log.exception("request failed", extra={"facts": {"path": request.path}})
-        message = "The relay made an error. Its log says which: fab logs."
-        return web.json_response(Refusal(500, ErrorCode.INTERNAL_ERROR, message).body, status=500)
+        return _refused(errors.internal(), request)
+
+
+def _refused(refusal: Refusal, request: web.Request) -> web.Response:
+    body = refusal.body(dialects.of(request.path))
+    return web.json_response(body, status=refusal.status, headers=refusal.headers())
 
 
 def make_app(relay: Relay) -> web.Application:
-    """The application; HAProxy's allow-list has the same paths."""
+    """The application; HAProxy's allow-list is made of the same paths."""
     app = web.Application(middlewares=[shaped])
     app.router.add_get("/health", relay.health)
     app.router.add_get("/v1/models", relay.models)
     app.router.add_get("/v1/models/{name:.+}", relay.model)
-    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
-        app.router.add_post(path, relay.generate, expect_handler=_expects_nothing)
+    for endpoint in dialects.ENDPOINTS:
+        app.router.add_post(endpoint.path, relay.generate, expect_handler=_expects_nothing)
     return app
 
 

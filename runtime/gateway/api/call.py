@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.codes import ErrorCode
+from core.contract.dialects import BY_PATH, Endpoint
 from core.contract.documents import ServiceRoute
-from core.contract.network import KEY_HEADER, QUIET_HEADER, USER_HEADER, WEBUI_CHAT_HEADER, WEBUI_TASK_HEADER
+from core.contract.network import (
+    API_KEY_HEADER,
+    KEY_HEADER,
+    QUIET_HEADER,
+    USER_HEADER,
+    WEBUI_CHAT_HEADER,
+    WEBUI_TASK_HEADER,
+)
 from runtime.gateway import errors
 from runtime.gateway.api.bodies import Body
 from runtime.gateway.api.outline import NotAnObject
@@ -18,9 +26,9 @@ WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses"
 NOT_FORWARDED: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
     | {"proxy-connection", "proxy-authorization", "authorization", "accept-encoding", "cookie", "content-encoding"}
+    | {API_KEY_HEADER}
 )
 WHO_MAX: Final = 64  # characters of a key's name, and of a user's
-STREAMED_PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})  # embeddings have no `stream`
 JUDGED_BYTES: Final = 256 * 2**10  # up to here a slip anywhere in the JSON is told before anything wakes
 # What vLLM takes for a boolean (pydantic's lax mode, https://docs.pydantic.dev/latest/concepts/conversion_table/)
 _WORDS: Final = {
@@ -35,7 +43,7 @@ class Call:
     wakes nothing. `page`: the chat page sent it, for a person; `user`: which account of the page's, or "".
     """
 
-    path: str
+    endpoint: Endpoint
     body: Body
     headers: Mapping[str, str]
     model: str
@@ -46,25 +54,31 @@ class Call:
     key: str = ""
     user: str = ""
 
+    @property
+    def path(self) -> str:
+        """Where it is sent, here and at the engine."""
+        return self.endpoint.path
+
 
 def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
     """Parse a request; Refusal 400 for a body that is not JSON or names no model, 404 for an unknown one.
 
     Of a `model` that comes twice the first counts, as for HAProxy; of a `stream` the last, as for vLLM.
     """
-    members = _members(body)
+    endpoint, members = BY_PATH[path], _members(body)
     model = next((value for name, value in members if name == "model"), None)
     if not isinstance(model, str) or not model:
         raise errors.invalid("You must provide a `model`.", code=ErrorCode.MISSING_MODEL, param="model")
     service = services.get(model)
     if service is None:
         raise errors.unknown_model(model, sorted(services))
-    stream = path in STREAMED_PATHS and _streams(dict(members).get("stream"))
+    stream = endpoint.streams and _streams(dict(members).get("stream"))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
     task, chat = (headers.get(name, "").strip() for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
-    quiet = QUIET_HEADER in headers or (bool(task) and task not in WEBUI_TASKS_OF_PEOPLE)
+    background = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE
+    quiet = background or QUIET_HEADER in headers or not endpoint.wakes
     page, who = bool(chat) and not task, (key_name(headers), user_name(headers))
-    return Call(path, body, forwarded, model, service.engine, stream, quiet, page, *who)
+    return Call(endpoint, body, forwarded, model, service.engine, stream, quiet, page, *who)
 
 
 def key_name(headers: Mapping[str, str]) -> str:

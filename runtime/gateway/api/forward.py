@@ -8,16 +8,15 @@ whatever server the engine names. `NotSent` is the only failure after which a ca
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from core.codes import ErrorCode
 from core.contract.network import INNER_PORT
-from runtime.gateway import errors
+from runtime.gateway import errors, shapes
 from runtime.gateway.api.call import Call
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Engines:
         return answer
 
 
-async def pass_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
+async def pass_on(answer: aiohttp.ClientResponse, request: web.Request, call: Call) -> web.StreamResponse:
     """The engine's answer as it is: status, headers, bytes."""
     response = web.StreamResponse(status=answer.status)
     for name, value in answer.headers.items():
@@ -78,7 +77,7 @@ async def pass_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.S
         response.content_length = answer.content_length
     await response.prepare(request)
     if is_stream(answer):
-        await pour(answer, response)
+        await pour(answer, response, call)
     else:
         await _copy(answer, request, response)
     return response
@@ -97,17 +96,19 @@ async def _copy(answer: aiohttp.ClientResponse, request: web.Request, response: 
     await response.write_eof()
 
 
-async def pour(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+async def pour(answer: aiohttp.ClientResponse, response: web.StreamResponse, call: Call) -> None:
     """An event stream's bytes into a response that has begun; a broken one ends with an error and no `[DONE]`."""
-    end = b"\n\n"
+    end, sent = b"\n\n", 0
     try:
         async for chunk in answer.content.iter_any():
             await response.write(chunk)
+            sent += (end[-1:] + chunk).count(b"\n\n")
             end = (end + chunk)[-2:]
     except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, TimeoutError) as error:
         log.warning("stream broken", extra={"facts": {"error": str(error)}})
         gap = b"\n" * (2 - len(end) + len(end.rstrip(b"\n")))  # an empty event more would hide the error from openai-go
-        await response.write(gap + errors.engine_crashed("the stream broke off").event())
+        refusal = errors.engine_crashed("the stream broke off")
+        await response.write(gap + refusal.events(call.endpoint.dialect, model=call.model, sent=sent))
     await response.write_eof()
 
 
@@ -116,15 +117,7 @@ def is_stream(answer: aiohttp.ClientResponse) -> bool:
     return answer.content_type == "text/event-stream"
 
 
-async def error_event(answer: aiohttp.ClientResponse) -> bytes:
-    """The engine's refusal as an event, for a caller who was given a 200 already."""
-    raw = await answer.content.read(ERROR_BYTES_MAX)
-    try:
-        body: Any = json.loads(raw)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict) or "error" not in body:
-        words = body.get("message") if isinstance(body, dict) else None
-        said = str(words or f"The engine answered {answer.status}.")
-        body = errors.Refusal(answer.status, ErrorCode.ENGINE_ERROR, said).body
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
+async def error_events(answer: aiohttp.ClientResponse, call: Call) -> bytes:
+    """The engine's refusal as events, for a caller who was given a 200 already."""
+    said = shapes.read(await answer.content.read(ERROR_BYTES_MAX), answer.status, ErrorCode.ENGINE_ERROR)
+    return shapes.events(said, answer.status, call.endpoint.dialect, model=call.model)

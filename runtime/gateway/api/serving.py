@@ -38,9 +38,11 @@ class Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What aiohttp cannot read, in OpenAI's shape; it logs the reason, and raises where an answer has begun."""
+        """What aiohttp cannot read, in OpenAI's shape: no path is known. It logs the reason, and raises where an answer
+        has begun.
+        """
         super().handle_error(request, status, exc, message)
-        response = web.json_response(errors.unreadable(status).body, status=status)
+        response = web.json_response(errors.unreadable(status).body(), status=status)
         response.force_close()
         return response
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from aiohttp import web
 
+from core.contract.dialects import Dialect
 from runtime.gateway.errors import Refusal
 from runtime.gateway.target import Target
 
@@ -106,11 +107,11 @@ class Waiting:
         if self._shown:
             await self._show(f"The machine was started ({self._monotonic() - self._since:.0f} s)", done=True)
 
-    async def refuse(self, refusal: Refusal) -> web.StreamResponse:
-        """End the stream with a refusal."""
+    async def refuse(self, refusal: Refusal, dialect: Dialect, model: str) -> web.StreamResponse:
+        """End the stream with a refusal, in the caller's dialect."""
         if self._shown:
             await self._show("The machine was not started", done=True)
-        await self.response.write(refusal.event())
+        await self.response.write(refusal.events(dialect, model=model))
         await self.response.write_eof()
         return self.response
 

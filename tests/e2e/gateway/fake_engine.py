@@ -1,4 +1,4 @@
-"""An engine that speaks the OpenAI protocol without a model: `python fake_engine.py PORT`. Commands by HTTP:
+"""An engine that speaks every dialect of the gateway without a model: `python fake_engine.py PORT`. Commands by HTTP:
 
 GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly,
 "think" says nothing for a minute, "redirect" names another place. `Access-Control-Allow-Origin: *` as vLLM says it.
@@ -14,13 +14,16 @@ import sys
 
 from aiohttp import web
 
+from core.contract.dialects import ENDPOINTS
+from tests import dialect_answers
+
 SEEN: list[dict[str, object]] = []
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
+async def answer(request: web.Request) -> web.StreamResponse:
     body = await request.read()
     asked = json.loads(body)
-    prompt = asked["messages"][-1]["content"]
+    prompt = asked["input"] if "input" in asked else asked["messages"][-1]["content"]
     seen = {"sha256": hashlib.sha256(body).hexdigest(), "prompt": prompt[:40], "headers": dict(request.headers)}
     SEEN.append(seen)
     if prompt.startswith("redirect"):
@@ -34,22 +37,17 @@ async def chat(request: web.Request) -> web.StreamResponse:
             seen["left"] = True
             raise
     if not asked.get("stream"):
-        message = {"role": "assistant", "content": "Paris"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        head = {"id": "x", "object": "chat.completion", "created": 1, "model": asked["model"]}
-        return web.json_response(head | {"choices": [choice]})
+        return web.json_response(dialect_answers.plain(request.path, asked["model"]))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
     try:
-        for i in range(50 if prompt.startswith("slow") else 3):
-            delta = {"index": 0, "delta": {"content": f"w{i} "}, "finish_reason": None}
-            head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": asked["model"]}
-            await response.write(f"data: {json.dumps(head | {'choices': [delta]})}\n\n".encode())
+        words = [f"w{i} " for i in range(50 if prompt.startswith("slow") else 3)]
+        for event in dialect_answers.events(request.path, asked["model"], words):
+            await response.write(event)
             await asyncio.sleep(0.1 if prompt.startswith("slow") else 0)
     except (asyncio.CancelledError, ConnectionResetError):
         seen["left"] = True
         raise
-    await response.write(b"data: [DONE]\n\n")
     return response
 
 
@@ -68,7 +66,11 @@ async def any_page(_: web.Request, response: web.StreamResponse) -> None:
 
 app = web.Application(client_max_size=2**26)
 app.add_routes(
-    [web.post("/v1/chat/completions", chat), web.get("/seen", seen), web.route("*", "/elsewhere", elsewhere)]
+    [
+        *(web.post(endpoint.path, answer) for endpoint in ENDPOINTS),
+        web.get("/seen", seen),
+        web.route("*", "/elsewhere", elsewhere),
+    ]
 )
 app.on_response_prepare.append(any_page)
 web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handler_cancellation=True)

@@ -24,7 +24,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from core import lease as protocol
-from core.contract import documents, network, paths, table
+from core.contract import dialects, documents, network, paths, table
 from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
 from core.lease import Lease, Outcome, Write
 from local.setup import tools
@@ -110,7 +110,7 @@ class Front:
         engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
         text = environment.from_string(TEMPLATE.read_text()).render(
-            network=names, paths=files, engines=engines, chat="", waiting="", cors_origins=self.cors
+            network=names, paths=files, dialects=dialects, engines=engines, chat="", waiting="", cors_origins=self.cors
         )
         (self.folder / "haproxy.cfg").write_text(text)
         (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")

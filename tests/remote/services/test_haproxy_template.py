@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from core.contract import network
+from core.contract import dialects, network
 from core.contract.documents import EngineAddress
 from remote.services import haproxy
 
@@ -86,10 +86,17 @@ def test_no_page_may_call_unless_the_stack_file_says_so(text: str) -> None:
     )
 
 
+def answers(text: str, anthropic: bool) -> list[tuple[str, str]]:
+    """HAProxy's own answers, status and body, with its variables as they are for a path of this dialect."""
+    head, chosen = ('"type":"error",', r"\1") if anthropic else ("", r"\2")
+    text = text.replace("%[var(txn.anthropic)]", head)
+    text = re.sub(r"%\[var\(txn\.is_anthropic,0\),iif\((\w+),(\w+)\)\]", chosen, text)
+    found = re.findall(r"(?:http-error|return) status (\d+) content-type application/json (?:lf-)?string '(.*?)'", text)
+    return [(status, body) for status, body in found if status != "200"]
+
+
 def test_every_answer_of_haproxys_own_has_openais_shape(text: str) -> None:
-    answers = re.findall(r"(?:http-error|return) status (\d+) content-type application/json string '([^']*)'", text)
-    answers = [(status, body) for status, body in answers if status != "200"]
-    assert {int(status) for status, _ in answers} >= {
+    assert {int(status) for status, _ in answers(text, anthropic=False)} >= {
         400,
         401,
         403,
@@ -107,5 +114,43 @@ def test_every_answer_of_haproxys_own_has_openais_shape(text: str) -> None:
         503,
         504,
     }
-    for _, body in answers:
+    for _, body in answers(text, anthropic=False):
+        assert set(json.loads(body)) == {"error"}
         assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+def test_on_anthropics_paths_every_answer_has_anthropics_shape(text: str) -> None:
+    found = {int(status): json.loads(body) for status, body in answers(text, anthropic=True)}
+    for body in found.values():
+        assert set(body) == {"type", "error"}
+        assert (body["type"], set(body["error"])) == ("error", {"message", "type", "param", "code"})
+    kinds = {status: found[status]["error"]["type"] for status in (400, 401, 404, 413, 429, 500, 503, 504)}
+    assert kinds == {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        500: "api_error",
+        503: "api_error",
+        504: "timeout_error",
+    }
+
+
+def test_both_frontends_know_whose_paths_they_answer(text: str) -> None:
+    for name in ("frontend api", "frontend inner"):
+        part = section(text, name)
+        assert f"set-var(txn.is_anthropic) bool(1) if {{ path_beg {dialects.MESSAGES} }}" in part
+    assert section(text, "frontend api").index("txn.is_anthropic") < section(text, "frontend api").index(" return ")
+
+
+def test_the_paths_of_generations_are_the_tables(text: str) -> None:
+    (paths,) = re.findall(r"  acl generation path (.*)\n", text)
+    assert paths.split() == [endpoint.path for endpoint in dialects.ENDPOINTS]
+
+
+def test_a_key_may_stand_in_either_header_and_reaches_no_engine(text: str) -> None:
+    part = section(text, "frontend api")
+    for header in ("authorization", network.API_KEY_HEADER):
+        assert part.index(f"req.hdr({header})") < part.index("deny_status 401")
+        assert part.index(f"del-header {header}\n") < part.index("use_backend")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.gateway.unit.routes import RoutesUnavailable
+from tests import dialect_answers
 
 UNIT, MACHINE = "lab/host", "i-1"
 
@@ -260,24 +260,20 @@ class FakeEngine:
         self.seen.append({"engine": request.headers[ENGINE_HEADER], "asked": asked, "headers": dict(request.headers)})
         if self.status != 200:
             return web.json_response({"error": {"message": "no", "code": "engine_says_no"}}, status=self.status)
-        return await (self._stream(request) if asked.get("stream") else self._plain(request))
+        answer = self._stream if asked.get("stream") else self._plain
+        return await answer(request, asked["model"])
 
-    async def _plain(self, request: web.Request) -> web.StreamResponse:
+    async def _plain(self, request: web.Request, model: str) -> web.StreamResponse:
         if self.breaks:
             request.transport.abort()  # type: ignore[union-attr]
-        message = {"role": "assistant", "content": "Paris"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return web.json_response(
-            {"id": "x", "object": "chat.completion", "created": 1, "model": "chat", "choices": [choice]}
-        )
+        return web.json_response(dialect_answers.plain(request.path, model))
 
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, model: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Engine": "yes"})
         await response.prepare(request)
-        head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "chat"}
-        for word in ("Pa", "ris"):
-            event = head | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
-            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        events = list(dialect_answers.events(request.path, model, ("Pa", "ris")))
+        for event in events[:-1]:
+            await response.write(event)
         if self.breaks:
             request.transport.abort()  # type: ignore[union-attr]
             return response
@@ -286,7 +282,7 @@ class FakeEngine:
                 await asyncio.Event().wait()
             finally:
                 self.left += 1
-        await response.write(b"data: [DONE]\n\n")
+        await response.write(events[-1])
         return response
 
 

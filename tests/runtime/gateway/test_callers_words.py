@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from core import lease as protocol
 from core.capacity.power_errors import Kind
+from core.contract import dialects
 from core.lease import State
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.power import PowerUnanswered, refusal
@@ -60,8 +60,8 @@ async def everything(url: str) -> bytes:
     async with aiohttp.ClientSession() as session:
         for stream in (False, True):
             found += await _read(session, "POST", f"{url}v1/chat/completions", body | {"stream": stream})
-        for path in ("v1/completions", "v1/embeddings"):
-            found += await _read(session, "POST", f"{url}{path}", body)
+        for endpoint in dialects.ENDPOINTS:
+            found += await _read(session, "POST", f"{url}{endpoint.path[1:]}", body)
         for path in ("v1/models", "v1/models/chat", "v1/models/none", "v1/nothing"):
             found += await _read(session, "GET", f"{url}{path}", None)
     return found
@@ -160,6 +160,6 @@ def test_an_error_that_nobody_expected(words: str) -> None:
 )
 def test_why_is_said_in_our_words(failure: str) -> None:
     said: Refusal = errors.host_failed(failure)
-    message = json.loads(said.event().removeprefix(b"data: "))["error"]["message"]
+    message = said.body()["error"]["message"]
     assert message.startswith("The host cannot be started: ")
     assert message.endswith("`fab status`.")
