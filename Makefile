@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:
 	@echo 'make demo       bring up a real stack on the embedded cloud and tell its story'
 	@echo 'make test       everything: set-up, checks, unit tests, tests on the embedded cloud'
-	@echo 'make check      lint, types, import rules, unit tests; needs only the virtual environment'
+	@echo 'make check      lint, types, import rules, unit tests without the thorough ones; needs only the virtual environment'
 	@echo 'make setup      only what the two need on this computer'
 	@echo 'make test-aws   one small machine in your own AWS account (costs money; see README)'
 	@echo 'make lock       compile requirements.txt into requirements.lock'
@@ -43,12 +43,17 @@ types: venv
 imports: venv
 	@echo 'import-linter'; lint-imports
 
+# In `make check` without the searches and comparisons that take seconds each (marked `thorough`); `make test` has all.
+UNITS = not e2e and not thorough
+# Byte code is kept (half of the workers' start), also where the environment asks for none beside the sources.
+unit: export PYTHONDONTWRITEBYTECODE =
+unit: export PYTHONPYCACHEPREFIX = $(CURDIR)/.pytest_cache/bytecode
 unit: venv
-	@echo 'unit tests'; $(PYTHON) -m pytest -n 2 --dist worksteal -m 'not e2e' tests
+	@echo 'unit tests'; $(PYTHON) -m pytest -n 2 --dist worksteal -m '$(UNITS)' tests
 
 test: setup
 	@$(MAKE) --no-print-directory -j4 --output-sync=target checks
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory unit UNITS='not e2e'
 	@$(PYTHON) -m pytest -m e2e --durations=8 tests/e2e || \
 	  { $(PYTHON) -m pytest --cache-show cache/lastfailed; exit 1; }  # last, where a cut log still has them
 

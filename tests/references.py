@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -53,54 +53,78 @@ OLD_WORDS: Final = "Words and paths changed in ADR 21."  # a decision of before;
 SUFFIXES: Final = (".j2", ".sh", ".md", ".yaml")
 
 
-@cache
 def tree(path: Path) -> ast.Module:
     """A file's syntax tree."""
     return ast.parse(path.read_text())
 
 
+@dataclass(frozen=True)
+class Module:
+    """What one Python file says: read in one go, its syntax tree (megabytes, all told) is not kept."""
+
+    path: Path
+    texts: tuple[Text, ...]  # of comments, docstrings and messages
+    names: Names
+    read: frozenset[str]  # names that it reads
+    attributes: frozenset[str]  # and attributes
+
+
 @cache
-def texts() -> tuple[Text, ...]:
-    """All words for people, but those of the tests, whose names and strings are inventions."""
-    return tuple(_texts())
+def parsed() -> tuple[Module, ...]:
+    """All Python files of ours."""
+    return tuple(_parsed(path) for path in modules())
 
 
-def _texts() -> Iterator[Text]:
-    for path in others():
-        yield Text(_short(path), path.read_text())
-    for path in modules():
-        if path.relative_to(ROOT).parts[0] != "tests":
-            yield from _of_module(path)
+def _parsed(path: Path) -> Module:
+    nodes = list(ast.walk(tree(path)))
+    docs = _docstrings(nodes)
+    names = Names(identifiers={path.stem}, members={_dotted(path): _bound(nodes)})
+    for node in nodes:
+        _note(node, names, docs)
+    loaded = [n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Load)]
+    return Module(
+        path,
+        () if _of_tests(path) else tuple(_texts_of(path, nodes, docs)),
+        names,
+        frozenset(n.id for n in loaded if isinstance(n, ast.Name)),
+        frozenset(n.attr for n in loaded if isinstance(n, ast.Attribute)),
+    )
 
 
-def _of_module(path: Path) -> Iterator[Text]:
-    docs = _docstrings(tree(path))
+def _of_tests(path: Path) -> bool:
+    return path.relative_to(ROOT).parts[0] == "tests"
+
+
+def _docstrings(nodes: Iterable[ast.AST]) -> set[int]:
+    documented = (n for n in nodes if isinstance(n, _DOCUMENTED) and n.body)
+    return {id(n.body[0].value) for n in documented if isinstance(n.body[0], ast.Expr)}
+
+
+def _texts_of(path: Path, nodes: Iterable[ast.AST], docs: set[int]) -> Iterator[Text]:
     for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
         if token.type == tokenize.COMMENT:
             yield Text(f"{_short(path)}:{token.start[0]}", token.string)
-    for node in ast.walk(tree(path)):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield Text(f"{_short(path)}:{node.lineno}", node.value, message=id(node) not in docs)
 
 
-def _docstrings(module: ast.Module) -> set[int]:
-    found = set()
-    for node in ast.walk(module):
-        if isinstance(node, _DOCUMENTED) and node.body and isinstance(first := node.body[0], ast.Expr):
-            found.add(id(first.value))
-    return found
+@cache
+def texts() -> tuple[Text, ...]:
+    """All words for people, but those of the tests, whose names and strings are inventions."""
+    pages = [Text(_short(path), path.read_text()) for path in others()]
+    return (*pages, *(text for module in parsed() for text in module.texts))
 
 
 @cache
 def names() -> Names:
     """What there is to point to."""
     found = Names()
-    for path in modules():
-        found.identifiers.add(path.stem)
-        docs = _docstrings(tree(path))
-        found.members[_dotted(path)] = _bound(tree(path))
-        for node in ast.walk(tree(path)):
-            _note(node, found, docs)
+    for module in parsed():
+        found.identifiers |= module.names.identifiers
+        found.words |= module.names.words
+        for owner, members in module.names.members.items():
+            found.members.setdefault(owner, set()).update(members)
     for path in others():
         if path.suffix != ".md":
             found.words |= set(re.findall(r"[\w-]+", path.read_text()))
@@ -110,19 +134,14 @@ def names() -> Names:
 @cache
 def read_names() -> set[str]:
     """Names that some code reads, in whatever module, and words of templates, scripts and the requirement lists."""
-    found = {n.id for path in modules() for n in ast.walk(tree(path)) if isinstance(n, ast.Name) and _is_read(n)}
+    found = {name for module in parsed() for name in module.read}
     found |= {word for path in others() if path.suffix != ".md" for word in re.findall(r"\w+", path.read_text())}
     return found | read_attributes(but=ROOT)
 
 
 def read_attributes(*, but: Path) -> set[str]:
     """Attributes that code of ours reads, its tests left out."""
-    files = [path for path in modules() if path != but and path.relative_to(ROOT).parts[0] != "tests"]
-    return {n.attr for path in files for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute) and _is_read(n)}
-
-
-def _is_read(node: ast.Name | ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Load)
+    return {name for m in parsed() if m.path != but and not _of_tests(m.path) for name in m.attributes}
 
 
 def _note(node: ast.AST, found: Names, docs: set[int]) -> None:
@@ -133,7 +152,8 @@ def _note(node: ast.AST, found: Names, docs: set[int]) -> None:
             found.identifiers.add(name)
         case ast.ClassDef(name=name):
             found.identifiers.add(name)
-            found.members.setdefault(name, set()).update(_bound(node), _attributes(node))
+            inside = list(ast.walk(node))
+            found.members.setdefault(name, set()).update(_bound(inside), _attributes(inside))
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             found.identifiers.add(name)
         case ast.alias(name=name):
@@ -142,10 +162,10 @@ def _note(node: ast.AST, found: Names, docs: set[int]) -> None:
             found.words |= set(re.findall(r"[\w-]+", value))
 
 
-def _bound(node: ast.Module | ast.ClassDef) -> set[str]:
+def _bound(nodes: Iterable[ast.AST]) -> set[str]:
     """Names that a module or class body binds, branches and imports too."""
     found = set()
-    for inner in ast.walk(node):
+    for inner in nodes:
         match inner:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 found.add(name)
@@ -156,9 +176,9 @@ def _bound(node: ast.Module | ast.ClassDef) -> set[str]:
     return found
 
 
-def _attributes(node: ast.ClassDef) -> set[str]:
+def _attributes(nodes: Iterable[ast.AST]) -> set[str]:
     """`self.x = …`."""
-    return {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
 
 
 def _dotted(path: Path) -> str:

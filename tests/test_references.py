@@ -98,7 +98,7 @@ def _known(name: str) -> bool:
     owner = first.rpartition(".")[2]
     if owner[:1].isupper() and owner in names().members and not owner.isupper():
         return last in names().members[owner] or _inherited(owner)
-    return last in names().identifiers | names().words | FOREIGN | _settings_keys()
+    return any(last in known for known in (names().identifiers, names().words, FOREIGN, _settings_keys()))
 
 
 def _inherited(owner: str) -> bool:

@@ -159,11 +159,9 @@ def from_item(item: Mapping[str, Any]) -> Lease:
         raise LeaseError(
             f"The lease of {unit} has version {version!r}; this program reads {LEASE_VERSION}. {_way_out(version)}"
         )
-    names = {f.name: f for f in dataclasses.fields(Lease)}
-    missing = sorted(n for n, f in names.items() if f.default is dataclasses.MISSING and n not in item)
-    if missing:
+    if missing := sorted(_NEEDED - item.keys()):
         raise LeaseError(f"The lease of {unit} lacks {', '.join(missing)}. Delete it: `fab deploy` makes it anew.")
-    return Lease(**{k: _field(unit, k, v) for k, v in item.items() if k in names})
+    return Lease(**{k: _field(unit, k, v) for k, v in item.items() if k in _READERS})
 
 
 def _way_out(version: Any) -> str:
@@ -224,3 +222,4 @@ _BY_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     }
 )
 _READERS: Final = {f.name: _BY_TYPE[str(f.type)] for f in dataclasses.fields(Lease)}
+_NEEDED: Final = frozenset(f.name for f in dataclasses.fields(Lease) if f.default is dataclasses.MISSING)

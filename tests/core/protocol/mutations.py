@@ -13,11 +13,13 @@ from tests.core.protocol.world import Options
 
 @dataclass(frozen=True)
 class Mutation:
-    """`options` break something; a search within them must end with words that contain `found`."""
+    """`options` break something; a search within them must end with words that contain `found`. `long`: it takes
+    seconds, since what never happens is known only when everything was searched."""
 
     what: str
     options: Options
     found: str
+    long: bool = False
 
 
 def _each(ops: Mapping[str, Op], names: tuple[str, ...], change: Callable[[Write], Write]) -> dict[str, Op]:
@@ -50,6 +52,11 @@ def _keeps_wake_request(write: Write) -> Write:
 def stop_without_condition(ops: dict[str, Op]) -> Mapping[str, Op]:
     """The agent's stop does not ask the table for wake requests and inhibitors."""
     return _each(ops, ("agent:stop",), _without("wake_until", "inhibited_until"))
+
+
+def never_stops(ops: dict[str, Op]) -> Mapping[str, Op]:
+    """The agent never decides that its host may stop."""
+    return {**ops, "agent:stop": lambda _: Refused("never")}
 
 
 def wake_request_kept(ops: dict[str, Op]) -> Mapping[str, Op]:
@@ -140,15 +147,18 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("a stop order lands after its time", replace(ONE, late_orders=True), ORDERS),
     Mutation("a start over a live stop order", replace(ONE, mutate=starts_over_stop_orders), ORDERS),
+    Mutation("an agent that never stops", replace(ONE, requests=0, mutate=never_stops), "cannot be stopped"),
     Mutation(
         "a wake request written while RUNNING",
         replace(ONE, wake_request_while_running=True, mutate=wake_request_any_time),
         "cannot be stopped",
+        long=True,
     ),
     Mutation(
         "the wake request kept on the way into RUNNING",
         replace(FAULTY, requests=0, mutate=wake_request_kept),
         "cannot be stopped",
+        long=True,
     ),
     Mutation(
         "a start over the budget",
@@ -164,6 +174,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a host whose engine hangs is never forced off",
         replace(ONE, dead_engines=True, force_dead=False),
         "a request waits for ever",
+        long=True,
     ),
     Mutation("instance id left out", replace(ONE, strangers=True, mutate=any_machine), CUT),
     Mutation("boot id not compared", replace(FAULTY, agent_checks_boot=False), "has not proved itself"),

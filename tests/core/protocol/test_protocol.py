@@ -20,14 +20,18 @@ from tests.core.protocol.world import Options
 
 # One request through every interleaving without faults; then every single fault and everything that people do; then an
 # engine that dies. The notes of budget and ladder: as far as each of them takes part (`bench.protocol` searches all).
-WHOLE, SOME = 1_000_000, 40_000
-SMALL = (
+WHOLE, SOME, FIRST = 1_000_000, 40_000, 20_000
+Bounds = tuple[tuple[Options, int], ...]
+SMALL: Bounds = (
     (Options(requests=1, faults=0, reapers=1, strangers=True), WHOLE),
     (Options(requests=0, faults=1, reapers=1), WHOLE),
     (Options(requests=1, faults=0, reapers=1, dead_engines=True), WHOLE),
     (Options(requests=0, faults=1, reapers=1, budget=True), SOME),
     (Options(requests=0, faults=1, reapers=1, ladder=True), SOME),
 )
+# The same without the long ends: every single fault whole, with its liveness; what takes a request, as far as each of
+# its transitions
+QUICK: Bounds = tuple((options, limit if options.faults else FIRST) for options, limit in SMALL)
 AT_LEAST = 100_000
 LEFT_OUT = {  # they decide nothing here: the model has no hours, no alerts, nobody who is told, and no policy
     "relay_beat": "the time of a heartbeat decides in the policy alone",
@@ -60,9 +64,10 @@ def run(options: Options, limit: int = WHOLE) -> tuple[Verdict, Leases]:
     return search.run(), search.model.leases
 
 
-def test_the_protocol_holds_and_every_transition_fires() -> None:
+@pytest.mark.parametrize("bounds", [QUICK, pytest.param(SMALL, marks=pytest.mark.thorough)], ids=["quick", "small"])
+def test_the_protocol_holds_and_every_transition_fires(bounds: Bounds) -> None:
     states, fired = 0, set[str]()
-    for options, limit in SMALL:
+    for options, limit in bounds:
         verdict, leases = run(options, limit)
         assert verdict.complete is (limit == WHOLE)
         assert not verdict.wrong, str(verdict)
@@ -83,7 +88,9 @@ def test_every_write_of_the_lease_is_in_the_model() -> None:
     assert writes <= set(protocol.__all__)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.what)
+@pytest.mark.parametrize(
+    "mutation", [pytest.param(m, id=m.what, marks=[pytest.mark.thorough] if m.long else []) for m in MUTATIONS]
+)
 def test_a_broken_protocol_is_caught(mutation: Mutation) -> None:
     verdict, _ = run(mutation.options)
     assert mutation.found in verdict.wrong, f"{mutation.what}: {verdict}"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -20,6 +19,7 @@ from moto.sqs.models import sqs_backends
 from local.cloud.event_sources import EventSources, ShortPolling
 from local.cloud.lambdas import RunnerBackend
 from local.cloud.runtime_api import Invoked
+from tests.clients import client
 
 Answer = Callable[[list[dict[str, Any]]], Invoked]
 
@@ -76,14 +76,14 @@ class Lab:
 
     def __init__(self, runner: FakeRunner, pool: Executor) -> None:
         self.runner, self.now = runner, 0.0
-        self.sqs = boto3.client("sqs", "us-east-1")
-        self.lambda_ = boto3.client("lambda", "us-east-1")
+        self.sqs = client("sqs")
+        self.lambda_ = client("lambda")
         self.sources = EventSources(runner, lambda _function, _region: self.sqs, lambda: self.now, pool)  # type: ignore[arg-type]
         self.dead = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
         redrive = json.dumps({"deadLetterTargetArn": arn("dead"), "maxReceiveCount": 2})
         attributes = {"VisibilityTimeout": "240", "RedrivePolicy": redrive}
         self.queue = self.sqs.create_queue(QueueName="hooks", Attributes=attributes)["QueueUrl"]
-        role = boto3.client("iam", "us-east-1").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        role = client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as packed:
             packed.writestr("main.py", "")
@@ -329,7 +329,7 @@ def test_a_long_poll_is_answered_at_once(lab: Lab) -> None:
 
 def test_a_topic_delivers_raw_and_by_protocol(lab: Lab) -> None:
     """What the notifier's queues stand on: the `sqs` part of a message in parts, the default of one without."""
-    sns = boto3.client("sns", "us-east-1")
+    sns = client("sns")
     topic = sns.create_topic(Name="alerts")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("hooks"), Attributes={"RawMessageDelivery": "true"})
     lab.map()

@@ -9,33 +9,38 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from core.notifications import Kind, Notification
 from runtime import aws
 from runtime.backends.notifications.sns import ATTEMPTS, READ_TIMEOUT_S, SnsNotifications
+from tests.clients import REGION, client
 from tests.core.notifications.examples import EXAMPLES
 
-REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}
 
 
+@pytest.fixture(scope="module")
+def ours() -> Iterator[None]:
+    """The programs' own clients, for all tests here."""
+    aws.forget()
+    yield
+    aws.forget()
+
+
 @pytest.fixture
-def topic() -> Iterator[str]:
+def topic(ours: None) -> Iterator[str]:
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    aws.forget()
     with mock.patch.dict(os.environ, cleared | CREDENTIALS, clear=True), mock_aws():
-        yield boto3.client("sns", region_name=REGION).create_topic(Name="t")["TopicArn"]
-    aws.forget()
+        yield client("sns").create_topic(Name="t")["TopicArn"]
 
 
 @pytest.mark.parametrize("notification", EXAMPLES.values(), ids=lambda n: n.kind.value)
 def test_a_queue_gets_the_notification_itself(topic: str, notification: Notification) -> None:
-    sqs = boto3.client("sqs", region_name=REGION)
+    sqs = client("sqs")
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
-    boto3.client("sns", region_name=REGION).subscribe(
+    client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",
         Endpoint=f"arn:aws:sqs:{REGION}:123456789012:q",
@@ -47,8 +52,8 @@ def test_a_queue_gets_the_notification_itself(topic: str, notification: Notifica
 
 def test_a_mail_has_a_subject_and_text(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    client = aws.client("sns", REGION, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
-    monkeypatch.setattr(client, "publish", lambda **given: asked.update(given))
+    sender = aws.client("sns", REGION, read_timeout_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
+    monkeypatch.setattr(sender, "publish", lambda **given: asked.update(given))
     assert SnsNotifications(REGION).send(topic, EXAMPLES[Kind.READY])
     assert (asked["Subject"], asked["MessageStructure"]) == ("qwen7b is ready after 1m 43s", "json")
     parts = json.loads(asked["Message"])

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -19,11 +18,11 @@ from core.errors import ContractError
 from core.notifications import Kind, Notification
 from runtime import aws, notifier
 from runtime.notifier import delivery, webhooks
+from tests.clients import REGION, client
 from tests.core.notifications.examples import EXAMPLES
 from tests.notifications_page import verified
 from tests.runtime.notifier.receiver import Receiver, running
 
-REGION = "us-east-1"
 KEY = "0123456789abcdef" * 4
 PARAMETER = "/demo/webhooks"
 ENVIRONMENT = {
@@ -48,18 +47,18 @@ class Queue:
 
     def __init__(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         self.receiver = receiver
-        self._sqs, self._ssm = boto3.client("sqs", region_name=REGION), boto3.client("ssm", region_name=REGION)
+        self._sqs, self._ssm = client("sqs"), client("ssm")
         self.url = self._sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "240"})["QueueUrl"]
         self.arn = f"arn:aws:sqs:{REGION}:123456789012:q"
         self.put_off: list[int] = []
-        client = aws.client("sqs", REGION)
-        change = client.change_message_visibility
+        ours = aws.client("sqs", REGION)
+        change = ours.change_message_visibility
 
         def spy(**given: Any) -> Any:
             self.put_off.append(given["VisibilityTimeout"])
             return change(**given)
 
-        monkeypatch.setattr(client, "change_message_visibility", spy)
+        monkeypatch.setattr(ours, "change_message_visibility", spy)
 
     def goes_to(self, url: str, form: str = "json", arn: str = "") -> None:
         """What `pulumi up` writes."""
@@ -85,16 +84,22 @@ class Queue:
         return {"Records": records}
 
 
+@pytest.fixture(scope="module")
+def clients() -> Iterator[None]:
+    """The notifier's own, for all tests here."""
+    aws.forget()
+    yield
+    aws.forget()
+
+
 @pytest.fixture
-def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+def queue(clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     monkeypatch.setattr(notifier, "_webhooks", None)
-    aws.forget()
     with mock.patch.dict(os.environ, cleared | ENVIRONMENT, clear=True), mock_aws(), running() as receiver:
         made = Queue(receiver, monkeypatch)
         made.goes_to(receiver.url())
         yield made
-    aws.forget()
 
 
 def run(event: dict[str, Any], context: Any = None) -> list[str]:
@@ -289,13 +294,13 @@ def test_a_parameter_that_is_gone_later_leaves_what_is_known(queue: Queue, monke
     queue.receiver.status = 500
     assert len(run(queue.batch(EXAMPLES[Kind.READY].to_json()))) == 1
     queue.receiver.status = 200
-    boto3.client("ssm", region_name=REGION).delete_parameter(Name=PARAMETER)
+    client("ssm").delete_parameter(Name=PARAMETER)
     clock[0] += webhooks.AGAIN_S
     assert run(queue.batch(EXAMPLES[Kind.READY].to_json())) == []
 
 
 def test_a_parameter_that_cannot_be_read_fails_the_message(queue: Queue) -> None:
-    boto3.client("ssm", region_name=REGION).delete_parameter(Name=PARAMETER)
+    client("ssm").delete_parameter(Name=PARAMETER)
     event = queue.batch(EXAMPLES[Kind.READY].to_json())
     assert run(event) == names(event)
     assert len(queue.put_off) == 1

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -16,11 +15,14 @@ from core.contract.documents import UnitSettings
 from core.contract.table import PK_UNITS, SETTINGS_BODY, SK_LEASE, SK_SETTINGS, TABLE_PK, TABLE_SK
 from runtime.backends.leases import LeaseStore
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
+from runtime.backends.leases.encoding import encode_item
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.leases.sqlite import SqliteLeaseStore
+from tests import clients
+from tests.clients import REGION
 
 TABLE = "leases"
-REGION = "us-east-1"
+BATCH = 25  # items in a write of many: DynamoDB's limit
 NOW = 1_800_000_000.0
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}
 
@@ -40,7 +42,7 @@ def dynamodb() -> Iterator[Any]:
     """A client for an empty table in moto."""
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     with mock.patch.dict(os.environ, cleared | CREDENTIALS, clear=True), mock_aws():
-        client = boto3.client("dynamodb", region_name=REGION)
+        client = clients.client("dynamodb")
         make_table(client)
         yield client
 
@@ -66,16 +68,23 @@ def keep_settings(store: LeaseStore, settings: UnitSettings) -> None:
         store.put_settings(settings)
 
 
-def put_raw(store: LeaseStore, unit: str, item: dict[str, Any], sk: str = "lease") -> None:
+def put_raw(store: LeaseStore, unit: str, item: dict[str, Any], sk: str = SK_LEASE) -> None:
     """An item that no program of ours wrote."""
-    if isinstance(store, DynamoLeaseStore):
-        from runtime.backends.leases.encoding import encode_item
+    put_all_raw(store, {(unit, sk): item})
 
+
+def put_all_raw(store: LeaseStore, items: Mapping[tuple[str, str], dict[str, Any]]) -> None:
+    """Items by their keys, in as few writes as the store takes."""
+    if isinstance(store, DynamoLeaseStore):
         client: Any = store._client
-        client.put_item(TableName=TABLE, Item=encode_item({TABLE_PK: unit, TABLE_SK: sk, **item}))
+        encoded = [encode_item({TABLE_PK: pk, TABLE_SK: sk, **item}) for (pk, sk), item in items.items()]
+        for first in range(0, len(encoded), BATCH):
+            puts = [{"PutRequest": {"Item": item}} for item in encoded[first : first + BATCH]]
+            client.batch_write_item(RequestItems={TABLE: puts})
     elif isinstance(store, MemoryLeaseStore | SqliteLeaseStore):
         with store._transaction() as rows:
-            rows.put(unit, sk, item)
+            for (pk, sk), item in items.items():
+                rows.put(pk, sk, item)
 
 
 def delete_lease(store: LeaseStore, unit: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from core import lease as protocol
 from core.contract.documents import UnitSettings
-from core.contract.table import REPORTS_KEPT, sk_event
+from core.contract.table import REPORTS_KEPT, SK_LEASE, sk_event
 from core.errors import LeaseError
 from core.lease import (
     After,
@@ -31,7 +31,7 @@ from core.shutdown_report import Journal, ShutdownReport
 from runtime.backends.leases import LeaseStore, Reading, create
 from runtime.backends.leases.items import event_item
 from tests.core.test_past import history
-from tests.runtime.backends.leases.conftest import delete_lease, keep_settings, put_raw
+from tests.runtime.backends.leases.conftest import delete_lease, keep_settings, put_all_raw, put_raw
 
 UNIT = "demo/host"
 T = 1_800_000_000.25
@@ -162,9 +162,9 @@ def test_a_part_of_the_history_is_read_by_its_epochs(store: LeaseStore, new: Lea
 
 def test_the_first_events_of_a_range_and_those_since_a_moment(store: LeaseStore, new: Lease) -> None:
     running(store, new)
-    for n in range(600):  # more than a page that is read backwards; put there, since a transaction of moto's takes long
-        event = Event(n + 3, T + n // 2, "RUNNING", "DRAINING", "reaper", "idle")
-        put_raw(store, UNIT, event_item(event, f"n{n}"), sk_event(event.epoch))
+    # More than a page that is read backwards; put there, since a transaction of moto's takes long
+    events = [Event(n + 3, T + n // 2, "RUNNING", "DRAINING", "reaper", "idle") for n in range(600)]
+    put_all_raw(store, {(UNIT, sk_event(event.epoch)): event_item(event, f"n{event.epoch}") for event in events})
     for asked, limit, found in (
         (range(3, 9), 2, [3, 4]),
         (range(600, 999), 9, [600, 601, 602]),
@@ -340,8 +340,8 @@ def test_units_are_those_with_settings(store: LeaseStore, new: Lease) -> None:
 
 def test_many_are_read_at_once(store: LeaseStore) -> None:
     names = [f"stack-{i:03}/host" for i in range(105)]
-    for name in names:
-        put_raw(store, name, protocol.to_item(Lease(name, State.NEW, 1, T, "made", "deploy")))
+    leases = {name: Lease(name, State.NEW, 1, T, "made", "deploy") for name in names}
+    put_all_raw(store, {(name, SK_LEASE): protocol.to_item(lease) for name, lease in leases.items()})
     readings = store.read_many([*names, "none/host"])
     found = {unit for unit, r in readings.items() if isinstance(r, Reading) and r.lease and r.lease.unit == unit}
     assert found == set(names)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
-import boto3
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from runtime.backends.leases import LeaseStore
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.leases.sqlite import SqliteLeaseStore
+from tests import clients
 from tests.core.protocol.leases import MACHINE, NOW, UNIT, ops
 from tests.runtime.backends.leases.conftest import CREDENTIALS, REGION, TABLE, make_table
 
@@ -102,7 +102,7 @@ class DynamoMachine(StoreMachine):
         self.environment = mock.patch.dict("os.environ", CREDENTIALS)
         self.environment.start()
         self.moto.start()
-        client = boto3.client("dynamodb", region_name=REGION)
+        client = clients.client("dynamodb")
         make_table(client)
         return DynamoLeaseStore(TABLE, REGION, client=_Forgetful(client))
 

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from runtime.backends.power import PowerRefused, PowerUnanswered
 from runtime.backends.power.ec2 import PAGE, Ec2Power
-from tests.runtime.backends.power.aws_of_moto import IMAGE, REGION
+from tests.clients import REGION
+from tests.runtime.backends.power.aws_of_moto import IMAGE
 
 
 @pytest.fixture

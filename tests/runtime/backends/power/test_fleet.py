@@ -12,7 +12,8 @@ import pytest
 from core.contract.tags import TAG_CONTROL, TAG_UNIT
 from runtime.backends.power.ec2 import PAGE
 from runtime.backends.power.fleet import LARGEST_PAGE, Ec2Fleet
-from tests.runtime.backends.power.aws_of_moto import IMAGE, REGION
+from tests.clients import REGION
+from tests.runtime.backends.power.aws_of_moto import IMAGE
 
 MINE = {"Name": f"tag:{TAG_CONTROL}", "Values": ["c1"]}
 

@@ -6,14 +6,14 @@ import datetime
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 
 from core.contract.tags import TAG_AUTO_STOP, TAG_DEPLOYMENT
 from core.plain import PERIOD_S, PlainMachine
 from runtime.backends.power import PowerRefused
 from runtime.backends.power.plain import METRICS, POINTS, QUERIES, PlainPower
-from tests.runtime.backends.power.aws_of_moto import IMAGE, REGION
+from tests.clients import REGION, client
+from tests.runtime.backends.power.aws_of_moto import IMAGE
 
 NOW = 1_800_000_000.0
 
@@ -64,7 +64,7 @@ def put(machine: str, name: str, at: float, *values: float) -> None:
     when = datetime.datetime.fromtimestamp(at, datetime.UTC)
     dimensions = [{"Name": "InstanceId", "Value": machine}]
     data = [{"MetricName": name, "Dimensions": dimensions, "Timestamp": when, "Value": v} for v in values]
-    boto3.client("cloudwatch", region_name=REGION).put_metric_data(Namespace="AWS/EC2", MetricData=data)
+    client("cloudwatch").put_metric_data(Namespace="AWS/EC2", MetricData=data)
 
 
 def test_figures_are_the_highest_cpu_and_all_bytes_of_five_minutes(ec2: Any) -> None:
