@@ -28,6 +28,10 @@ class Caller:
         self.client = OpenAI(base_url=api_url, api_key=key, http_client=straight)
         self.model = model
 
+    def close(self) -> None:
+        """Give the connections back: the SDK closes those of its own HTTP client only."""
+        self.client.close()
+
     def ask(self, question: str = QUESTION, *, max_tokens: int = 32) -> Answer:
         """One question, not streamed. The client's own ten minutes of patience are all it needs."""
         asked = time.time()

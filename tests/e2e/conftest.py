@@ -63,7 +63,7 @@ def cloud(git_before: str) -> Iterator[client.Cloud]:
 
 
 @pytest.fixture(scope="session")
-def demo(cloud: client.Cloud) -> Stack:
+def demo(cloud: client.Cloud) -> Iterator[Stack]:
     """`make demo` without a terminal, told once; it leaves the stack awake."""
     done = subprocess.run(
         [sys.executable, "-m", "local.demo", "--keep", "--json"],
@@ -78,4 +78,5 @@ def demo(cloud: client.Cloud) -> Stack:
     key = (state(CLOUD) / "demo.key").read_text().strip()
     caller = Caller(outputs[Outputs.API_URL], key, stack.service(stack.settings(cloud, "demo")))
     figures = json.loads(done.stdout.strip().splitlines()[-1])
-    return Stack(cloud, "demo", Observer(cloud, outputs), caller, key, figures, done.stdout)
+    yield Stack(cloud, "demo", Observer(cloud, outputs), caller, key, figures, done.stdout)
+    caller.close()
