@@ -24,6 +24,10 @@ KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
 USER_HEADER: Final = "x-pilotlight-user"  # who sits at the chat page, by its own key alone
 QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes nothing
 API_KEY_HEADER: Final = "x-api-key"  # a key may stand here instead of in Authorization, as Anthropic has it
+# ---------------------------------------------------------------- shaped services (docs/services.md)
+SESSION_HEADER: Final = "X-Session-Id"  # by callers: the session whose tokens `sessionTokens` counts
+CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an equal request), miss
+SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in the relay's event loop
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 
