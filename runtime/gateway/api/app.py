@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -25,7 +26,7 @@ from runtime.gateway.api.forward import Engines, NotSent
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
 from runtime.gateway.redis import Redis
-from runtime.gateway.shaping.service import Kept, ShapedService
+from runtime.gateway.shaping.service import Kept, Reached, ShapedService
 from runtime.gateway.shaping.session import SessionCounts
 from runtime.gateway.target import Target
 
@@ -124,8 +125,15 @@ class Relay:
         longest = self._config.queue_timeout_s
         return max(longest, self.target(call).start_timeout_s) if call.stream else longest
 
-    async def reach(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
-        """The engine's answer; where the host is off, after a wait in the queue. `tell` is given words meanwhile."""
+    @asynccontextmanager
+    async def reach(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> AsyncIterator[Reached]:
+        """The engine's answer and its bytes; where the host is off, after a wait in the queue. `tell` is given words
+        meanwhile. Each request to an engine comes by here, so this is where they count.
+        """
+        async with await self._reached(call, share, longest_s, tell) as answer:
+            yield answer, answer.content.iter_any()
+
+    async def _reached(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
         target = self.target(call)
         if target.ready(call.engine):
             try:

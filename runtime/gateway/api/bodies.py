@@ -35,9 +35,9 @@ class Body:
 
     @classmethod
     def made(cls, raw: bytes) -> Body:
-        """A body of our own for an engine; nobody reads its outline."""
+        """A body of our own for an engine."""
         body = cls()
-        body.pieces, body.size = [raw], len(raw)
+        body.add(raw)
         return body
 
     def add(self, piece: bytes) -> None:

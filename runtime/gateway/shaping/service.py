@@ -44,6 +44,9 @@ ANSWER_BYTES_MAX: Final = 8 * 2**20
 OF_THIS_CALL: Final = frozenset({"session_tokens_left", "cache", "age_s"})  # notes that an equal request is not told
 
 
+Reached = tuple[aiohttp.ClientResponse, AsyncIterator[bytes]]  # an engine's answer, and its bytes as they are counted
+
+
 class Upstream(Protocol):
     """The relay's way to an engine, with its queue."""
 
@@ -53,7 +56,9 @@ class Upstream(Protocol):
     def longest_s(self, call: Call) -> float:
         """How long a caller waits at most."""
 
-    async def reach(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
+    def reach(
+        self, call: Call, share: Share, longest_s: float, tell: Tell | None
+    ) -> AbstractAsyncContextManager[Reached]:
         """The engine's answer, after a wait where the host is off. Refusal."""
 
 
@@ -114,8 +119,8 @@ class ShapedService:
 
         async def ask(body: Json) -> Json:
             plain = {name: value for name, value in body.items() if name != "stream_options"}
-            async with self._sent(call, plain | {"stream": False}, share, tell) as answer:
-                return await _whole(answer)
+            async with self._sent(call, plain | {"stream": False}, share, tell) as (_, chunks):
+                return await _whole(chunks)
 
         caller = "\0".join((call.key, call.user))
         body = {**asked, "model": call.model, "messages": [dict(m) for m in asked["messages"]]}
@@ -172,13 +177,13 @@ class ShapedService:
         visit, reply = this.visit, this.reply
         body = visit.body | {"stream": True, "stream_options": OPTIONS}
         visit.calls += 1
-        async with self._sent(this.call, body, this.share, reply.tell) as answer:
+        async with self._sent(this.call, body, this.share, reply.tell) as (answer, chunks):
             if not forward.is_stream(answer):
                 raise await _refused(answer, this.call)
             await reply.begin(visit.notes)
             live = Live(visit, reply, marks=self._marks)
             try:
-                await live.run(answer.content.iter_any())
+                await live.run(chunks)
             except (aiohttp.ClientError, TimeoutError, BadStream, ValueError) as error:
                 raise errors.engine_crashed("the stream broke off") from error
             finally:
@@ -209,9 +214,7 @@ class ShapedService:
         if to_keep(answer, visit.notes):
             await self._cache.put(name, others)
 
-    def _sent(
-        self, call: Call, body: Json, share: Share, tell: Tell | None
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _sent(self, call: Call, body: Json, share: Share, tell: Tell | None) -> AbstractAsyncContextManager[Reached]:
         """One request to the engine, closed at the end."""
         headers = {n: v for n, v in call.headers.items() if n.lower() != "content-type"}
         headers["Content-Type"] = "application/json"
@@ -219,11 +222,11 @@ class ShapedService:
         sent = replace(call, body=made, stream=bool(body["stream"]), headers=headers)
 
         @asynccontextmanager
-        async def opened() -> AsyncIterator[aiohttp.ClientResponse]:
-            async with await self._upstream.reach(sent, share, self._upstream.longest_s(call), tell) as answer:
+        async def opened() -> AsyncIterator[Reached]:
+            async with self._upstream.reach(sent, share, self._upstream.longest_s(call), tell) as (answer, chunks):
                 if answer.status != 200:
                     raise await _refused(answer, call)
-                yield answer
+                yield answer, chunks
 
         return opened()
 
@@ -252,11 +255,11 @@ def _noted(visit: Visit, answer: Json) -> Json:
     return {**answer, **usage, **({NOTES: visit.notes} if visit.notes else {})}
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> Json:
+async def _whole(chunks: AsyncIterator[bytes]) -> Json:
     """An answer's JSON. Refusal `engine_crashed` where it breaks off, or is none."""
     raw = bytearray()
     try:
-        async for chunk in answer.content.iter_any():
+        async for chunk in chunks:
             raw += chunk
             if len(raw) > ANSWER_BYTES_MAX:
                 raise errors.engine_crashed(f"an answer longer than {ANSWER_BYTES_MAX // 2**20} MiB")
