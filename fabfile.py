@@ -1,9 +1,10 @@
-"""Wiring of `fab`: the verbs of remote/, and the embedded cloud's as `cloud.…`."""
+"""Wiring of `fab`: the verbs of remote/, its `keys.…`, and the embedded cloud's as `cloud.…`."""
 
 from invoke.collection import Collection
 
 from local import tasks as cloud_tasks
-from remote import tasks
+from remote import key_tasks, tasks
 
 namespace = Collection.from_module(tasks)
+namespace.add_collection(Collection.from_module(key_tasks), "keys")
 namespace.add_collection(Collection.from_module(cloud_tasks), "cloud")

@@ -43,7 +43,10 @@ def add(there: ApiKeys, key: ApiKey, now: float) -> Change:
     check(key.name)
     if (own := there.named(key.name)) is not None:
         gone = " (it has expired)" if state(there, own, now) is KeyState.EXPIRED else ""
-        raise SettingsError(f"There is a key `{key.name}` already{gone}. Choose another name, or rotate this one.")
+        raise SettingsError(
+            f"There is a key `{key.name}` already{gone}. Choose another name, or give this one a new secret: "
+            f"`fab keys.rotate {key.name}`."
+        )
     for flag, limit in (("rpm", key.rpm), ("tokens-per-day", key.tokens_per_day)):
         if limit is not None and limit < 1:
             raise SettingsError(f"--{flag} {limit}: such a key could do nothing. Write 1 or more, or leave it out.")
@@ -65,7 +68,8 @@ def rotate(there: ApiKeys, name: str, sha256: str, *, now: float, grace_s: float
     old = _known(there, name)
     if state(there, old, now) is KeyState.EXPIRED:
         raise SettingsError(
-            f"The key `{name}` has expired, and a new secret would not work either. Revoke it, and add it again."
+            f"The key `{name}` has expired, and a new secret would not work either. Run `fab keys.revoke {name}`, then "
+            f"`fab keys.add {name}`."
         )
     gone = tuple(key.sha256 for key in there.keys if key.name == name)
     end = now + grace_s if old.expires is None else min(old.expires, now + grace_s)
@@ -100,7 +104,7 @@ def _known(there: ApiKeys, name: str) -> ApiKey:
     own = there.named(name)
     if own is None:
         names = ", ".join(dict.fromkeys(key.name for key in there.keys if key.name not in _OURS))
-        known = f"The keys are {names}." if names else "There is no key at all."
+        known = f"The keys are {names}." if names else "There is no key at all; `fab keys.add NAME` makes one."
         raise SettingsError(f"There is no key `{name[:80]}`. {known}")
     return own
 

@@ -1,4 +1,5 @@
-"""`pilotlight VERB …`: the verbs of `fab` from any folder, and with the stack's name behind the verb.
+"""`pilotlight VERB …`: the verbs of `fab` from any folder, and with the stack's name behind the verb; `keys add ann` is
+`keys.add ann`.
 
 `local/setup/pilotlight` finds the checkout and comes here. What `fab` does is Fabric's business, its `--version` and
 what it says outside the checkout included.
@@ -25,12 +26,19 @@ def main(words: Sequence[str]) -> None:
     program = Program(
         name=PRODUCT, binary=PRODUCT, version=version().number, namespace=namespace, executor_class=Executor
     )
-    program.run([PRODUCT, *with_stack(words, namespace)])
+    program.run([PRODUCT, *with_stack(joined(words, namespace), namespace)])
+
+
+def joined(words: Sequence[str], namespace: Collection) -> list[str]:
+    """`keys add ann` as `keys.add ann`; anything else as it is."""
+    whole = ".".join(words[:2])
+    return [whole, *words[2:]] if words[:1] != [whole] and whole in namespace.task_names else list(words)
 
 
 def with_stack(words: Sequence[str], namespace: Collection) -> list[str]:
-    """`status demo` as `status --stack demo`; anything else as it is."""
+    """`status demo` as `status --stack demo`; anything else as it is. A verb that takes a name gets that."""
     if len(words) < 2 or words[0] not in namespace.task_names or words[1].startswith("-"):
         return list(words)
-    takes_stack = any(argument.name == "stack" for argument in namespace[words[0]].get_arguments())
+    arguments = namespace[words[0]].get_arguments()
+    takes_stack = any(a.name == "stack" for a in arguments) and not any(a.positional for a in arguments)
     return [words[0], "--stack", *words[1:]] if takes_stack else list(words)

@@ -14,7 +14,7 @@ from invoke import executor
 from invoke.exceptions import Exit
 from invoke.parser import ParseResult
 
-from remote import output
+from remote import output, verbs
 
 _REFUSED: Final[Mapping[str, str]] = {  # by Fabric's and invoke's names; what to do instead
     "dry": "would change things all the same. To see what `deploy` would change: `fab deploy --dry-run`.",
@@ -36,6 +36,8 @@ class Executor(executor.Executor):
         """Run them. Exit with a message: an option before the verb, or words behind `--`, would not be heeded."""
         if self.core is not None:
             _check(self.core)
+        for each in tasks:
+            _help(each)
         with output.guarded():
             return super().execute(*tasks)
 
@@ -47,3 +49,16 @@ def _check(core: ParseResult) -> None:
             raise Exit(f"The option --{option} {why} Nothing was done.")
     if core.remainder:
         raise Exit("What stands behind `--` is not read. For a command on the host: `fab ssh -s NAME --command '…'`.")
+
+
+def _help(context: Any) -> None:
+    """`fab keys.add --help`: invoke takes the option for the name that the verb wants, and would make a key of it."""
+    if any(argument.value in ("--help", "-h") for argument in context.positional_args):
+        print_help(context.name)
+
+
+def print_help(verb: str) -> None:
+    """What `fab --help VERB` prints; ends the process."""
+    from fabric.main import program
+
+    program.run([verbs.PROGRAM, "--help", verb])

@@ -1,8 +1,8 @@
 """The verbs: `fab deploy`, `fab status`, …. Each is thin: arguments in, one call, lines out.
 
 A new verb: a function with `@task` and `@verb`, a one-line docstring (it is `fab --list`'s), its name in `namespace`.
-`identity` stands second, so that `-i` means the same everywhere. What `--json` prints goes through `_print`, and a line
-into docs/json.md. What a verb needs is imported inside it, so that `fab --list` stays quick.
+`identity` stands second, so that `-i` means the same everywhere. What `--json` prints goes through `print_json`, and a
+line into docs/json.md. What a verb needs is imported inside it, so that `fab --list` stays quick.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IDENTITY: Final = {
 JSON: Final = {"json": "print one JSON object last (docs/json.md); progress goes to standard error"}
 
 
-def _print(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
+def print_json(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
     """What `--json` prints."""
     from remote.verbs.envelope import envelope
 
@@ -41,7 +41,6 @@ def _print(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
         "dry-run": "show what would change, and change nothing; exit code 0: nothing would, 2: something would, 3: the "
         "host is off, and its part is unknown",
         "key-file": "keep a working API key in this file (mode 600); one is made where it holds none",
-        "new-key": "make one more API key and print it; does not wake a host that is off",
         "password-file": "write the password of the chat page's first account into this file (mode 600)",
     }
 )
@@ -53,7 +52,6 @@ def deploy(
     identity: str = "",
     dry_run: bool = False,
     key_file: str = "",
-    new_key: bool = False,
     password_file: str = "",
     json: bool = False,
 ) -> None:
@@ -63,11 +61,11 @@ def deploy(
     from remote.verbs.deploy_report import Options
 
     progress = Progress(quiet=json)
-    options = Options(dry_run, new_key, _path(key_file), _path(password_file))
+    options = Options(dry_run, _path(key_file), _path(password_file))
     report = Deployment(inventory.load(stack, identity=identity), options, progress).run()
     progress.say(report.summary(options))
     if json:
-        _print("deploy", stack, report.as_dict())
+        print_json("deploy", stack, report.as_dict())
     if code := report.exit_code(options):
         sys.exit(code)
 
@@ -94,9 +92,9 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
     while True:
         found = verbs_status.statuses(fronts)
         if json:
-            _print("status", None, {"stacks": [verbs_status.as_dict(one) for one in found]})
+            print_json("status", None, {"stacks": [verbs_status.as_dict(one) for one in found]})
         else:
-            _console(clear=watch).print(verbs_status.table(found))
+            console(clear=watch).print(verbs_status.table(found))
         if not watch:
             break
         time.sleep(WATCH_S)
@@ -104,7 +102,8 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
         sys.exit(1)
 
 
-def _console(*, clear: bool = False) -> Any:
+def console(*, clear: bool = False) -> Any:
+    """Rich's, for tables."""
     from rich.console import Console
 
     class Plain(Console):
@@ -137,7 +136,7 @@ def explain(
     for_s = durations.positive(for_, verbs_explain.LONGEST_S)
     explained = verbs_explain.explain(stack, for_s=for_s, identity=identity, offline=offline)
     if json:
-        _print("explain", stack, explained.as_dict())
+        print_json("explain", stack, explained.as_dict())
     else:
         print("\n".join(verbs_explain.lines(explained)))
 
@@ -159,9 +158,9 @@ def history(
     at = front(stack, identity)
     events = verbs_history.history(at, since_s=since_s, limit=most)
     if json:
-        _print("history", stack, {"events": [verbs_history.as_dict(event, at.zone) for event in events]})
+        print_json("history", stack, {"events": [verbs_history.as_dict(event, at.zone) for event in events]})
     elif events:
-        _console().print(verbs_history.table(events, at.zone))
+        console().print(verbs_history.table(events, at.zone))
     else:
         print(f"Nothing happened to {stack} in the last {since}.")
 
@@ -201,7 +200,7 @@ def pin(
     if not pinned.changed:
         raise DeployError(f"Not pinned: {pinned.note}.")
     if json:
-        _print("pin", stack, pinned.as_dict(at))
+        print_json("pin", stack, pinned.as_dict(at))
         return
     note = f" ({pinned.note})" if pinned.note else ""
     end = pinned.lease.pin_until or pinned.now
@@ -234,7 +233,7 @@ def unpin(_: Context, stack: str = "", identity: str = "", json: bool = False) -
     at = front(stack, identity)
     unpinned = verbs_pin.unpin(at)
     if json:
-        _print("unpin", stack, unpinned.as_dict(at))
+        print_json("unpin", stack, unpinned.as_dict(at))
     elif unpinned.changed:
         print(f"The pin is over; the host is {unpinned.lease.state}.")
     else:
@@ -268,7 +267,7 @@ def wake(
     done = verbs_power.wake(at, progress, wait=not no_wait, timeout_s=timeout_s)
     progress.say(f"{done.lease.state}: {done.lease.reason}. {at.inventory.api_url}")
     if json:
-        _print("wake", stack, done.as_dict(at))
+        print_json("wake", stack, done.as_dict(at))
 
 
 @task(help=STACK | IDENTITY | JSON | {"force": "without a check: requests in the engines are cut"})
@@ -283,7 +282,7 @@ def stop(_: Context, stack: str = "", identity: str = "", force: bool = False, j
     done = verbs_power.stop(at, progress, force=force)
     progress.say(f"{done.lease.state}: {done.lease.reason}")
     if json:
-        _print("stop", stack, done.as_dict(at))
+        print_json("stop", stack, done.as_dict(at))
 
 
 @task(help=STACK | IDENTITY | {"gateway": "the gateway instead of the host", "command": "run this instead of a shell"})
@@ -342,7 +341,7 @@ def logs(
     told = verbs_logs.logs(found, wanted, engine=chosen, last=last or stops_back > 0, back=stops_back)
     zone = found.settings.idle.time_zone
     if json:
-        _print("logs", stack, told.as_dict(zone))
+        print_json("logs", stack, told.as_dict(zone))
     else:
         print("\n".join(verbs_logs.text(told, zone)))
     if told.nothing:
@@ -358,7 +357,7 @@ def url(_: Context, stack: str = "", identity: str = "", json: bool = False) -> 
 
     found = verbs_url.urls(inventory.load(stack, identity=identity))
     if json:
-        _print("url", stack, found.as_dict())
+        print_json("url", stack, found.as_dict())
     else:
         print("\n".join(verbs_url.lines(found)))
 
@@ -381,7 +380,7 @@ def version(_: Context, json: bool = False) -> None:
 
     found = verbs_version.version()
     if json:
-        _print("version", None, {"version": found.number, "commit": found.commit or None})
+        print_json("version", None, {"version": found.number, "commit": found.commit or None})
     else:
         print(found.words)
 

@@ -12,7 +12,7 @@ import yaml
 
 from core import money, settings
 from core.settings.resolve import shape
-from remote import tasks
+from fabfile import namespace
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -79,7 +79,7 @@ def test_the_commands_have_the_flags_that_the_table_gives_them() -> None:
             told |= flags(words)
             assert flags(words) <= flags_of(verbs[-1]), left
         for words in spans(right):
-            beside = [word for word in words if word in tasks.namespace.task_names]
+            beside = [word for word in words if word in namespace.task_names]
             for verb in beside or verbs:
                 assert flags(words) - told <= flags_of(verb), f"{verb}: {right}"
 
@@ -94,4 +94,4 @@ def flags(words: list[str]) -> set[str]:
 
 
 def flags_of(verb: str) -> set[str]:
-    return {name for argument in tasks.namespace[verb].get_arguments() for name in argument.names}
+    return {name for argument in namespace[verb].get_arguments() for name in argument.names}

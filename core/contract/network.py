@@ -24,10 +24,8 @@ KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
 USER_HEADER: Final = "x-pilotlight-user"  # who sits at the chat page, by its own key alone
 QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes nothing
 API_KEY_HEADER: Final = "x-api-key"  # a key may stand here instead of in Authorization, as Anthropic has it
-# ---------------------------------------------------------------- shaped services (docs/services.md)
-SESSION_HEADER: Final = "X-Session-Id"  # by callers: the session whose tokens `sessionTokens` counts
-CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an equal request), miss
-SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in the relay's event loop
+WEBUI_USER_HEADERS: Final = "X-OpenWebUI-"  # the page's own headers about who asks begin so
+WEBUI_USER_HEADER: Final = f"{WEBUI_USER_HEADERS}User-Id"  # the account; a UUID
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 
@@ -46,6 +44,9 @@ METRICS_CONNECTIONS_MAX: Final = 100
 SOURCE_CONNECTIONS_MAX: Final = 2000  # of one address; an office behind NAT is one
 STRANGER_CONNECTIONS_MAX: Final = 200  # of one address from which no valid key came within an hour
 KEY_REQUESTS_MAX: Final = 1500  # in flight, waiting ones too; under a source's, so that the answer is a 429
+USER_REQUESTS_MAX: Final = 100  # in flight, of one person at the chat page; all of them share the page's key
+RATE_WINDOW_S: Final = 60  # a key's requests a minute are counted by the clock's minutes
+KEY_MEMORY_S: Final = 24 * 86400  # HAProxy remembers a key's last use so long; its timers go to 24.8 days
 QUEUE_LIMIT: Final = 1000  # of gateway.queueMax: one key may fill the queue and still be answered
 URL_BYTES_MAX: Final = 8000
 HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together

@@ -1,95 +1,155 @@
-"""API keys on the gateway: only SHA-256 hashes, in a map that HAProxy reads. `remote/services/keys.py` mints and adds
-them.
+"""API keys on the gateway: keys.json (hashes only), and HAProxy's map and memory, which follow from it.
+
+Each item runs scripts/edit_keys.py on the gateway, which holds the lock. `remote/services/keys.py` makes keys.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
+from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
+from core.contract.paths import HAPROXY_SOCKET, KEYS_FILE, KEYS_MAP
+from core.errors import ContractError, DeployError
+from core.keys import CHECK_KEY, Change
 from remote.items import Order
 from remote.machines.facts import Facts, Query
+from remote.scripts import edit_keys
+
+SCRIPT: Final = Path(__file__).parents[1] / "scripts" / "edit_keys.py"
+NOTHING: Final = Change()
+EMPTY: Final = ApiKeys(SCHEMA_VERSION).to_json()
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Where a gateway has its keys. `group`: who reads them beside root, HAProxy and the relay; "" for nobody else."""
+
+    file: str = KEYS_FILE
+    map: str = KEYS_MAP
+    socket: str = HAPROXY_SOCKET
+    group: str = "haproxy"
+
+    @property
+    def live(self) -> str:
+        """As `Query.maps` asks for it."""
+        return f"{self.socket} {self.map}"
+
+    @property
+    def command(self) -> str:
+        """What runs on the gateway; the program comes by standard input."""
+        return f"python3 - {shlex.quote(self.file)}"
+
+    def program(
+        self,
+        change: Change = NOTHING,
+        *,
+        gone_names: Sequence[str] = (),
+        only_if: str = "",
+        empty: str = "",
+        usage: bool = False,
+    ) -> bytes:
+        """What python3 reads on the gateway: the script, and a call of its `main`."""
+        request: dict[str, Any] = {
+            **dataclasses.asdict(self),
+            "gone": change.gone,
+            "gone_names": gone_names,
+            "new": [dataclasses.asdict(key) for key in change.new],
+            "only_if": only_if,
+            "empty": empty,
+            "keep": CHECK_KEY,
+            "usage": usage,
+        }
+        return f"{SCRIPT.read_text(encoding='utf-8')}\n\nmain(json.loads({json.dumps(request)!r}))\n".encode()
+
+
+FILES: Final = KeyFiles()
+
+
+def read(facts: Facts, files: KeyFiles = FILES) -> ApiKeys:
+    """The keys as a deployment found them; none where there is no file. DeployError where it cannot be read."""
+    text = facts.texts.get(files.file, "")
+    try:
+        return ApiKeys.from_json(text or EMPTY)
+    except ContractError as error:
+        raise DeployError(
+            f"The gateway's {files.file} cannot be read: {error} Nothing was changed. Put a copy of it back; without "
+            "one, delete it, run `fab deploy`, and make the keys anew."
+        ) from error
 
 
 @dataclass(frozen=True)
 class KeysFile:
-    """The map exists and belongs to root and HAProxy; its content is left alone."""
+    """keys.json is there, the map is derived from it, and the running HAProxy knows these keys and no others."""
 
-    path: str
+    where: KeyFiles = FILES
     slow: bool = False
 
     @property
     def label(self) -> str:
-        return self.path
+        return self.where.file
 
     def query(self) -> Query:
-        return Query(files=(self.path,), texts=(self.path,))
+        both = (self.where.file, self.where.map)
+        return Query(files=both, texts=both, maps=(self.where.live,))
 
     def reason(self, facts: Facts) -> str:
-        found = facts.files.get(self.path)
-        if found is None:
+        found = [facts.files.get(path) for path in (self.where.file, self.where.map)]
+        if found[0] is None:
             return "missing"
-        return "" if (found.mode, found.owner, found.group) == (0o640, "root", "haproxy") else "mode or owner differs"
+        if any(f and (f.mode, f.owner, f.group) != (edit_keys.MODE, "root", self.where.group) for f in found):
+            return "mode or owner differs"
+        return self._differs(facts, edit_keys.map_lines([dataclasses.asdict(k) for k in read(facts, self.where).keys]))
+
+    def _differs(self, facts: Facts, wanted: dict[str, str]) -> str:
+        if facts.texts.get(self.where.map, "") != edit_keys.text_of(wanted).strip():
+            return "HAProxy's map is another"
+        live = facts.maps.get(self.where.live)
+        if live is None or not edit_keys.commands(self.where.map, wanted, edit_keys.pairs(live), CHECK_KEY):
+            return ""
+        return "the running HAProxy has other keys"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
-        path = shlex.quote(self.path)
-        folder = shlex.quote(self.path.rsplit("/", 1)[0])
-        script = f"set -e; mkdir -p -m 755 {folder}; touch {path}; chown root:haproxy {path}; chmod 640 {path}"
-        return (Order(script, failure=f"could not make {self.path}"),)
+        return (
+            Order(self.where.command, self.where.program(empty=EMPTY), failure=f"could not make {self.where.file}"),
+        )
 
 
 @dataclass(frozen=True)
-class NewKey:
-    """One more key: its hash on disk, and at once in the running HAProxy, which is not reloaded for it.
+class OnlyKey:
+    """The one key of this name: another that had it is gone."""
 
-    With `alone`, keys that had the name before are taken out, in both places.
-    """
-
-    path: str
-    socket: str
-    hash: str  # SHA-256, upper-case hex
-    name: str
-    alone: bool = False
+    key: ApiKey
+    where: KeyFiles = FILES
     slow: bool = False
 
     @property
     def label(self) -> str:
-        return f"API key {self.name}"
+        return f"API key {self.key.name}"
 
     def query(self) -> Query:
-        return Query(texts=(self.path,))
+        return Query(texts=(self.where.file,))
 
     def reason(self, facts: Facts) -> str:
-        return "" if self.hash in facts.texts.get(self.path, "") else "new"
+        own = read(facts, self.where).named(self.key.name)
+        return "" if own and own.sha256 == self.key.sha256 else "new"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
-        others = 'cat "$f"' if not self.alone else 'awk -v n="$name" \'$2 != n\' "$f"'
-        old = "" if not self.alone else '$(awk -v n="$name" \'$2 == n {print $1}\' "$f")'
-        script = f"""
-set -e; umask 027; f={shlex.quote(self.path)}
-read -r hash name
-old="{old}"
-cp -p "$f" "$f.new"; {{ {others}; printf '%s %s\\n' "$hash" "$name"; }} > "$f.new"; mv "$f.new" "$f"
-python3 - "$f" "$hash" "$name" $old <<'END'
-import socket, sys
-path, key, name, *old = sys.argv[1:]
-for words in (f"add map {{path}} {{key}} {{name}}", *(f"del map {{path}} {{hash}}" for hash in old)):
-    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
-    s.sendall(f"{{words}}\\n".encode()); said = s.recv(4096).decode().strip()
-    if said and not (words.startswith("del") and "not found" in said):
-        sys.exit(f"HAProxy refused the key: {{said}}")
-END
-"""
-        return (Order(script, f"{self.hash} {self.name}\n".encode(), failure="the new API key could not be added"),)
+        program = self.where.program(Change(new=(self.key,)), gone_names=(self.key.name,), empty=EMPTY)
+        return (Order(self.where.command, program, failure=f"the {self.label} could not be added"),)
 
 
 @dataclass(frozen=True)
 class NoKey:
-    """No key of this name, on disk and in the running HAProxy."""
+    """No key of this name."""
 
-    path: str
-    socket: str
     name: str
+    where: KeyFiles = FILES
     slow: bool = False
 
     @property
@@ -97,25 +157,11 @@ class NoKey:
         return f"no API key {self.name}"
 
     def query(self) -> Query:
-        return Query(texts=(self.path,))
+        return Query(texts=(self.where.file,))
 
     def reason(self, facts: Facts) -> str:
-        names = [line.split()[1:] for line in facts.texts.get(self.path, "").splitlines()]
-        return "nothing uses it any longer" if [self.name] in names else ""
+        return "nothing uses it any longer" if read(facts, self.where).named(self.name) else ""
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
-        script = f"""
-set -e; umask 027; f={shlex.quote(self.path)}; name={shlex.quote(self.name)}
-old="$(awk -v n="$name" '$2 == n {{print $1}}' "$f")"
-cp -p "$f" "$f.new"; awk -v n="$name" '$2 != n' "$f" > "$f.new"; mv "$f.new" "$f"
-python3 - "$f" $old <<'END'
-import socket, sys
-path, *old = sys.argv[1:]
-for words in [f"del map {{path}} {{hash}}" for hash in old]:
-    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect({self.socket!r})
-    s.sendall(f"{{words}}\\n".encode()); said = s.recv(4096).decode().strip()
-    if said and "not found" not in said:
-        sys.exit(f"HAProxy did not take the key out: {{said}}")
-END
-"""
-        return (Order(script, failure=f"the API key {self.name} could not be taken out"),)
+        program = self.where.program(gone_names=(self.name,), empty=EMPTY)
+        return (Order(self.where.command, program, failure=f"the API key {self.name} could not be taken out"),)

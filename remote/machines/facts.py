@@ -72,6 +72,7 @@ class Query:
     paths: tuple[str, ...] = ()  # does it exist?
     units: tuple[str, ...] = ()
     listeners: tuple[str, ...] = ()  # TCP ports: who listens there
+    maps: tuple[str, ...] = ()  # "<admin socket> <path>": a map as the running HAProxy has it
     images: tuple[str, ...] = ()  # container images, by reference
     containers: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()  # not empty: ask nvidia-smi
@@ -103,6 +104,7 @@ class Facts:
     paths: frozenset[str] = frozenset()
     units: Mapping[str, UnitFact] = field(default_factory=dict)
     listeners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # port → programs
+    maps: Mapping[str, str] = field(default_factory=dict)  # as `show map` prints it; none where no HAProxy runs
     images: Mapping[str, str] = field(default_factory=dict)  # reference → id
     containers: Mapping[str, ContainerFact] = field(default_factory=dict)
     free_gib: float = 0.0
@@ -138,6 +140,7 @@ def read(text: str, machine: str) -> Facts:
         paths=frozenset(raw["paths"]),
         units={name: UnitFact.read(properties) for name, properties in raw["units"].items()},
         listeners={port: tuple(programs) for port, programs in raw["listeners"].items()},
+        maps=raw["maps"],
         images=raw["images"],
         containers={name: ContainerFact(**fact) for name, fact in raw["containers"].items()},
         free_gib=raw["free_gib"],

@@ -1,8 +1,8 @@
 """Runs on the gateway: asks each service for one token through the front door, with a key that lives for that long.
 
-Arguments: HAProxy's admin socket, the keys map, the API's port, then the services. The key is made here, lives only in
-the running HAProxy's memory, and is deleted again. Prints one JSON object: service → "" or what was wrong.
-Standard library only.
+Arguments: HAProxy's admin socket, the keys map, the key's name, the API's port, then the services. The key is made
+here, lives only in the running HAProxy's memory, and is deleted again. Prints one JSON object: service → "" or what was
+wrong. Standard library only.
 """
 
 import hashlib
@@ -38,12 +38,12 @@ def ask(port: int, key: str, service: str) -> str:
     return "" if answer.status == 200 and '"choices"' in text else f"{answer.status} {text[:300]}"
 
 
-def main(admin: str, keys_map: str, port: str, *services: str) -> None:
+def main(admin: str, keys_map: str, name: str, port: str, *services: str) -> None:
     """Add the key, ask, delete the key."""
     key = secrets.token_urlsafe(32)
     digest = hashlib.sha256(key.encode()).hexdigest().upper()
     found: dict[str, str] = {}
-    refused = haproxy(admin, f"add map {keys_map} {digest} deploy-check")
+    refused = haproxy(admin, f"add map {keys_map} {digest} {name}:0:0:0:0")
     if refused:
         found = dict.fromkeys(services, "HAProxy refused the check's key: " + refused)
     else:

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import socket
 import stat
 import subprocess
 from typing import Any
@@ -65,7 +66,7 @@ def text(path: str) -> str:
     """A small file's text without the white space around it, or ""."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(100000).strip()
+            return file.read(1000000).strip()
     except OSError:
         return ""
 
@@ -119,6 +120,23 @@ def listeners(ports: list[str]) -> dict[str, list[str]]:
     return found
 
 
+def maps(names: list[str]) -> dict[str, str]:
+    """What the running HAProxy says of each map ("<admin socket> <path>"); nothing of one that it does not have."""
+    found = {}
+    for name in names:
+        door, path = name.split(" ", 1)
+        try:
+            with socket.socket(socket.AF_UNIX) as admin:
+                admin.settimeout(5)
+                admin.connect(door)
+                admin.sendall(f"show map {path}\n".encode())
+                with admin.makefile(encoding="utf-8") as answer:
+                    found[name] = answer.read().strip()
+        except OSError:
+            continue
+    return {name: said for name, said in found.items() if not said.startswith("Unknown map")}
+
+
 def images(references: list[str]) -> dict[str, str]:
     """The ids of those container images that are there."""
     found = {r: output("docker", "image", "inspect", "--format", "{{.Id}}", r).strip() for r in references}
@@ -156,6 +174,7 @@ def main(query: dict[str, list[str]]) -> None:
         "paths": [path for path in query["paths"] if os.path.exists(path)],
         "units": units(query["units"]),
         "listeners": listeners(query["listeners"]),
+        "maps": maps(query["maps"]),
         "images": images(query["images"]),
         "containers": containers(query["containers"]),
         "free_gib": free_gib("/var"),

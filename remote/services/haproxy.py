@@ -12,7 +12,7 @@ from typing import Final
 from core.contract import dialects, network, paths
 from core.contract.documents import EngineAddress, ServiceRoute
 from core.contract.network import BACKEND_RELAY
-from core.contract.paths import KEYS_MAP, ROUTES_MAP
+from core.contract.paths import ROUTES_MAP
 from remote import templates
 from remote.items import Item
 from remote.items.files import File
@@ -66,4 +66,4 @@ def items(
     file = File(CONFIG, config(engines, chat, cors_origins), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
     ports = [PortFree(port, (PROGRAM,)) for port in (network.API_PORT, *([network.CHAT_PORT] if chat else []))]
-    return [*ports, KeysFile(KEYS_MAP), *files, Unit(UNIT, digest_of(files), reload=True)]
+    return [*ports, KeysFile(), *files, Unit(UNIT, digest_of(files), reload=True)]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.contract.documents import Outputs
+from core.contract.documents import ApiKey, Outputs
 from core.contract.network import (
     API_PORT,
     WEBUI_CHAT_HEADER,
@@ -22,13 +23,14 @@ from core.contract.network import (
     WEBUI_PORT,
     WEBUI_TASK_HEADER,
 )
-from core.contract.paths import ETC, HAPROXY_SOCKET, KEYS_MAP, WEBUI_CONTAINER
+from core.contract.paths import ETC, KEYS_FILE, WEBUI_CONTAINER
 from core.settings import StackSettings
 from remote import templates
 from remote.items import STAMPS, Item
 from remote.items.containers import ContainerUnit, DockerEngine, Image, NoUnit
 from remote.items.files import File
-from remote.items.keys import NewKey, NoKey
+from remote.items.keys import NoKey, OnlyKey
+from remote.items.keys import read as read_keys
 from remote.items.secrets import SecretLines
 from remote.items.system import Packages, PortFree
 from remote.items.units import Unit, digest_of
@@ -89,6 +91,8 @@ FIXED: Final = {
     "BYPASS_MODEL_ACCESS_CONTROL": "true",
     "ENABLE_ADMIN_CHAT_ACCESS": "false",
     "ENABLE_PUBLIC_ACTIVE_USERS_COUNT": "false",
+    # who asks, on each call: HAProxy believes it with the page's own key alone
+    "ENABLE_FORWARD_USER_INFO_HEADERS": "true",
 }
 # The relay refuses background calls while the host is off, and tells a chat how long its host still takes.
 CALL_HEADERS: Final = {WEBUI_TASK_HEADER: "{{TASK}}", WEBUI_CHAT_HEADER: "{{CHAT_ID}}"}
@@ -190,7 +194,7 @@ def absent(*, keys_here: bool) -> list[Item]:
         NoUnit(HEALTH_TIMER, f"{UNIT_DIR}/{HEALTH_TIMER}"),
         NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}"),
     ]
-    return [*gone, NoKey(KEYS_MAP, HAPROXY_SOCKET, WEBUI_KEY)] if keys_here else gone
+    return [*gone, NoKey(WEBUI_KEY)] if keys_here else gone
 
 
 def _unit(page: Page, guard: str) -> bytes:
@@ -213,7 +217,7 @@ def _unit(page: Page, guard: str) -> bytes:
 
 
 DATABASE: Final = f"{DATA}/webui.db"
-QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_MAP), paths=(DATABASE,))
+QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_FILE), paths=(DATABASE,))
 
 
 @dataclass(frozen=True)
@@ -228,12 +232,13 @@ class Secrets:
 def secrets_needed(front: Facts, on: Facts) -> bool:
     """The page's secrets are missing, or the gateway does not know its key (any more)."""
     known = on.texts.get(KEY_STAMP, "")
-    return not known or SECRETS_FILE not in on.files or f"{known} {WEBUI_KEY}" not in front.texts.get(KEYS_MAP, "")
+    own = read_keys(front).named(WEBUI_KEY)
+    return not known or SECRETS_FILE not in on.files or own is None or own.sha256 != known
 
 
 def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
     """A key for the page and, where it has none, its secret key and first account. `password` "": one is made."""
-    key = keys.Key(keys.PREFIX + secrets.token_urlsafe(32), WEBUI_KEY)
+    key = keys.make(WEBUI_KEY)
     first = SECRETS_FILE not in on.files
     new = first and DATABASE not in on.paths
     given = password or (secrets.token_urlsafe(12) if first else "")
@@ -241,7 +246,7 @@ def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
     lines = SecretLines(SECRETS_FILE, values, (API_KEY,), KEY_STAMP, key.hash, f"{STAMPS}/{UNIT}")
     return Secrets(
         on_page=(Step(lines, "missing" if first else "the gateway does not know its key"),),
-        on_front=(Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, WEBUI_KEY, alone=True), "the chat page's"),),
+        on_front=(Step(OnlyKey(ApiKey(WEBUI_KEY, key.hash, time.time())), "the chat page's"),),
         # accounts that are there stay as they are, whatever became of the file
         account=Account(page.settings.webui.admin_email, "" if password else given) if new else None,
     )

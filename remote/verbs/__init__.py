@@ -12,12 +12,24 @@ from core.errors import PilotlightError
 PROGRAM = "fab"  # what the user typed; the console script says its own name
 
 
-def verb(function: Callable[..., None]) -> Callable[..., None]:
+Task = Callable[..., None]
+
+
+def verb(function: Task) -> Task:
     """Wrap a task's function; its signature and docstring stay, since Fabric reads them."""
+    return _wrapped(function, function.__name__.rstrip("_"))
+
+
+def verb_called(name: str) -> Callable[[Task], Task]:
+    """`verb` for a task of a collection, whose function has only half of the name: keys.add."""
+    return functools.partial(_wrapped, called=name)
+
+
+def _wrapped(function: Task, called: str) -> Task:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        name = f"{PROGRAM} {function.__name__.rstrip('_')}"
+        name = f"{PROGRAM} {called}"
         try:
             function(*args, **kwargs)
         except PilotlightError as error:

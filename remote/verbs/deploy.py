@@ -9,13 +9,14 @@ gateway's lease client is not as wanted, the gateway's part goes first, and the 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Final
 
-from core.contract.documents import Outputs
-from core.contract.paths import AGENT_UNIT, HAPROXY_SOCKET, KEYS_MAP, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
+from core.contract.documents import ApiKeys, Outputs
+from core.contract.paths import AGENT_UNIT, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError, PilotlightError
 from core.lease import State
 from core.settings import digest
@@ -23,7 +24,7 @@ from remote import plan
 from remote.apply import apply
 from remote.items import Item
 from remote.items.files import File, Tree
-from remote.items.keys import NewKey
+from remote.items.keys import read as read_keys
 from remote.items.venvs import Venv
 from remote.machines.facts import Facts, Query
 from remote.machines.inventory import Inventory
@@ -94,7 +95,7 @@ class Deployment:
             front_side, seen, host_side = front.result(), lease.result(), back.result()
         if host_side is None and self._gateway_goes_first(front_side, seen):
             front_side, seen, host_side = self._gateway_first(front_side)
-        if host_side is None and (self.options.dry_run or self.options.new_key):
+        if host_side is None and self.options.dry_run:
             return self._gateway_alone(front_side, seen)
         host_side = host_side or self._woken(seen)
         front_side, host_side = self._with_secrets(front_side, host_side)
@@ -106,10 +107,7 @@ class Deployment:
         if changed:
             self._change(front_side, host_side)
         self._key(front_side)
-        if changed or not self.options.new_key:
-            self._prove(seen, changed=changed)
-        else:  # a key is the gateway's alone: nothing of the host is to be proved
-            self.report.lease = str(seen.state) if seen else ""
+        self._prove(seen, changed=changed)
         return None
 
     # ------------------------------------------------------------ looking
@@ -176,7 +174,7 @@ class Deployment:
         """Of a host that is off or does not answer: the lease client that this needs comes with the gateway's part."""
         if self.options.dry_run:
             return False
-        return seen is None or not (self.options.new_key or _lease_ready(front))
+        return seen is None or not _lease_ready(front)
 
     def _gateway_first(self, front: Side) -> tuple[Side, Answer, Side | None]:
         """Apply the gateway's part; then its side, the lease and the host's side (None: it is off) as they are now."""
@@ -187,15 +185,10 @@ class Deployment:
         return self._look(front.machine, self._front_items(), 0.0), seen, self._look_at_host(lambda: seen)
 
     def _gateway_alone(self, front: Side, seen: Answer | None) -> None:
-        """The host is off and stays off, or does not answer: a dry run shows the gateway's part, and a key is the
-        gateway's alone.
-        """
+        """The host is off and stays off, or does not answer: a dry run shows the gateway's part."""
         self._say_off(seen)
         self.report.host_read = False
         self.report.lease = str(seen.state) if seen else ""
-        if not self.options.dry_run:
-            self._key(front)
-            return
         if self.inventory.settings.chat_on == "gateway":
             front, _ = self._with_secrets(front, front)  # the page's secrets are between it and the gateway
         self.report.changes = _changes([front])
@@ -316,19 +309,24 @@ class Deployment:
         apply(self.host, back.all_steps, back.facts, self.progress, before_agent=inhibited)
 
     def _key(self, front: Side) -> None:
-        known = keys.of_people(front.facts.texts.get(KEYS_MAP, ""))
-        if not keys.needed(known, new_key=self.options.new_key, key_file=self.options.key_file):
+        """A key for people where they have none, or where the named file holds none that works."""
+        if not self.report.changes and not self._needs_key(read_keys(front.facts)):
             return
-        key = keys.mint(known)
-        step = Step(NewKey(KEYS_MAP, HAPROXY_SOCKET, key.hash, key.name), "new")
-        apply(front.machine, [step], front.facts, self.progress)
-        self.report.changes.append(f"{front.machine.role}: {step.text}")
+        there = keys.Keys(front.machine)
+        # read again: this also tells a HAProxy that was reloaded meanwhile what other people changed during that
+        if not self._needs_key(there.read().keys):
+            return
+        key = there.add_next()
+        self.report.changes.append(f"{front.machine.role}: API key {key.name}: new")
         if self.options.key_file:
             keys.write(key.secret, self.options.key_file)
             self.report.key_file = str(self.options.key_file)
         else:
             self.report.api_key = key.secret
             self.progress.say(f"API key {key.name}, shown this once: {key.secret}")
+
+    def _needs_key(self, there: ApiKeys) -> bool:
+        return keys.needed(there, self.options.key_file, time.time())
 
     # ------------------------------------------------------------ proving
     def _prove(self, seen: Answer | None, *, changed: bool) -> None:

@@ -16,7 +16,6 @@ class Options:
     """What the user asked for."""
 
     dry_run: bool = False
-    new_key: bool = False
     key_file: Path | None = None
     password_file: Path | None = None
 
@@ -61,8 +60,6 @@ class Report:
         if options.dry_run:
             return self._dry_summary()
         where = f"API {self.api_url}" + (f", chat page {self.chat_url}" if self.chat_url else "")
-        if not self.host_read:
-            return f"The host is {self.lease} and stays so; on the gateway {_counted(self.changes)}. {where}"
         if not self.changes:
             return f"Nothing to change: host and gateway are as wanted, the host is {self.lease}. {where}"
         return f"Deployed: {_counted(self.changes)}, the host is {self.lease}. {where}"

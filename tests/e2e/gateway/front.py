@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import secrets
@@ -25,9 +24,14 @@ from moto.server import ThreadedMotoServer
 
 from core import lease as protocol
 from core.contract import dialects, documents, network, paths, table
-from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
+from core.contract.documents import ApiKey, EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
+from core.keys import Change
 from core.lease import Lease, Outcome, Write
 from local.setup import tools
+from remote.items.keys import KeyFiles, KeysFile
+from remote.machines.facts import Facts
+from remote.machines.transport import Result
+from remote.services.keys import Keys, hash_of
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,19 +40,21 @@ KEY = "sk-pl-test"
 REGION, UNIT = "us-east-1", "lab/host"
 
 
+class Here:
+    """This computer in the place of a gateway: scripts run as they do there."""
+
+    role = "gateway"
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
+        done = subprocess.run(["sh", "-c", script], input=stdin, capture_output=True, check=False, timeout=timeout_s)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 class Front:
     """Starts and stops the parts; every port is free and on the loopback. `limits`: other values of core.contract."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        queue_max: int = 8,
-        cors: tuple[str, ...] = (),
-        services: tuple[ServiceRoute, ...] = (ServiceRoute("chat", "tiny"),),
-        **limits: int,
-    ) -> None:
-        self.folder, self.services = folder, services
+    def __init__(self, folder: Path, *, queue_max: int = 8, cors: tuple[str, ...] = (), **limits: int) -> None:
+        self.folder = folder
         self.queue_max, self.cors, self.limits = queue_max, cors, limits
         self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
         self._counted_from = 0
@@ -121,16 +127,29 @@ class Front:
             network=names, paths=files, dialects=dialects, engines=engines, chat="", waiting="", cors_origins=self.cors
         )
         (self.folder / "haproxy.cfg").write_text(text)
-        (self.folder / "keys.map").write_text(f"{hashlib.sha256(KEY.encode()).hexdigest().upper()} tester\n")
-        routes = "".join(f"{service.name} {network.BACKEND_RELAY}\n" for service in self.services)
-        (self.folder / "routes.map").write_text(routes)
-        place = Place("ec2", REGION, self.table)
-        unit = RelayUnit(UNIT, place, self.instance_id, engines, self.services, start_timeout_s=60.0)
+        self._keys()
+        (self.folder / "routes.map").write_text(f"chat {network.BACKEND_RELAY}\n")
+        place, services = Place("ec2", REGION, self.table), (ServiceRoute("chat", "tiny"),)
+        unit = RelayUnit(UNIT, place, self.instance_id, engines, services, start_timeout_s=60.0)
         config = RelayConfig(
             schema_version=documents.SCHEMA_VERSION, stack="lab", units=(unit,), queue_timeout_s=60.0,
             queue_max=self.queue_max,
         )  # fmt: skip
         (self.folder / "relay.json").write_text(config.to_json())
+
+    def _keys(self) -> None:
+        """keys.json and HAProxy's map, made as `fab deploy` makes them; `keys` changes them as `fab keys.*` does."""
+        names = (str(self.folder / name) for name in ("keys.json", "keys.map", "admin.sock"))
+        files = KeyFiles(*names, group="")
+        here = Here()
+        for order in KeysFile(files).orders(Facts()):
+            assert here.run(order.script, stdin=order.stdin).code == 0
+        self.keys = Keys(here, files)  # type: ignore[arg-type]
+        self.add_key("tester", KEY)
+
+    def add_key(self, name: str, secret: str, **limits: Any) -> None:
+        """A key of the test's own choice. `expires` as the table has it, s since 1970."""
+        self.keys.change(lambda _, now: Change(new=(ApiKey(name, hash_of(secret), now, **limits),)))
 
     def start_haproxy(self) -> None:
         """The computer's own HAProxy, or the machine image's in a container on the host's network."""
@@ -145,9 +164,8 @@ class Front:
     def start_relay(self) -> None:
         ports = "--port", str(self.ports["relay"]), "--inner-port", str(self.ports["inner"])
         files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
-        redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
         config = "--config", str(self.folder / "relay.json")
-        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files, *redis)
+        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files)
         wait_port(self.ports["relay"])
 
     def start_engine(self) -> None:
@@ -195,17 +213,15 @@ class Front:
     def client(self, key: str = KEY, **options: Any) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"http://127.0.0.1:{self.ports['api']}/v1", api_key=key, **options)
 
-    def routes(self) -> str:
-        """Where the first service's requests go."""
-        return self.all_routes()[self.services[0].name]
-
-    def all_routes(self) -> dict[str, str]:
-        """Service → backend, as HAProxy has it now."""
+    def command(self, words: str) -> str:
+        """One command on HAProxy's admin socket."""
         with socket.socket(socket.AF_UNIX) as door:
             door.connect(str(self.folder / "admin.sock"))
-            door.sendall(f"show map {self.folder / 'routes.map'}\n".encode())
-            rows = [line.split() for line in door.makefile().read().splitlines() if line.strip()]
-        return {name: backend for _, name, backend in rows}
+            door.sendall(f"{words}\n".encode())
+            return door.makefile().read()
+
+    def routes(self) -> str:
+        return self.command(f"show map {self.folder / 'routes.map'}").split()[2]
 
     def health(self) -> dict[str, Any]:
         """What the relay says of itself."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.contract.paths import KEYS_MAP, WEBUI_CONTAINER, WEBUI_IMAGE, image_registry
+from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
+from core.contract.paths import KEYS_FILE, WEBUI_CONTAINER, WEBUI_IMAGE, image_registry
 from remote.items.containers import DOCKERD, ContainerUnit, DockerEngine, Image
 from remote.items.files import File
 from remote.items.secrets import SecretLines
@@ -182,21 +183,21 @@ def test_the_data_are_roots_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamp", "file", "map_", "needed"),
+    ("stamp", "file", "hashes", "needed"),
     [
-        ("H", True, "X key-1\nH webui", False),
-        ("H", True, "H key-1", True),
-        ("H", True, "", True),
-        ("", True, "H webui", True),
-        ("H", False, "H webui", True),
+        ("H", True, {"key-1": "X", "webui": "H"}, False),
+        ("H", True, {"key-1": "H", "webui": "X"}, True),
+        ("H", True, {"key-1": "H"}, True),
+        ("H", True, {}, True),
+        ("", True, {"webui": "H"}, True),
+        ("H", False, {"webui": "H"}, True),
     ],
 )
-def test_when_secrets_are_made(stamp: str, file: bool, map_: str, needed: bool) -> None:
+def test_when_secrets_are_made(stamp: str, file: bool, hashes: dict[str, str], needed: bool) -> None:
+    there = ApiKeys(SCHEMA_VERSION, tuple(ApiKey(name, sha256, 1.0) for name, sha256 in hashes.items())).to_json()
     files = {webui.SECRETS_FILE: FileFact("", 0o600, "root", "root")} if file else {}
-    assert (
-        webui.secrets_needed(Facts(texts={KEYS_MAP: map_}), Facts(texts={webui.KEY_STAMP: stamp}, files=files))
-        is needed
-    )
+    front, on = Facts(texts={KEYS_FILE: there}), Facts(texts={webui.KEY_STAMP: stamp}, files=files)
+    assert webui.secrets_needed(front, on) is needed
 
 
 # ---------------------------------------------------------------- image

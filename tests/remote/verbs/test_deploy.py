@@ -4,8 +4,10 @@ once.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +16,14 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.contract.documents import Outputs
-from core.contract.paths import AGENT_UNIT, KEYS_MAP, LEASE_CLIENT_APP
+from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys, Outputs
+from core.contract.paths import AGENT_UNIT, KEYS_FILE, KEYS_MAP, LEASE_CLIENT_APP
 from core.errors import DeployError
 from core.lease import Lease, State
 from remote import stack_yaml
 from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
-from remote.items.keys import KeysFile
+from remote.items.keys import EMPTY, KeysFile
 from remote.items.models import PypiModel
 from remote.items.secrets import DrawnSecret
 from remote.items.system import Packages, User
@@ -33,6 +35,7 @@ from remote.machines.inventory import Inventory
 from remote.machines.lease_client import Answer
 from remote.machines.transport import Address, Machine, Result, Unreachable
 from remote.progress import Progress
+from remote.scripts import edit_keys
 from remote.services import webui
 from remote.stack_files import CHECKOUT, StackFile
 from remote.verbs import deploy as deploy_module
@@ -58,8 +61,8 @@ def facts_of(items: Any) -> Facts:
             case DrawnSecret():
                 found["files"][item.path] = FileFact("", 0o640, "root", item.group)
             case KeysFile():
-                found["files"][item.path] = FileFact("", 0o640, "root", "haproxy")
-                found["texts"][item.path] = "HASH key-1\nCHAT webui"
+                found["files"] |= dict.fromkeys((KEYS_FILE, KEYS_MAP), FileFact("", 0o640, "root", "haproxy"))
+                found["texts"] |= keys_of(**{"key-1": "HASH", "webui": "CHAT"})
             case Tree():
                 found["trees"][item.path] = item.digest
             case Venv():
@@ -78,6 +81,13 @@ def facts_of(items: Any) -> Facts:
     found["texts"][webui.KEY_STAMP] = "CHAT"
     paths = frozenset({"/srv/b", DOCKERD[0]})
     return Facts(**found | {"packages": frozenset(found["packages"]), "paths": paths, "free_gib": 9.0})
+
+
+def keys_of(**hashes: str) -> dict[str, str]:
+    """keys.json and the map with these keys, by their names."""
+    document = ApiKeys(SCHEMA_VERSION, tuple(ApiKey(name, sha256, 1.0) for name, sha256 in hashes.items()))
+    lines = edit_keys.map_lines([dataclasses.asdict(key) for key in document.keys])
+    return {KEYS_FILE: document.to_json(), KEYS_MAP: edit_keys.text_of(lines).strip()}
 
 
 def deploy_version() -> str:
@@ -105,6 +115,16 @@ class World:
         self.lasts = ""  # a step with this in its script runs until its connection is closed
         self.began = threading.Event()
         self.made: list[FakeMachine] = []
+
+    def change_keys(self, program: str) -> Result:
+        """What scripts/edit_keys.py would do of it."""
+        (request,) = (ast.literal_eval(found) for found in re.findall(r"\nmain\(json.loads\((.*)\)\)\n$", program))
+        document = json.loads(self.facts["gateway"].texts.get(KEYS_FILE, "") or EMPTY)
+        document["keys"] = edit_keys.changed(document["keys"], json.loads(request))
+        text = json.dumps(document, sort_keys=True)
+        gateway = self.facts["gateway"]
+        self.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_FILE: text})
+        return Result(0, json.dumps({"keys": text, "now": 100.0, "running": True, "usage": ""}), "")
 
     def machine(self, where: Address, gateway: Any = None) -> FakeMachine:
         return FakeMachine(self, where)
@@ -137,9 +157,11 @@ class FakeMachine:
             assert self.closed.wait(20), "the step went on to its end"
             return Result(-1, "", "")
         self.world.stdin.append(stdin.decode(errors="replace"))
-        known = ("relay.json", AGENT_UNIT, "keys.map", "engines/a.yaml", LEASE_CLIENT_APP)
+        known = ("relay.json", AGENT_UNIT, "keys.json", "engines/a.yaml", LEASE_CLIENT_APP)
         line = next((w for w in known if w in script), "other")
         self.world.log.append(f"{self.role}: {line}")
+        if line == "keys.json" and not self.world.fail:
+            return self.world.change_keys(stdin.decode())
         if line == LEASE_CLIENT_APP and self.world.mended:
             self.world.mute, self.world.facts["gateway"] = False, self.world.mended
         fails = self.world.fail and any(part in script for part in self.world.fail.split("|"))
@@ -313,9 +335,9 @@ def test_a_host_beyond_its_budget_is_not_waited_for(
 
 def test_with_the_lease_at_hand_the_inhibitor_comes_before_any_change(world: World, inventory: Inventory) -> None:
     world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
-    world.facts["gateway"] = without(world.facts["gateway"], KEYS_MAP)
+    world.facts["gateway"] = without(world.facts["gateway"], KEYS_FILE)
     run(inventory)
-    assert world.log.index("lease: inhibit") < world.log.index("gateway: keys.map")
+    assert world.log.index("lease: inhibit") < world.log.index("gateway: keys.json")
 
 
 def test_a_deployed_host_waits_for_the_gateway_where_the_lease_is_not_at_hand(
@@ -332,7 +354,7 @@ def other_lease_client(world: World, *, mute: bool = True, missing: bool = False
     """The gateway has another lease client, which cannot answer if `mute`; or, `missing`, nothing of ours at all."""
     right = world.facts["gateway"]
     differs = dataclasses.replace(right, trees=dict(right.trees) | {LEASE_CLIENT_APP: "another"})
-    world.facts["gateway"] = Facts(texts={KEYS_MAP: "HASH key-1"}) if missing else differs
+    world.facts["gateway"] = Facts(texts=keys_of(**{"key-1": "HASH"})) if missing else differs
     world.mute, world.mended, world.client = mute, right, not missing
 
 
@@ -393,17 +415,6 @@ def test_a_dry_run_with_another_lease_client_changes_nothing(
     assert (world.log, report.exit_code(options)) == ([], 3)
 
 
-def test_a_new_key_where_the_lease_client_cannot_answer_wakes_no_host_either(
-    world: World, inventory: Inventory
-) -> None:
-    world.host_up, world.state = False, "STOPPED"
-    other_lease_client(world)
-    report = run(inventory, new_key=True)
-    assert report.api_key.startswith("sk-pl-")
-    assert world.log == [f"gateway: {LEASE_CLIENT_APP}", "gateway: keys.map"]
-    assert "The host is STOPPED and stays so; on the gateway 2 changes" in report.summary(Options(new_key=True))
-
-
 def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, inventory: Inventory) -> None:
     world.host_up = False
     with pytest.raises(Unreachable):
@@ -442,23 +453,8 @@ def test_a_dry_run_says_what_it_knows_and_its_exit_code_too(
     assert world.log == []
 
 
-@pytest.mark.parametrize("state", ["STOPPED", "FAILED", "STOPPING"])
-def test_a_new_key_wakes_no_host(state: str, world: World, inventory: Inventory) -> None:
-    world.host_up, world.state = False, state
-    report = run(inventory, new_key=True)
-    assert report.api_key.startswith("sk-pl-")
-    assert world.log == ["gateway: keys.map"]
-    assert (report.lease, report.exit_code(Options(new_key=True))) == (state, 0)
-    assert f"The host is {state} and stays so" in report.summary(Options(new_key=True))
-
-
-def test_a_new_key_on_a_host_that_is_on_inhibits_nothing(world: World, inventory: Inventory) -> None:
-    run(inventory, new_key=True)
-    assert world.log == ["gateway: keys.map"]
-
-
 @pytest.mark.parametrize("outputs", [{}, {Outputs.SETTINGS_DIGEST: "of another file"}])
-@pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"new_key": True}])
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}])
 def test_a_stack_file_that_up_has_not_applied_stops_before_anything(
     options: dict[str, Any], outputs: dict[str, str], world: World, inventory: Inventory
 ) -> None:
@@ -548,12 +544,12 @@ def test_a_key_file_that_does_not_work_gets_a_key(world: World, inventory: Inven
     assert file.read_text().startswith("sk-pl-")
     assert report.api_key == ""
     assert report.changes == ["gateway: API key key-2: new"]
-    assert "gateway: keys.map" in world.log
+    assert "gateway: keys.json" in world.log
 
 
 def test_only_one_key_is_made_where_none_was(world: World, inventory: Inventory) -> None:
     gateway = world.facts["gateway"]
-    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "CHAT webui"})
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | keys_of(webui="CHAT"))
     assert len([c for c in run(inventory).changes if "API key" in c]) == 1
 
 
@@ -564,7 +560,7 @@ def test_the_real_machine_has_the_fakes_methods() -> None:
 
 def chatless(facts: Facts) -> Facts:
     """The same machine before its first chat page: no secrets, and no key of the page's at the gateway."""
-    texts = dict(facts.texts) | {KEYS_MAP: "HASH key-1", webui.KEY_STAMP: ""}
+    texts = dict(facts.texts) | keys_of(**{"key-1": "HASH"}) | {webui.KEY_STAMP: ""}
     return dataclasses.replace(without(facts, webui.SECRETS_FILE), texts=texts)
 
 
@@ -602,7 +598,7 @@ def test_the_stacks_own_password_is_neither_made_nor_said(world: World, inventor
 
 def test_a_page_whose_key_was_taken_out_gets_another_and_keeps_its_account(world: World, inventory: Inventory) -> None:
     gateway = world.facts["gateway"]
-    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | {KEYS_MAP: "HASH key-1"})
+    world.facts["gateway"] = dataclasses.replace(gateway, texts=dict(gateway.texts) | keys_of(**{"key-1": "HASH"}))
     report = run(inventory)
     assert report.changes == [
         "gateway: API key webui: the chat page's",

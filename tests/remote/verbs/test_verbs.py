@@ -6,8 +6,10 @@ import pytest
 from invoke.context import Context
 
 from core.errors import DeployError
-from remote import tasks
+from remote import key_tasks, tasks
 from remote.verbs import verb
+
+ALL = dict(tasks.namespace.tasks) | {f"keys.{name}": task for name, task in key_tasks.namespace.tasks.items()}
 
 
 def test_a_users_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +34,12 @@ def test_an_interruption_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -
     assert "may be run again" in capsys.readouterr().err
 
 
+def test_a_verb_of_a_collection_says_its_whole_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        key_tasks.add(Context(), "a/b")
+    assert capsys.readouterr().err.startswith('fab keys.add: "a/b" cannot be a key\'s name')
+
+
 def test_our_own_faults_keep_their_traceback() -> None:
     @verb
     def deploy() -> None:
@@ -42,7 +50,7 @@ def test_our_own_faults_keep_their_traceback() -> None:
 
 
 def test_every_verb_takes_a_stack_and_has_one_line() -> None:
-    for name, task in tasks.namespace.tasks.items():
+    for name, task in ALL.items():
         assert (task.__doc__ or "").strip().count("\n") == 0, name
         assert name == "version" or "stack" in {argument.name for argument in task.get_arguments()}, name
 
@@ -50,12 +58,12 @@ def test_every_verb_takes_a_stack_and_has_one_line() -> None:
 def test_every_verbs_line_is_one_line_of_fab_list() -> None:
     """In 80 columns, which is what invoke takes where there is no terminal."""
     room = 80 - len("  cloud.pulumi   ") - 1
-    for name, task in tasks.namespace.tasks.items():
+    for name, task in ALL.items():
         assert len(task.__doc__ or "") <= room, name
 
 
 def test_short_flags_mean_the_same_in_every_verb() -> None:
-    for name, task in tasks.namespace.tasks.items():
+    for name, task in ALL.items():
         short = {nick: argument.name for argument in task.get_arguments() for nick in argument.nicknames}
         meant = {nick: short[nick] for nick in "sij" if nick in short}
         wanted = {"s": "stack", "i": "identity", "j": "json"}
@@ -65,7 +73,7 @@ def test_short_flags_mean_the_same_in_every_verb() -> None:
 
 def test_no_flag_is_read_as_a_number_by_invoke() -> None:
     """Which would end in a traceback: `remote.verbs.flags` reads them."""
-    for name, task in tasks.namespace.tasks.items():
+    for name, task in ALL.items():
         assert {argument.kind for argument in task.get_arguments()} <= {str, bool}, name
 
 
