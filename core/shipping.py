@@ -62,7 +62,7 @@ _REAPER: Final = (
 )
 
 _AGENT: Final = ("core/engines/health", "core/sessions", "core/soon", "runtime/logs", "runtime/agent")
-_RELAY: Final = ("core/engines/health", "runtime/logs", "runtime/gateway")
+_RELAY: Final = ("core/engines/health", "core/shaping", "runtime/logs", "runtime/gateway")
 
 PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
     {

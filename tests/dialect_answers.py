@@ -31,8 +31,8 @@ def events(path: str, model: str, words: Sequence[str]) -> Iterator[bytes]:
         yield from (_named(event | {"sequence_number": n}) for n, event in enumerate(_responses(model, words)))
     else:
         head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": model}
-        for word in words:
-            choice = {"index": 0, "delta": {"content": word}, "finish_reason": None}
+        for left, word in zip(reversed(range(len(words))), words, strict=True):
+            choice = {"index": 0, "delta": {"content": word}, "finish_reason": None if left else "stop"}
             yield f"data: {json.dumps(head | {'choices': [choice]})}\n\n".encode()
         yield b"data: [DONE]\n\n"
 

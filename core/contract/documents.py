@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from core.contract.shaping import Filter, ServiceShape
 from core.errors import ContractError
 
 SCHEMA_VERSION: Final = 1
@@ -169,10 +170,11 @@ class EngineAddress:
 
 @dataclass(frozen=True)
 class ServiceRoute:
-    """What callers name as `model`, and the engine that answers it."""
+    """What callers name as `model`, and the engine that answers it. With `shaping` every request goes by the relay."""
 
     name: str
     engine: str
+    shaping: ServiceShape | None = None
 
 
 @dataclass(frozen=True)
@@ -252,10 +254,13 @@ _PARTS: Final[Mapping[str, Any]] = MappingProxyType(
         "units": RelayUnit,
         "shape": Shape,
         "keys": ApiKey,
+        "shaping": ServiceShape,
+        "input_filter": Filter,
+        "output_check": Filter,
     }
 )
-_OBJECTS: Final = frozenset({"place", "shape"})  # the parts that are one object, not a list of them
-_OPTIONAL: Final = frozenset({"shape"})
+_OBJECTS: Final = frozenset({"place", "shape", "shaping"})  # the parts that are one object, not a list of them
+_OPTIONAL: Final = frozenset({"shape", "shaping"})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes n
 API_KEY_HEADER: Final = "x-api-key"  # a key may stand here instead of in Authorization, as Anthropic has it
 WEBUI_USER_HEADERS: Final = "X-OpenWebUI-"  # the page's own headers about who asks begin so
 WEBUI_USER_HEADER: Final = f"{WEBUI_USER_HEADERS}User-Id"  # the account; a UUID
+# ---------------------------------------------------------------- shaped services (docs/services.md)
+SESSION_HEADER: Final = "X-Session-Id"  # by callers: the session whose tokens `sessionTokens` counts
+CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an equal request), miss
+SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in the relay's event loop
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 

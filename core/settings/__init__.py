@@ -6,6 +6,7 @@
     section.py   what every section has in common
     hosts.py     the kinds of hosts: `host.kind` and the keys of each kind
     model.py     the other sections and their keys: defaults, units, checks. A new key goes here.
+    services.py  the keys of a service: its engine and its stages
     applied.py   which of `pulumi up` and `fab deploy` applies a key, and the digest of what `pulumi up` applies
     notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
@@ -21,8 +22,9 @@ from __future__ import annotations
 from core.settings.applied import digest
 from core.settings.hosts import Ec2Host
 from core.settings.load import check_name, load, stack_file
-from core.settings.model import Access, Control, Engine, Gateway, Idle, Notify, Service, StackSettings, Webhook
-from core.settings.resolve import needs_gpu, schedule, shape, stop_after_s, unit_settings
+from core.settings.model import Access, Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
+from core.settings.resolve import needs_gpu, schedule, service_routes, shape, stop_after_s, unit_settings
+from core.settings.services import Service
 
 __all__ = [
     "Access",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "needs_gpu",
     "schedule",
+    "service_routes",
     "shape",
     "stack_file",
     "stop_after_s",

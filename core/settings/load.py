@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from core.contract import network
 from core.errors import SettingsError
-from core.settings import flags, keys, messages, notify
+from core.settings import flags, keys, messages, notify, services
 from core.settings.checks import KEY_FILE, KEYGEN
-from core.settings.model import Control, Gateway, Service, StackSettings
-from core.settings.suggest import closest
+from core.settings.model import Control, Gateway, StackSettings
+from core.settings.services import Service
 
 _PREFIX: Final = messages.PREFIX
 _STACK: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -75,8 +75,7 @@ def load(
         raise _wrong(where, problems)
     if settings.services:
         return settings
-    services = {name: Service(engine=name) for name in settings.engines}
-    return settings.model_copy(update={"services": services})
+    return settings.model_copy(update={"services": {name: Service(engine=name) for name in settings.engines}})
 
 
 SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
@@ -142,12 +141,9 @@ def _wrong(file: str, problems: list[str]) -> SettingsError:
 
 def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     """What only several settings together can tell."""
-    problems = [
-        f'{_PREFIX}services.{name}.engine: "{service.engine}" is not an engine; '
-        f"allowed: {', '.join(settings.engines)}{closest(service.engine, settings.engines)}"
-        for name, service in settings.services.items()
-        if service.engine not in settings.engines
-    ]
+    contexts = {name: engine.max_model_len for name, engine in settings.engines.items()}
+    found = services.problems(settings.services, settings.templates, contexts)
+    problems = [f"{_PREFIX}services.{path}: {sentence}" for path, sentence in found]
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')

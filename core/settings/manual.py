@@ -65,7 +65,8 @@ def _section(key: str, section: Mapping[str, Any], defs: Mapping[str, Any]) -> I
     found = _object(section, defs)
     yield f"{section.get('description') or (found or {}).get('description', '')}\n"
     if found is None:
-        yield f"Default: {_value(section)}. Allowed: {', '.join(section['enum'])}. Applied by {_command(section)}.\n"
+        allowed = f"Allowed: {', '.join(section['enum'])}. " if "enum" in section else ""
+        yield f"Default: {_value(section)}. {allowed}Applied by {_command(section)}.\n"
         return
     yield "| key | default | applied by | what |\n|---|---|---|---|"
     for name, row in found["properties"].items():

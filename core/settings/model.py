@@ -43,6 +43,7 @@ from core.settings.checks import (
 from core.settings.hosts import Ec2Host, Host
 from core.settings.models import Model
 from core.settings.section import Section, as_tuple, distinct
+from core.settings.services import Service, Template
 from core.times import bounds
 
 ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
@@ -151,14 +152,6 @@ class Engine(Section):
     flags: Annotated[Mapping[str, flag_rules.Flag], AfterValidator(flag_rules.checked)] = Field(
         default_factory=dict, description="More of vLLM's flags, without dashes before them."
     )
-
-
-class Service(Section):
-    """What callers name as `model`. Answers name it too, or the engine where that has several services."""
-
-    model_config = applied.section(applied.DEPLOY)
-
-    engine: Name = Field(description="The engine that answers.")
 
 
 class CronPair(Section):
@@ -337,6 +330,12 @@ class StackSettings(Section):
     )
     services: Mapping[Name, Service] = Field(
         default_factory=dict, description="Services by name. Default: one an engine, with the engine's name."
+    )
+    templates: Mapping[Name, Template] = Field(
+        default_factory=dict,
+        description="Prompt templates by name, for `services.NAME.template`: a text with `{input}`, where the caller's "
+        "last message goes. A brace that is meant as such is written twice.",
+        json_schema_extra=applied.DEPLOY,
     )
     webui: Annotated[Webui, BeforeValidator(_webui_or_none), WithJsonSchema(_WEBUI_SCHEMA)] = Field(
         default_factory=Webui, description=Webui.__doc__

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from core.contract.documents import SCHEMA_VERSION, UnitSettings
+from core.contract.documents import SCHEMA_VERSION, ServiceRoute, UnitSettings
 from core.money import Shape
 from core.profiles import PROFILES, Schedule
+from core.settings import services
 from core.settings.model import Idle, StackSettings
 
 
@@ -43,6 +44,14 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
         alerts_topic_arn=alerts_topic_arn,
         needs_gpu=needs_gpu(settings),
         engine_timeout_s=idle.engine_timeout,
+    )
+
+
+def service_routes(settings: StackSettings) -> tuple[ServiceRoute, ...]:
+    """What callers name, who answers, and what the relay does on the way."""
+    return tuple(
+        services.route(name, service, settings.templates, settings.engines[service.engine].max_model_len)
+        for name, service in settings.services.items()
     )
 
 

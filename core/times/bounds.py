@@ -43,3 +43,4 @@ MAX_SILENCE: Final = Bounds(60.0, "an agent that is restarted says nothing for s
 ENGINE_TIMEOUT: Final = Bounds(60.0, "an engine takes longer to load its model after it was restarted")
 # HAProxy (`timeout server` in haproxy.cfg.j2) ends a request that was silent for an hour, and the engine needs some
 QUEUE_TIMEOUT: Final = Bounds(1.0, "nobody could wait for a start", 1800.0)
+CACHE: Final = Bounds(1.0, "nobody would find it again", 30 * 86400.0)  # how long an answer is kept

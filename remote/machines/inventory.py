@@ -101,7 +101,7 @@ class Inventory:
 
     def services(self) -> tuple[ServiceRoute, ...]:
         """What callers name, and who answers."""
-        return tuple(ServiceRoute(name, service.engine) for name, service in self.settings.services.items())
+        return settings.service_routes(self.settings)
 
     def host_config(self) -> HostConfig:
         """agent.json."""

@@ -29,7 +29,7 @@ def items(config: RelayConfig) -> list[Item]:
     venv = Venv(
         RELAY_VENV,
         requirements("relay"),
-        ("aiohttp", "boto3", "redis", "prometheus_client"),
+        ("aiohttp", "boto3", "redis", "prometheus_client", "jsonschema", "re2"),
         what="relay's environment",
     )
     document = File(RELAY_CONFIG, config.to_json().encode())

@@ -153,6 +153,36 @@ def queue_full(limit: int) -> Refusal:
     return Refusal(429, ErrorCode.QUEUE_FULL, message, type_="requests", retry_after_s=RETRY_AFTER_S)
 
 
+def input_refused(found: Sequence[str]) -> Refusal:
+    """400: names what must not be in a request, and never what it was."""
+    message = f"This service takes no request with: {', '.join(found)}. Take that out and send it again."
+    return Refusal(400, ErrorCode.INPUT_REFUSED, message, type_="invalid_request_error", param="messages")
+
+
+def shaped_body_too_large(limit_bytes: int) -> Refusal:
+    """413: a shaped service reads a request as a whole."""
+    message = f"This service changes or checks requests, so it takes no body longer than {limit_bytes // 2**10} KiB."
+    return Refusal(413, ErrorCode.REQUEST_TOO_LARGE, message, type_="invalid_request_error")
+
+
+def too_long_to_summarize(length: int, limit: int) -> Refusal:
+    """413: more parts than are read for one request."""
+    message = f"The text has {length} characters; this service summarizes texts of about {limit} at most."
+    return Refusal(413, ErrorCode.REQUEST_TOO_LARGE, message, type_="invalid_request_error", param="messages")
+
+
+def session_limit(used: int, limit: int) -> Refusal:
+    """429 that no later try changes: a new session does."""
+    message = f"This session has used {used} of its {limit} tokens. Begin a new chat."
+    return Refusal(429, ErrorCode.SESSION_LIMIT, message, type_="tokens", should_retry=False)
+
+
+def shaped_chat_only(service: str) -> Refusal:
+    """400: what is added and checked is a chat's."""
+    message = f"The service `{service}` answers POST /v1/chat/completions only."
+    return invalid(message, param="model")
+
+
 def no_capacity() -> Refusal:
     """503 without Retry-After: the cloud has no such machine now, and nothing says when."""
     message = f"The cloud has no capacity for this host now. It is tried again while requests come. {_TO_OPERATOR}"

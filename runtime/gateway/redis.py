@@ -4,8 +4,9 @@ Redis down means: no cache, no counting, and requests go on. Nobody who calls th
 `claim` answer as an empty cache does, and `call` raises `RedisDown`, which whoever counts turns into "let it pass". Why
 it is down is in `words` (the relay's /health) and in the log, once each time that it changes.
 
-What is cached lies under `cache:` and expires: Redis evicts it where memory is short. What is counted has no expiry, so
-Redis never evicts it (docs/adr/0022-redis-on-the-gateway.md): whoever counts removes what is old.
+What is cached lies under `cache:` and expires, as sessions do (`session:`): Redis evicts it where memory is short. What
+is counted has no expiry, so Redis never evicts it (docs/adr/0022-redis-on-the-gateway.md): whoever counts removes what
+is old.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -25,6 +26,8 @@ from runtime.gateway.api.forward import Engines, NotSent
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
 from runtime.gateway.redis import Redis
+from runtime.gateway.shaping.service import Kept, Reached, ShapedService
+from runtime.gateway.shaping.session import SessionCounts
 from runtime.gateway.target import Target
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,8 @@ class Relay:
         self._engines = engines
         self._budget = Budget()
         self._services = {s.name: s for s in config.services}
+        kept = Kept(redis, SessionCounts(redis))
+        self._shaped = {s.name: ShapedService(s, self, kept) for s in config.services if s.shaping is not None}
 
     @property
     def body_bytes(self) -> int:
@@ -82,7 +87,11 @@ class Relay:
         """POST: straight on where the host is awake; else queued until it is, or refused."""
         with self._budget.share(calls.key_name(request.headers)) as share:
             body = await bodies.receive(request, share)
-            return await self._generate(calls.read(request.path, body, request.headers, self._services), request, share)
+            call = calls.read(request.path, body, request.headers, self._services)
+            if (service := self._shaped.get(call.model)) is None:
+                return await self._generate(call, request, share)
+            with self._budget.share(call.key) as parsed:
+                return await service.answer(call, request, share, parsed)
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         target = self._by_engine[call.engine]
@@ -91,6 +100,13 @@ class Relay:
                 return await self._straight(call, request, share)
             except NotSent:
                 target.note_refused(call.engine)
+        self._refuse_at_once(call)
+        queued = self._queued_stream if call.stream else self._queued
+        return await queued(call, request, share)
+
+    def _refuse_at_once(self, call: Call) -> None:
+        """Refusal where nobody is to wait; what people want is noted all the same."""
+        target = self._by_engine[call.engine]
         if call.quiet:
             raise _not_for_quiet(target, call)
         try:
@@ -98,9 +114,36 @@ class Relay:
         except Refusal:
             target.ask(call.engine, call.key)
             raise
-        queued = self._queued_stream if call.stream else self._queued
-        return await queued(call, request, share)
 
+    # ------------------------------------------------------------ as shaped services see it (`Upstream`)
+    def target(self, call: Call) -> Target:
+        """The unit whose engine answers."""
+        return self._by_engine[call.engine]
+
+    def longest_s(self, call: Call) -> float:
+        """How long a caller waits at most, s."""
+        longest = self._config.queue_timeout_s
+        return max(longest, self.target(call).start_timeout_s) if call.stream else longest
+
+    @asynccontextmanager
+    async def reach(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> AsyncIterator[Reached]:
+        """The engine's answer and its bytes; where the host is off, after a wait in the queue. `tell` is given words
+        meanwhile. Each request to an engine comes by here, so this is where they count.
+        """
+        async with await self._reached(call, share, longest_s, tell) as answer:
+            yield answer, answer.content.iter_any()
+
+    async def _reached(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
+        target = self.target(call)
+        if target.ready(call.engine):
+            try:
+                return await self._sent(call, share)
+            except NotSent:
+                target.note_refused(call.engine)
+        self._refuse_at_once(call)
+        return await self._when_awake(call, share, longest_s, tell)
+
+    # ------------------------------------------------------------ straight through
     async def _straight(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         async with await self._sent(call, share) as answer:
             return await forward.pass_on(answer, request, call)
@@ -122,9 +165,8 @@ class Relay:
         """200 at once, comments while the host starts, then the engine's own stream."""
         target = self._by_engine[call.engine]
         waiting = Waiting(request, target if call.page else None)
-        longest = max(self._config.queue_timeout_s, target.start_timeout_s)
         try:
-            answer = await self._when_awake(call, share, longest, waiting.tell)
+            answer = await self._when_awake(call, share, self.longest_s(call), waiting.tell)
         except Refusal as refusal:
             if not waiting.begun:
                 raise

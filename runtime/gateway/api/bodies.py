@@ -33,6 +33,13 @@ class Body:
         self.size = 0
         self.outline = Outline()
 
+    @classmethod
+    def made(cls, raw: bytes) -> Body:
+        """A body of our own for an engine."""
+        body = cls()
+        body.add(raw)
+        return body
+
     def add(self, piece: bytes) -> None:
         """Keep the next bytes; Refusal 400 as soon as they cannot become a JSON object."""
         self.pieces.append(piece)

@@ -41,6 +41,7 @@ _WORDS: Final = {
 class Call:
     """A generation. `body` is what the engine gets, unchanged. `key`: the name of the caller's key, or "". `quiet`: it
     wakes nothing. `page`: the chat page sent it, for a person; `user`: which account of the page's, or "".
+    `background`: the page asks for something that no person reads as an answer, such as a title.
     """
 
     endpoint: Endpoint
@@ -53,6 +54,7 @@ class Call:
     page: bool = False
     key: str = ""
     user: str = ""
+    background: bool = False
 
     @property
     def path(self) -> str:
@@ -78,7 +80,7 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
     background = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE
     quiet = background or QUIET_HEADER in headers or not endpoint.wakes
     page, who = bool(chat) and not task, (key_name(headers), user_name(headers))
-    return Call(endpoint, body, forwarded, model, service.engine, stream, quiet, page, *who)
+    return Call(endpoint, body, forwarded, model, service.engine, stream, quiet, page, *who, background)
 
 
 def key_name(headers: Mapping[str, str]) -> str:

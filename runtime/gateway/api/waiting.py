@@ -92,15 +92,21 @@ class Waiting:
         return self.response.prepared
 
     async def tell(self, words: str) -> None:
-        """A comment for whoever reads along, and a line for a person where it says something new.
+        """A comment for whoever reads along, and a line for a person where it says something new."""
+        await self.comment(words)
+        if self._target is not None:
+            await self._show(sentence(self._target.eta_s()), done=False)
 
-        A comment is one line without an empty one after it: openai-go up to v3.41 reads that as an event without data.
-        """
+    async def comment(self, words: str) -> None:
+        """One line without an empty one after it: openai-go up to v3.41 reads that as an event without data."""
         if not self.begun:
             await self.response.prepare(self._request)
         await self.response.write(f": pilotlight: {words}\n".encode())
+
+    async def remark(self, text: str) -> None:
+        """A line for a person, above the answer; for nobody else. The stream has begun."""
         if self._target is not None:
-            await self._show(sentence(self._target.eta_s()), done=False)
+            await self._show(text, done=True)
 
     async def over(self) -> None:
         """The host is awake; the answer follows."""

@@ -28,15 +28,16 @@ class Routes:
 
     def __init__(self, services: Sequence[ServiceRoute], *, socket: str = HAPROXY_SOCKET, path: str = ROUTES_MAP):
         self._engines = {s.name: s.engine for s in services}
+        self._shaped = frozenset(s.name for s in services if s.shaping is not None)
         self._socket = socket
         self._path = path
 
     async def settle(self, *, awake: bool, dead: Collection[str] = ()) -> bool:
-        """Open every route but those to `dead` engines, or close every one. True where something changed;
-        RoutesUnavailable where it cannot be.
+        """Open every route but those to `dead` engines and of shaped services, or close every one. True where something
+        changed; RoutesUnavailable where it cannot be.
         """
         wanted = {
-            name: backend_engine(engine) if awake and engine not in dead else BACKEND_RELAY
+            name: backend_engine(engine) if awake and engine not in dead and name not in self._shaped else BACKEND_RELAY
             for name, engine in self._engines.items()
         }
         have = await self.show()

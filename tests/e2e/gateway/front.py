@@ -53,8 +53,16 @@ class Here:
 class Front:
     """Starts and stops the parts; every port is free and on the loopback. `limits`: other values of core.contract."""
 
-    def __init__(self, folder: Path, *, queue_max: int = 8, cors: tuple[str, ...] = (), **limits: int) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        queue_max: int = 8,
+        cors: tuple[str, ...] = (),
+        services: tuple[ServiceRoute, ...] = (ServiceRoute("chat", "tiny"),),
+        **limits: int,
+    ) -> None:
+        self.folder, self.services = folder, services
         self.queue_max, self.cors, self.limits = queue_max, cors, limits
         self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
         self._counted_from = 0
@@ -128,9 +136,10 @@ class Front:
         )
         (self.folder / "haproxy.cfg").write_text(text)
         self._keys()
-        (self.folder / "routes.map").write_text(f"chat {network.BACKEND_RELAY}\n")
-        place, services = Place("ec2", REGION, self.table), (ServiceRoute("chat", "tiny"),)
-        unit = RelayUnit(UNIT, place, self.instance_id, engines, services, start_timeout_s=60.0)
+        routes = "".join(f"{service.name} {network.BACKEND_RELAY}\n" for service in self.services)
+        (self.folder / "routes.map").write_text(routes)
+        place = Place("ec2", REGION, self.table)
+        unit = RelayUnit(UNIT, place, self.instance_id, engines, self.services, start_timeout_s=60.0)
         config = RelayConfig(
             schema_version=documents.SCHEMA_VERSION, stack="lab", units=(unit,), queue_timeout_s=60.0,
             queue_max=self.queue_max,
@@ -164,8 +173,9 @@ class Front:
     def start_relay(self) -> None:
         ports = "--port", str(self.ports["relay"]), "--inner-port", str(self.ports["inner"])
         files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
+        redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
         config = "--config", str(self.folder / "relay.json")
-        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files)
+        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files, *redis)
         wait_port(self.ports["relay"])
 
     def start_engine(self) -> None:
@@ -221,7 +231,14 @@ class Front:
             return door.makefile().read()
 
     def routes(self) -> str:
-        return self.command(f"show map {self.folder / 'routes.map'}").split()[2]
+        """Where the first service's requests go."""
+        return self.all_routes()[self.services[0].name]
+
+    def all_routes(self) -> dict[str, str]:
+        """Service → backend, as HAProxy has it now."""
+        shown = self.command(f"show map {self.folder / 'routes.map'}")
+        rows = [line.split() for line in shown.splitlines() if line.strip()]
+        return {name: backend for _, name, backend in rows}
 
     def health(self) -> dict[str, Any]:
         """What the relay says of itself."""

@@ -126,6 +126,7 @@ class Stage:
         self.store = FlakyStore(self.clock)
         self.power = FakePower()
         self.routes = FakeRoutes()
+        self.redis: Any = Redis("/nowhere/redis.sock", "/nowhere")
         self.invoked = 0
         self.unit = Unit(
             self.config,
@@ -207,9 +208,7 @@ class Stage:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
         targets = {s.name: s.unit for s in (self, *others)}
-        self.relay = Relay(
-            self.config, targets=targets, engines=engines, redis=Redis("/nowhere/redis.sock", "/nowhere")
-        )
+        self.relay = Relay(self.config, targets=targets, engines=engines, redis=self.redis)
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1, linger_s=0.5) as port:

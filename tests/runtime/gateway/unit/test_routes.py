@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.contract.documents import ServiceRoute
+from core.contract.shaping import ServiceShape
 from runtime.gateway.unit.routes import Routes, RoutesUnavailable
 
 MAP = "/etc/pilotlight/routes.map"
@@ -51,6 +52,16 @@ def with_haproxy(folder: Path, scene: Callable[[FakeHaproxy, Routes], Awaitable[
             await scene(fake, Routes(SERVICES, socket=str(folder / "admin.sock"), path=MAP))
 
     asyncio.run(whole())
+
+
+def test_a_shaped_service_goes_by_way_of_the_relay_also_while_the_host_is_awake(tmp_path: Path) -> None:
+    async def scene(fake: FakeHaproxy, _: Routes) -> None:
+        services = ServiceRoute("chat", "tiny"), ServiceRoute("support", "tiny", ServiceShape(temperature=0))
+        routes = Routes(services, socket=str(tmp_path / "admin.sock"), path=MAP)
+        assert await routes.settle(awake=True)
+        assert fake.routes == {"chat": "engine_tiny", "support": "relay"}
+
+    with_haproxy(tmp_path, scene)
 
 
 def test_opens_and_closes_every_route(tmp_path: Path) -> None:

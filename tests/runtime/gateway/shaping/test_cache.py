@@ -1,0 +1,189 @@
+"""Equal requests: what is equal, what is kept, and who asks the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from core.contract.shaping import Filter, ServiceShape
+from core.lease import State
+from runtime.gateway.shaping.cache import canonical
+from runtime.gateway.shaping.service import PATH
+from tests.runtime.gateway.shaping.scenes import MemoryRedis, Scene, play, until, words
+
+CACHED = ServiceShape(cache_s=3600.0)
+USER = {"role": "user", "content": "hi"}
+ASKED: dict[str, Any] = {"model": "polish", "messages": [USER], "temperature": 0}
+EQUAL: list[dict[str, Any]] = [
+    {"temperature": 0, "messages": [{"content": "hi", "role": "user"}], "model": "polish"},
+    ASKED | {"stream": True, "stream_options": {"include_usage": True}},
+    ASKED | {"user": "ann"},
+    ASKED | {"metadata": {"chat": "1"}, "store": False},
+    ASKED | {"max_tokens": None},
+]
+OTHERS: list[dict[str, Any]] = [
+    ASKED | {"temperature": 0.1},
+    ASKED | {"messages": [USER, USER]},
+    ASKED | {"messages": [{"role": "user", "content": "hi "}]},
+    ASKED | {"seed": 1},
+    ASKED | {"response_format": {"type": "json_object"}},
+    ASKED | {"tools": [{"type": "function", "function": {"name": "f"}}]},
+]
+
+
+@pytest.mark.parametrize("asked", EQUAL)
+def test_equal_requests_have_one_name(asked: dict[str, Any]) -> None:
+    assert canonical(asked, PATH, CACHED) == canonical(ASKED, PATH, CACHED)
+
+
+@pytest.mark.parametrize("asked", OTHERS)
+def test_other_requests_have_another(asked: dict[str, Any]) -> None:
+    assert canonical(asked, PATH, CACHED) != canonical(ASKED, PATH, CACHED)
+
+
+def test_another_shape_of_the_service_is_another_request() -> None:
+    for other in (
+        ServiceShape(cache_s=3600.0, system_prompt="x"),
+        ServiceShape(cache_s=3600.0, input_filter=(Filter("a", "b", "mask"),)),
+    ):
+        assert canonical(ASKED, PATH, other) != canonical(ASKED, PATH, CACHED)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_streamed_and_plain_requests_share_an_entry(first: bool) -> None:
+    async def act(scene: Scene) -> None:
+        _, headers, _ = await scene.post(stream=first)
+        assert headers["x-pilotlight-cache"] == "miss"
+        headers, found = await scene.stream(stream_options={"include_usage": True})
+        assert headers["x-pilotlight-cache"] == "hit"
+        assert int(headers["Age"]) >= 0
+        assert words(found) == "Paris"
+        assert found[-2]["usage"]["total_tokens"] == 15
+        status, headers, answer = await scene.post()
+        assert (status, headers["x-pilotlight-cache"]) == (200, "hit")
+        assert answer["choices"][0]["message"]["content"] == "Paris"
+        assert answer["pilotlight"]["cache"] == "hit"
+        assert len(scene.engine.seen) == 1
+
+    play(CACHED, act)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hit_is_served_while_the_host_is_off_without_a_wake(stream: bool) -> None:
+    redis = MemoryRedis()
+
+    async def fill(scene: Scene) -> None:
+        await scene.post()
+
+    async def hit(scene: Scene) -> None:
+        status, headers, _ = await scene.post(stream=stream)
+        assert (status, headers["x-pilotlight-cache"]) == (200, "hit")
+        assert not scene.stage.queue.wanted
+        await scene.stage.watch.look()
+        assert scene.stage.lease.state is State.STOPPED
+        assert scene.engine.seen == []
+
+    play(CACHED, fill, redis=redis)
+    play(CACHED, hit, redis=redis, state=State.STOPPED)
+
+
+NOT_KEPT: list[tuple[ServiceShape, Any]] = [
+    (CACHED, ("cut", "length")),
+    (ServiceShape(cache_s=60.0, json_output=True), "no JSON"),
+    (ServiceShape(cache_s=60.0, output_check=(Filter("x", "secret", "refuse"),)), "a secret"),
+    (ServiceShape(cache_s=60.0), "x" * 300),
+]
+
+
+@pytest.mark.parametrize(("shaping", "says"), NOT_KEPT)
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_not_a_whole_answer_is_not_kept(
+    shaping: ServiceShape, says: Any, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.gateway.shaping.cache.ENTRY_BYTES_MAX", 400)
+
+    async def act(scene: Scene) -> None:
+        await scene.post(stream=stream)
+        assert scene.redis.kept == {}
+
+    play(shaping, act, says)
+
+
+def test_a_broken_stream_is_not_kept() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.breaks = True
+        await scene.post(stream=True)
+        assert scene.redis.kept == {}
+
+    play(CACHED, act)
+
+
+def test_an_entry_that_cannot_be_read_is_no_hit() -> None:
+    async def act(scene: Scene) -> None:
+        await scene.post()
+        for name in scene.redis.kept:
+            scene.redis.kept[name] = b'{"form": 0}'
+        assert (await scene.post())[1]["x-pilotlight-cache"] == "miss"
+        assert len(scene.engine.seen) == 2
+
+    play(CACHED, act)
+
+
+def test_equal_requests_at_the_same_time_ask_the_engine_once() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.gate = asyncio.Event()
+        asking = [asyncio.create_task(scene.post(stream=n % 2 == 1)) for n in range(6)]
+        await until(lambda: scene.engine.seen and following() == 5)
+        scene.engine.gate.set()
+        answers = await asyncio.gather(*asking)
+        assert [status for status, _, _ in answers] == [200] * 6
+        assert len(scene.engine.seen) == 1
+        assert sorted(headers["x-pilotlight-cache"] for _, headers, _ in answers) == ["miss", *["shared"] * 5]
+
+    play(CACHED, act)
+
+
+def following() -> int:
+    """Requests that wait for an equal one."""
+    return sum("Flights.follow" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+def test_where_the_first_one_leaves_the_next_one_asks() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.gate = asyncio.Event()
+        first = asyncio.create_task(scene.post())
+        await until(lambda: scene.engine.seen)
+        others = [asyncio.create_task(scene.post()) for _ in range(3)]
+        await until(lambda: following() == 3)
+        first.cancel()
+        await until(lambda: len(scene.engine.seen) == 2)
+        scene.engine.gate.set()
+        assert {(await other)[0] for other in others} == {200}
+        assert len(scene.engine.seen) == 2
+
+    play(CACHED, act)
+
+
+def test_what_the_engine_refuses_one_it_refuses_all() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.status = 400
+        answers = await asyncio.gather(*(scene.post() for _ in range(4)))
+        assert {status for status, _, _ in answers} == {400}
+        scene.engine.status = 200
+        assert (await scene.post())[0] == 200
+        assert scene.stage.relay._shaped["polish"]._flights._going == {}
+
+    play(CACHED, act)
+
+
+def test_without_redis_every_request_is_answered() -> None:
+    async def act(scene: Scene) -> None:
+        scene.redis.down = True
+        for _ in range(2):
+            status, headers, _ = await scene.post()
+            assert (status, headers["x-pilotlight-cache"]) == (200, "miss")
+        assert len(scene.engine.seen) == 2
+
+    play(CACHED, act)
