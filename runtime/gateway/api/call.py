@@ -19,6 +19,7 @@ from core.contract.network import (
     WEBUI_TASK_HEADER,
 )
 from runtime.gateway import errors
+from runtime.gateway.api import hopeless
 from runtime.gateway.api.bodies import Body
 from runtime.gateway.api.outline import NotAnObject
 
@@ -63,7 +64,8 @@ class Call:
 
 
 def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[str, ServiceRoute]) -> Call:
-    """Parse a request; Refusal 400 for a body that is not JSON or names no model, 404 for an unknown one.
+    """Parse a request; Refusal 400 for a body that is no JSON, names no model or cannot be answered, 404 for an unknown
+    model.
 
     Of a `model` that comes twice the first counts, as for HAProxy; of a `stream` the last, as for vLLM.
     """
@@ -75,6 +77,7 @@ def read(path: str, body: Body, headers: Mapping[str, str], services: Mapping[st
     if service is None:
         raise errors.unknown_model(model, sorted(services))
     stream = endpoint.streams and _streams(dict(members).get("stream"))
+    hopeless.refuse(path, dict(members))
     forwarded = {k: v for k, v in headers.items() if _forwarded(k.lower())}
     task, chat = (headers.get(name, "").strip() for name in (WEBUI_TASK_HEADER, WEBUI_CHAT_HEADER))
     background = bool(task) and task not in WEBUI_TASKS_OF_PEOPLE

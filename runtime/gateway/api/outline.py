@@ -1,8 +1,8 @@
 """What a request's JSON says at its top level, read while the bytes come, without building what lies below.
 
 `json.loads` makes 900 MiB of 31 MiB that hold nothing but `{}`, and stands still meanwhile. An `Outline` keeps the
-members of the outermost object, with `null` for lists and objects and `""` for long strings, and costs no more than
-those. ADR 17 says why no library does it. What lies deeper is not judged here but by the engine.
+members of the outermost object, with `[null]` for lists that hold something, `{}` for objects and `LONG` for long
+strings, and costs no more than those. ADR 17 says why no library does it. What lies deeper is the engine's to judge.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 KEPT_MAX: Final = 256 * 2**10  # of members that are neither long strings, lists nor objects
 LONG_STRING: Final = 1024
+LONG: Final = "a long string"
 
 # Possessive throughout, so that no input makes them go back
 _STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)  # up to its end, or to a lone \ at the chunk's
@@ -32,6 +33,7 @@ class Outline:
         self._depth = 0
         self._string: bytearray | None = None  # what the open string holds so far, as far as it matters
         self._escaped = False  # the last piece ended behind a \
+        self._empty = False  # a list of a member is open, and nothing was in it yet
 
     def feed(self, piece: bytes) -> None:
         """The next bytes. NotAnObject as soon as it cannot become an object."""
@@ -46,12 +48,12 @@ class Outline:
         if self._depth or self._string is not None:
             raise NotAnObject("it ends too early")
         try:
-            found = json.loads(bytes(self._kept), object_pairs_hook=list)
+            found = json.loads(bytes(self._kept), object_pairs_hook=lambda pairs: pairs or {})
         except ValueError as error:
             raise NotAnObject(str(error)) from error
-        if not isinstance(found, list):
+        if not isinstance(found, list | dict):
             raise NotAnObject("it is not a JSON object")
-        return found
+        return list(found)  # of no members where it is an empty object
 
     def _in_string(self, piece: bytes, at: int) -> int:
         start = at
@@ -75,7 +77,7 @@ class Outline:
 
     def _close_string(self) -> None:
         if self._depth <= 1 and self._string is not None:
-            self._kept += b'"' + (self._string if len(self._string) <= LONG_STRING else b"") + b'"'
+            self._kept += b'"' + (self._string if len(self._string) <= LONG_STRING else LONG.encode()) + b'"'
         self._string = None
 
     def _between(self, piece: bytes, at: int) -> int:
@@ -83,12 +85,21 @@ class Outline:
         end = found.end() if found else at
         if self._depth <= 1:
             self._kept += piece[at:end]
+        elif self._empty and piece[at:end].strip():
+            self._fill()
         if end == len(piece):
             return end
         self._mark(piece[end : end + 1])
         return end + 1
 
+    def _fill(self) -> None:
+        """The open list of a member holds something."""
+        self._kept += b"null"
+        self._empty = False
+
     def _mark(self, mark: bytes) -> None:
+        if self._empty and mark in b'"[{':
+            self._fill()
         if mark == b'"':
             self._string = bytearray()
         elif mark in b"[{":
@@ -97,11 +108,13 @@ class Outline:
             raise NotAnObject(f"it has a `{mark.decode()}` too many")
         else:
             self._depth -= 1
-            self._kept += mark if self._depth == 0 else b""
+            self._kept += mark if self._depth <= 1 else b""
+            self._empty = False
 
     def _open(self, mark: bytes) -> None:
         if self._depth == 0 and mark == b"[":
             raise NotAnObject("it is not a JSON object")
         self._depth += 1
         if self._depth <= 2:
-            self._kept += mark if self._depth == 1 else b"null"
+            self._kept += mark
+        self._empty = self._depth == 2 and mark == b"["

@@ -56,7 +56,8 @@ Play = Callable[[Stage, str], Awaitable[bytes]]
 async def everything(url: str) -> bytes:
     """All that a caller can ask the relay, and all that it answers: status line aside."""
     found = b""
-    body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}]}
+    body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}], "prompt": "hi", "input": "hi"}
+    body |= {"max_tokens": 9}
     async with aiohttp.ClientSession() as session:
         for stream in (False, True):
             found += await _read(session, "POST", f"{url}v1/chat/completions", body | {"stream": stream})
@@ -109,7 +110,7 @@ def test_a_failure_in_a_stream_that_has_begun(words: str) -> None:
     async def whole() -> bytes:
         stage = Stage().bring_to(State.STARTING)
         await stage.watch.look()
-        body = {"model": "chat", "messages": [], "stream": True}
+        body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}], "stream": True}
         async with asyncio.timeout(20), stage.serving() as url, aiohttp.ClientSession() as session:
             asked = asyncio.create_task(_read(session, "POST", f"{url}v1/chat/completions", body))
             await stage.waiting()

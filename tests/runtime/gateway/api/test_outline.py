@@ -29,9 +29,11 @@ def shallow(text: bytes) -> list[tuple[str, Any]]:
     """What the whole parser says, in an outline's terms."""
 
     def value(v: Any) -> Any:
-        if isinstance(v, (list, dict)):
-            return None
-        return "" if isinstance(v, str) and len(json.dumps(v)) - 2 > outline.LONG_STRING else v
+        if isinstance(v, list):
+            return [None] if v else []
+        if isinstance(v, dict):
+            return {}
+        return outline.LONG if isinstance(v, str) and len(json.dumps(v)) - 2 > outline.LONG_STRING else v
 
     return [(name, value(v)) for name, v in json.loads(text).items()]
 
@@ -42,6 +44,7 @@ TEXTS = [
     {"a": {"model": "no", "b": [[{"c": "}"}], {}]}, "model": "chat", "n": -1.5e3, "x": None, "y": False},
     {"prompt": "ä" * 3000, "model": "chät ☃", 'quo"ted\\': "v", "": ""},
     {"model": "chat", "messages": [], "tools": {}, "stop": ["\n", "\\", '"', "}", "]"]},
+    {"a": [[]], "b": [{}], "c": [" "], "d": [0], "e": {"f": []}, "g": [[[1], []], {}], "h": []},
     {},
 ]
 
@@ -81,7 +84,7 @@ def test_nothing_below_the_top_is_built() -> None:
         for piece in pieces:
             found.feed(piece)
         found.feed(b'{}],"model":"chat"}')
-        assert found.members() == [("messages", None), ("model", "chat")]
+        assert found.members() == [("messages", [None]), ("model", "chat")]
         assert tracemalloc.get_traced_memory()[1] < 200_000
     finally:
         tracemalloc.stop()
@@ -128,7 +131,7 @@ NO_VALUES = [2, -1, 0.5, "", "maybe", " true", "2", "truee"]
 @pytest.mark.parametrize("value", VALUES + NO_VALUES, ids=repr)
 def test_stream_is_read_as_vllm_reads_it(value: Any) -> None:
     """vLLM's requests are pydantic models with `stream: bool | None`."""
-    text = json.dumps({"model": "chat", "stream": value})
+    text = json.dumps({"model": "chat", "messages": [1], "stream": value})
     try:
         expected = bool(TypeAdapter(bool | None).validate_python(value))
     except ValidationError:
@@ -141,12 +144,12 @@ def test_stream_is_read_as_vllm_reads_it(value: Any) -> None:
 
 def test_of_two_the_first_model_and_the_last_stream_count() -> None:
     """HAProxy routes by the first `model`; the engine, which reads JSON as Python does, sees the last `stream`."""
-    found = read('{"model": "other", "stream": true, "model": "chat", "stream": false}')
+    found = read('{"model": "other", "stream": true, "model": "chat", "stream": false, "messages": [1]}')
     assert (found.model, found.engine, found.stream) == ("other", "big", False)
 
 
 def test_what_has_no_stream_does_not_stream() -> None:
-    assert read('{"model": "chat", "stream": true, "messages": []}', "/v1/messages/count_tokens").stream is False
+    assert read('{"model": "chat", "stream": true, "messages": [1]}', "/v1/messages/count_tokens").stream is False
 
 
 def test_a_slip_deep_in_a_short_body_is_told_at_once() -> None:
