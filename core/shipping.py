@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+SUFFIXES: Final = (".py", ".html.j2", ".css", ".js")  # modules, and what the relay's pages are made of
+
 
 class Program(StrEnum):
     """What runs by itself."""
@@ -62,7 +64,7 @@ _REAPER: Final = (
 )
 
 _AGENT: Final = ("core/engines/health", "core/sessions", "core/soon", "runtime/logs", "runtime/agent")
-_RELAY: Final = ("core/engines/health", "core/shaping", "runtime/logs", "runtime/gateway")
+_RELAY: Final = ("core/engines/health", "core/shaping", "runtime/logs", "runtime/gateway", "runtime/operations")
 
 PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
     {
@@ -76,10 +78,10 @@ PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
 
 
 def files(program: Program, paths: Iterable[str]) -> tuple[str, ...]:
-    """Of these paths (from the checkout's root, with `/`) the modules that a program is shipped with, sorted."""
+    """Of these paths (from the checkout's root, with `/`) those that a program is shipped with, sorted."""
     parts = PARTS[program]
     packages = {f"{above}/__init__.py" for part in parts for above in _above(part)}
-    modules = (path for path in paths if path.endswith(".py"))
+    modules = (path for path in paths if path.endswith(SUFFIXES))
     return tuple(sorted(m for m in modules if m in packages or any(_is_in(m, part) for part in parts)))
 
 

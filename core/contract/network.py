@@ -26,6 +26,7 @@ QUIET_HEADER: Final = "x-pilotlight-quiet"  # there: the key is one that wakes n
 API_KEY_HEADER: Final = "x-api-key"  # a key may stand here instead of in Authorization, as Anthropic has it
 WEBUI_USER_HEADERS: Final = "X-OpenWebUI-"  # the page's own headers about who asks begin so
 WEBUI_USER_HEADER: Final = f"{WEBUI_USER_HEADERS}User-Id"  # the account; a UUID
+SCHEME_HEADER: Final = "x-pilotlight-scheme"  # "https" where the caller's connection to HAProxy is encrypted
 # ---------------------------------------------------------------- shaped services (docs/services.md)
 SESSION_HEADER: Final = "X-Session-Id"  # by callers: the session whose tokens `sessionTokens` counts
 CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an equal request), miss
@@ -52,6 +53,9 @@ USER_REQUESTS_MAX: Final = 100  # in flight, of one person at the chat page; all
 RATE_WINDOW_S: Final = 60  # a key's requests a minute are counted by the clock's minutes
 KEY_MEMORY_S: Final = 24 * 86400  # HAProxy remembers a key's last use so long; its timers go to 24.8 days
 QUEUE_LIMIT: Final = 1000  # of gateway.queueMax: one key may fill the queue and still be answered
+PAGES_A_MINUTE_MAX: Final = 120  # of the dashboard, with its forms, from one address
+LOG_INS_A_MINUTE_MAX: Final = 10  # tries, from one address
+FORM_BYTES_MAX: Final = 4096  # of the dashboard's forms
 URL_BYTES_MAX: Final = 8000
 HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together
 HEADERS_MAX: Final = 100

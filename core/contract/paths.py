@@ -14,6 +14,7 @@ RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
 REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, where a timer of the machine runs the reaper
 KEYS_FILE: Final = f"{ETC}/keys.json"  # ApiKeys; remote/scripts/edit_keys.py changes it
 KEYS_MAP: Final = f"{ETC}/keys.map"  # HAProxy's, of KEYS_FILE: <hash> <name>:<expires>:<rpm>:<quiet>:<counted>
+SESSION_SECRET: Final = "/var/lib/pilotlight/relay/session.key"  # the relay makes it; the dashboard's sessions
 # Our code, a folder a program (core/shipping.py): its working folder and PYTHONPATH
 AGENT_APP: Final = "/opt/pilotlight/app/agent"
 RELAY_APP: Final = "/opt/pilotlight/app/relay"

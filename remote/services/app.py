@@ -26,7 +26,7 @@ FOLDERS: Final = MappingProxyType(
 @cache
 def tree(program: Program, root: Path = CHECKOUT) -> Tree:
     """The program's folder on its machine. DeployError where this checkout has no runtime/."""
-    paths = (p.relative_to(root).as_posix() for top in ("core", "runtime") for p in (root / top).rglob("*.py"))
+    paths = (p.relative_to(root).as_posix() for top in ("core", "runtime") for p in (root / top).rglob("*"))
     wanted = {name: (root / name).read_bytes() for name in shipping.files(program, paths)}
     if not any(name.startswith("runtime/") for name in wanted):
         raise DeployError(f"There is no runtime/ in {root}. Run `fab` from a whole checkout.")

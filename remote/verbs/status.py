@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from core import money
 from core.errors import DeployError, PilotlightError, SettingsError
-from core.lease import WANTED_BY, Event, Lease, State
+from core.lease import Event, Lease, State
 from core.money import ledger
 from core.money.ledger import Ledger, spending
 from core.money.prices import PriceUnknown
@@ -23,6 +23,7 @@ from core.policy.forecast import forecast, goes_off
 from core.settings import shape
 from core.times import moments
 from core.times.durations import show
+from core.wakes import Attempt, attempts
 from remote import stack_files
 from remote.machines.lease_client import NOT_ASKED, Instance
 from remote.verbs.lease import Front, Record, Seen, front, host_record, look
@@ -30,36 +31,6 @@ from remote.verbs.lease import Front, Record, Seen, front, host_record, look
 HORIZON_S: Final = 86400.0  # "stops in" is looked for this far
 HISTORY_S: Final = 7 * 86400.0  # today's cost and the last wake
 BUDGET_HISTORY_S: Final = 32 * 86400.0  # and, where there is a budget, the month's spending
-
-
-@dataclass(frozen=True)
-class LastWake:
-    """The last time that the host became ready: when (table time, s), how long it took, and what of.
-
-    `took_s` from the start order until RUNNING; None: the order is not in the history. `engines_s`: each engine from
-    the start of its process until it answered. `boot_s` is what came before: from the start order until the engines'
-    processes started; None: not known. `who` asked for it; "" where the history does not say.
-    """
-
-    at: float
-    took_s: float | None
-    engines_s: Mapping[str, float]
-    who: str = ""
-
-    @property
-    def boot_s(self) -> float | None:
-        """From the start order until the engines' processes started."""
-        if self.took_s is None or not self.engines_s:
-            return None
-        return max(0.0, self.took_s - max(self.engines_s.values()))
-
-    @property
-    def words(self) -> str:
-        """`42s for key ann: boot 21s, engine a 20s`."""
-        parts = [] if self.boot_s is None else [f"boot {show(self.boot_s)}"]
-        parts += [f"engine {name} {show(seconds)}" for name, seconds in self.engines_s.items()]
-        total = "" if self.took_s is None else show(self.took_s) + (f" for {self.who}" if self.who else "")
-        return ": ".join(words for words in (total, ", ".join(parts)) if words)
 
 
 @dataclass(frozen=True)
@@ -83,7 +54,7 @@ class Status:
     cost_today_usd: float | None = None
     spent_month_usd: float | None = None
     cost_problem: str = ""
-    last_wake: LastWake | None = None
+    last_wake: Attempt | None = None
 
     @property
     def for_s(self) -> float | None:
@@ -213,21 +184,9 @@ def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
         return None, str(error)
 
 
-def last_wake(events: Sequence[Event]) -> LastWake | None:
+def last_wake(events: Sequence[Event]) -> Attempt | None:
     """The last time that the host became ready."""
-    places = [i for i, event in enumerate(events) if event.after == State.RUNNING and event.before == State.STARTING]
-    if not places:
-        return None
-    ready = events[places[-1]]
-    began = next((e for e in reversed(events[: places[-1]]) if e.after == State.STARTING), None)
-    engines = {
-        name.removeprefix("engine_").removesuffix("_s"): float(value)
-        for name, value in ready.facts.items()
-        if name.startswith("engine_") and name.endswith("_s")
-    }
-    if began is None:
-        return LastWake(ready.at, None, engines)
-    return LastWake(ready.at, ready.at - began.at, engines, str(began.facts.get(WANTED_BY, "")))
+    return next((each for each in reversed(attempts(events)) if not each.failure), None)
 
 
 # ---------------------------------------------------------------- for programs
@@ -268,7 +227,7 @@ def _decision(decision: Decision) -> Record:
     return {"action": decision.action.value, "reason": decision.words, "alert": decision.alert or None}
 
 
-def _wake(wake: LastWake, zone: str) -> Record:
+def _wake(wake: Attempt, zone: str) -> Record:
     at = moments.iso(wake.at, zone)
     times = {"took_s": wake.took_s, "boot_s": wake.boot_s, "engines_s": dict(wake.engines_s)}
     return {"at": at, "who": wake.who or None, **times}

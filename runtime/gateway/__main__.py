@@ -19,7 +19,15 @@ from aiohttp import web
 
 from core.contract.documents import Place, RelayConfig
 from core.contract.network import INNER_PORT, RELAY_PORT
-from core.contract.paths import HAPROXY_SOCKET, REDIS_PASSWORD, REDIS_SOCKET, RELAY_CONFIG, ROUTES_MAP
+from core.contract.paths import (
+    HAPROXY_SOCKET,
+    KEYS_FILE,
+    REDIS_PASSWORD,
+    REDIS_SOCKET,
+    RELAY_CONFIG,
+    ROUTES_MAP,
+    SESSION_SECRET,
+)
 from core.errors import ContractError, PilotlightError
 from runtime import backends, logs
 from runtime.backends import Backend
@@ -27,6 +35,7 @@ from runtime.backends.power import PowerUnanswered
 from runtime.gateway.api.app import Relay, make_app
 from runtime.gateway.api.forward import Engines
 from runtime.gateway.api.serving import listening
+from runtime.gateway.dashboard.opened import dashboard
 from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
@@ -72,6 +81,8 @@ async def _application(
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
     redis = Redis(options.redis, options.redis_password)
     app = make_app(Relay(config, targets={unit.name: unit for unit in units}, engines=engines, redis=redis))
+    page = dashboard(config, units, opened, keys=options.keys, session_secret=options.session_secret)
+    page.add_to(app)
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         prepared = [asyncio.create_task(_prepare(backend)) for backend in opened.values()]  # callers are answered
@@ -87,6 +98,7 @@ async def _application(
         await redis.close()
 
     async def closing(_: web.Application) -> None:
+        page.close()
         for unit in units:
             unit.close()
 
@@ -143,6 +155,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=RELAY_PORT)
     parser.add_argument("--inner-port", type=int, default=INNER_PORT, help="HAProxy's inner frontend")
     parser.add_argument("--socket", default=HAPROXY_SOCKET, help="HAProxy's admin socket")
+    parser.add_argument("--keys", default=KEYS_FILE, help="API keys, for the dashboard's operators")
+    parser.add_argument("--session-secret", default=SESSION_SECRET, help="made where it is missing")
     parser.add_argument("--routes", default=ROUTES_MAP, help="the map's name in HAProxy")
     parser.add_argument("--redis", default=REDIS_SOCKET, help="Redis's unix socket")
     parser.add_argument("--redis-password", default=REDIS_PASSWORD, help="the file with its password")

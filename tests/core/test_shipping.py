@@ -16,7 +16,7 @@ ENTRIES = {
     Program.LEASE_CLIENT: ("runtime.lease_client",),
 }
 KINDS_ARE_FOUND_BY_NAME = "runtime.backends"  # by `runtime.backends.open`: no import statement leads to them
-PATHS = sorted(path.relative_to(ROOT).as_posix() for top in ("core", "runtime") for path in (ROOT / top).rglob("*.py"))
+PATHS = sorted(path.relative_to(ROOT).as_posix() for top in ("core", "runtime") for path in (ROOT / top).rglob("*.*"))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def needed(imports: grimp.ImportGraph, program: Program) -> set[str]:
 
 
 def shipped(program: Program) -> set[str]:
-    return {module(path) for path in files(program, PATHS)}
+    return {module(path) for path in files(program, PATHS) if path.endswith(".py")}
 
 
 @pytest.mark.parametrize("program", Program)
@@ -76,6 +76,9 @@ def _shipped_to(path: str) -> set[Program]:
     ("path", "programs"),
     [
         ("runtime/gateway/__main__.py", {Program.RELAY}),
+        ("runtime/gateway/dashboard/templates/parts/state.html.j2", {Program.RELAY}),
+        ("runtime/gateway/dashboard/static/style.css", {Program.RELAY}),
+        ("runtime/operations.py", {Program.RELAY, Program.LEASE_CLIENT}),
         ("runtime/agent/__main__.py", {Program.AGENT}),
         ("runtime/lease_client.py", {Program.LEASE_CLIENT}),
         ("runtime/reaper/sweep.py", {Program.REAPER}),

@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TEMPLATE = ROOT / "remote" / "templates" / "haproxy.cfg.j2"
 KEY = "sk-pl-test"
 REGION, UNIT = "us-east-1", "lab/host"
+SHAPE = documents.Shape(REGION, "g6.xlarge", 120, 500, "t4g.small", 20)
 
 
 class Here:
@@ -139,7 +140,7 @@ class Front:
         routes = "".join(f"{service.name} {network.BACKEND_RELAY}\n" for service in self.services)
         (self.folder / "routes.map").write_text(routes)
         place = Place("ec2", REGION, self.table)
-        unit = RelayUnit(UNIT, place, self.instance_id, engines, self.services, start_timeout_s=60.0)
+        unit = RelayUnit(UNIT, place, self.instance_id, engines, self.services, 60.0, SHAPE)
         config = RelayConfig(
             schema_version=documents.SCHEMA_VERSION, stack="lab", units=(unit,), queue_timeout_s=60.0,
             queue_max=self.queue_max,
@@ -174,7 +175,8 @@ class Front:
         ports = "--port", str(self.ports["relay"]), "--inner-port", str(self.ports["inner"])
         files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
         redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
-        config = "--config", str(self.folder / "relay.json")
+        config = "--config", str(self.folder / "relay.json"), "--keys", str(self.folder / "keys.json")
+        config += "--session-secret", str(self.folder / "session.key")
         self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files, *redis)
         wait_port(self.ports["relay"])
 

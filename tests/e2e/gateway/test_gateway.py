@@ -111,7 +111,7 @@ REFUSALS = [
     ("POST", "/v1/chat/completions", "wrong", 401, "invalid_api_key"),
     ("POST", "/v1/chat/completions", "", 401, "invalid_api_key"),
     ("GET", "/v1/models", "wrong", 401, "invalid_api_key"),
-    ("GET", "/", KEY, 404, "unknown_url"),
+    ("GET", "/v2", KEY, 404, "unknown_url"),
     ("POST", "/tokenize", KEY, 404, "unknown_url"),
     ("POST", "/v1/embeddings", KEY, 400, "no_embeddings"),
     ("GET", "/v1/responses/resp_1", KEY, 404, "responses_not_kept"),

@@ -53,8 +53,30 @@ def test_only_refused_connections_are_tried_again(text: str) -> None:
 
 def test_keys_are_checked_before_anything_is_read(text: str) -> None:
     part = section(text, "frontend api")
-    order = [part.index(w) for w in ("deny_status 401", "deny_status 404", "del-header authorization", "wait-for-body")]
+    words = ("deny_status 401", "deny_status 404", "del-header authorization\n", "wait-for-body")
+    order = [part.index(w) for w in words]
     assert order == sorted(order)
+
+
+def test_the_dashboards_paths_are_let_in_before_keys_are_asked_for_and_lead_to_the_relay_alone(text: str) -> None:
+    part = section(text, "frontend api")
+    assert part.index("allow if page") < part.index("deny_status 401")
+    backends = re.findall(r"use_backend (\S+) if (\S+)", part)
+    assert backends[0] == (network.BACKEND_RELAY, "page")
+    before = part[: part.index("allow if page")]
+    for rule in ("sc1_http_req_rate gt", "sc2_http_req_rate gt", "del-header x-pilotlight- -m beg if page"):
+        assert rule in before
+
+
+def test_the_chat_page_does_not_get_the_dashboards_cookies() -> None:
+    chat = section(haproxy.config(ENGINES, "127.0.0.1").decode(), "frontend chat")
+    rule = re.findall(r"replace-header cookie '(.*?)' '(.*?)'", chat)
+    cookies = "pilotlight_session=a.b; token=t; pilotlight_said=w.x; other=o"
+    for pattern, by in rule:
+        cookies = re.sub(f"^{pattern}", by, cookies)
+    assert "pilotlight" not in cookies
+    assert "token=t" in cookies
+    assert "other=o" in cookies
 
 
 def test_the_loopback_alone_has_relay_inner_and_metrics(text: str) -> None:
