@@ -86,6 +86,7 @@ class ErrorCode(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     REQUEST_TOO_LARGE = "request_too_large"
     SESSION_LIMIT = "session_limit"
+    TOKENS_PER_DAY = "tokens_per_day"
     UNKNOWN_URL = "unknown_url"
     UNSUPPORTED_ENCODING = "unsupported_encoding"
     WAKING = "waking"

@@ -161,11 +161,14 @@ class ControlLink(Document):
 
 @dataclass(frozen=True)
 class EngineAddress:
-    """Where one engine listens. `model` is vLLM's served model name (the engine's name)."""
+    """Where one engine listens. `name` is vLLM's served model name, too. `context_tokens`: the longest that prompt and
+    answer may be together; 0 where nobody needs it.
+    """
 
     name: str
     address: str
     port: int
+    context_tokens: int = 0
 
 
 @dataclass(frozen=True)

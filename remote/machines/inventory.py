@@ -97,7 +97,8 @@ class Inventory:
 
     def engines(self, address: str) -> tuple[EngineAddress, ...]:
         """The engines at `address`: the host's private IP for the gateway, loopback on the host itself."""
-        return tuple(EngineAddress(n, address, self.settings.engine_port(n)) for n in self.settings.engines)
+        named = self.settings.engines.items()
+        return tuple(EngineAddress(n, address, self.settings.engine_port(n), e.max_model_len) for n, e in named)
 
     def services(self) -> tuple[ServiceRoute, ...]:
         """What callers name, and who answers."""

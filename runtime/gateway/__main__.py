@@ -41,6 +41,8 @@ from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.gateway.unit.routes import Routes
 from runtime.gateway.unit.watch import GivenUp
+from runtime.gateway.usage.keys import Keys
+from runtime.gateway.usage.limits import Limits
 
 log = logging.getLogger("relay")
 
@@ -80,7 +82,9 @@ async def _application(
     units = _units(config, options, opened)
     engines = Engines(f"http://127.0.0.1:{options.inner_port}")
     redis = Redis(options.redis, options.redis_password)
-    app = make_app(Relay(config, targets={unit.name: unit for unit in units}, engines=engines, redis=redis))
+    limits = Limits(Keys(options.keys), redis, {e.name: e.context_tokens for e in config.engines})
+    targets = {unit.name: unit for unit in units}
+    app = make_app(Relay(config, targets=targets, engines=engines, redis=redis, limits=limits))
     page = dashboard(config, units, opened, keys=options.keys, session_secret=options.session_secret)
     page.add_to(app)
 
@@ -89,12 +93,14 @@ async def _application(
         tasks = [asyncio.create_task(unit.run(), name=f"watch {unit.name}") for unit in units]
         for task in tasks:
             task.add_done_callback(lambda task: _end_if_dead(task, dead))
-        looking = asyncio.create_task(redis.run(), name="redis")
-        looking.add_done_callback(lambda task: _end_if_dead(task, dead))
+        beside = [asyncio.create_task(redis.run(), name="redis"), asyncio.create_task(limits.run(), name="limits")]
+        for task in beside:
+            task.add_done_callback(lambda task: _end_if_dead(task, dead))
         yield
-        for each in (*prepared, *tasks, looking):
+        for each in (*prepared, *tasks, *beside):
             each.cancel()
         await engines.close()
+        await limits.close()
         await redis.close()
 
     async def closing(_: web.Application) -> None:

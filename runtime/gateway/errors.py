@@ -46,7 +46,10 @@ class Refusal(Exception):
         """The headers that tell SDKs whether and when to try again."""
         found: dict[str, str] = {}
         if self.retry_after_s is not None:
-            found["Retry-After"] = str(min(self.retry_after_s, RETRY_AFTER_S))
+            # an SDK waits no longer than a minute, and asks again; who is not to try again is told the true time
+            found["Retry-After"] = str(
+                min(self.retry_after_s, RETRY_AFTER_S) if self.should_retry else self.retry_after_s
+            )
         if not self.should_retry:
             found["x-should-retry"] = "false"
         return found
@@ -181,6 +184,25 @@ def shaped_chat_only(service: str) -> Refusal:
     """400: what is added and checked is a chat's."""
     message = f"The service `{service}` answers POST /v1/chat/completions only."
     return invalid(message, param="model")
+
+
+def tokens_spent(limit: int, used: int, held: int, needed: int, reset_s: float) -> Refusal:
+    """429: a key's tokens of the day. `used` are spent, `held` belong to its requests in flight, `needed` is what this
+    one could take. Where those in flight may leave enough, it is worth another try.
+    """
+    left = durations.show(reset_s)
+    when = f"The limit is {limit} tokens a day (tokens-per-day of this key); it resets at 00:00 UTC, in {left}."
+    if used + needed <= limit:
+        message = (
+            f"{used} tokens are used and {held} are reserved for requests in flight; this one may take {needed}. "
+            f"{when} Try again when one of them has ended, or ask for a smaller max_tokens."
+        )
+        return Refusal(429, ErrorCode.TOKENS_PER_DAY, message, type_="tokens", retry_after_s=5)
+    message = f"{used} tokens are used, and this request may take {needed}. {when}"
+    if used < limit:
+        message += f" {limit - used} are left: a shorter prompt or a smaller max_tokens may fit."
+    until = max(1, round(reset_s))
+    return Refusal(429, ErrorCode.TOKENS_PER_DAY, message, type_="tokens", retry_after_s=until, should_retry=False)
 
 
 def no_capacity() -> Refusal:

@@ -29,6 +29,7 @@ from runtime.gateway.redis import Redis
 from runtime.gateway.shaping.service import Kept, Reached, ShapedService
 from runtime.gateway.shaping.session import SessionCounts
 from runtime.gateway.target import Target
+from runtime.gateway.usage.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Relay:
-    """The handlers, over the gateway's units (`targets`, by the unit's name), the way to their engines, and Redis."""
+    """The handlers, over the gateway's units (`targets`, by the unit's name), the way to their engines, Redis, and
+    the limits of keys."""
 
-    def __init__(self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines, redis: Redis) -> None:
+    def __init__(
+        self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines, redis: Redis, limits: Limits
+    ) -> None:
         self._config = config
-        self._redis = redis
+        self._redis, self._limits = redis, limits
         self._targets = dict(targets)
         self._by_engine = {e.name: targets[unit.unit] for unit in config.units for e in unit.engines}
         self._engines = engines
@@ -88,10 +92,11 @@ class Relay:
         with self._budget.share(calls.key_name(request.headers)) as share:
             body = await bodies.receive(request, share)
             call = calls.read(request.path, body, request.headers, self._services)
-            if (service := self._shaped.get(call.model)) is None:
-                return await self._generate(call, request, share)
-            with self._budget.share(call.key) as parsed:
-                return await service.answer(call, request, share, parsed)
+            if (service := self._shaped.get(call.model)) is not None:
+                with self._budget.share(call.key) as parsed:
+                    return await service.answer(call, request, share, parsed)
+            async with self._limits.one(call) as counted:
+                return await self._generate(counted, request, share)
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         target = self._by_engine[call.engine]
@@ -130,8 +135,11 @@ class Relay:
         """The engine's answer and its bytes; where the host is off, after a wait in the queue. `tell` is given words
         meanwhile. Each request to an engine comes by here, so this is where they count.
         """
-        async with await self._reached(call, share, longest_s, tell) as answer:
-            yield answer, answer.content.iter_any()
+        async with (
+            self._limits.one(call) as counted,
+            await self._reached(counted, share, longest_s, tell) as answer,
+        ):
+            yield answer, forward.chunks(answer, counted)
 
     async def _reached(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
         target = self.target(call)

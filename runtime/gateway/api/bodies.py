@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import ClientPayloadError, web
@@ -48,6 +49,20 @@ class Body:
             self.outline.feed(piece)
         except NotAnObject as error:
             raise errors.not_json(str(error)) from error
+
+    def append(self, members: Mapping[str, Any]) -> None:
+        """More members at the end of the object, where they count for those of the same names before (as for vLLM).
+
+        Only of a body that is whole; its outline stays as the caller sent it.
+        """
+        text = json.dumps(members, separators=(",", ":"))[1:]
+        tail = b""
+        while b"}" not in tail:
+            tail = self.pieces.pop() + tail
+        self.size -= len(tail)
+        tail = tail[: tail.rindex(b"}")] + b"," + text.encode()
+        self.pieces.append(tail)
+        self.size += len(tail)
 
     def drop(self) -> None:
         """Keep the bytes no longer than who sends them now."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+import aiohttp
 
 from core.codes import ErrorCode
 from core.contract.dialects import BY_PATH, Endpoint
@@ -38,11 +40,28 @@ _WORDS: Final = {
 }
 
 
+class Passage(Protocol):
+    """What counts a call that goes to an engine and comes back (runtime/gateway/usage/limits.py)."""
+
+    def sent(self) -> None:
+        """Bytes of it may reach an engine from now on."""
+
+    def not_sent(self) -> None:
+        """None did."""
+
+    def answered(self, status: int) -> None:
+        """The engine's answer has begun."""
+
+    def through(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """The answer's bytes as the caller is to have them."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """A generation. `body` is what the engine gets, unchanged. `key`: the name of the caller's key, or "". `quiet`: it
-    wakes nothing. `page`: the chat page sent it, for a person; `user`: which account of the page's, or "".
-    `background`: the page asks for something that no person reads as an answer, such as a title.
+    """A generation. `body` is what the engine gets, and `passage` counts it, where it is counted. `key`: the name of
+    the caller's key, or "". `quiet`: it wakes nothing. `page`: the chat page sent it, for a person; `user`: which
+    account of the page's, or "". `background`: the page asks for something that no person reads as an answer, such as
+    a title.
     """
 
     endpoint: Endpoint
@@ -56,6 +75,7 @@ class Call:
     key: str = ""
     user: str = ""
     background: bool = False
+    passage: Passage | None = None
 
     @property
     def path(self) -> str:

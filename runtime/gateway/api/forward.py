@@ -9,6 +9,7 @@ whatever server the engine names. `NotSent` is the only failure after which a ca
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import aiohttp
@@ -50,21 +51,51 @@ class Engines:
         """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
         ours = {ENGINE_HEADER: call.engine, "Accept-Encoding": "identity", "Content-Length": str(call.body.size)}
         headers = {**call.headers, **ours}
+        if call.passage:
+            call.passage.sent()
         try:
-            answer = await self._session.post(
-                self._inner + call.path, data=call.body.stream(), headers=headers, allow_redirects=False
+            return _judged(await self._post(call, headers), call)
+        except NotSent:
+            if call.passage:
+                call.passage.not_sent()
+            raise
+        except errors.Refusal:
+            _broken(call)
+            raise
+
+    async def _post(self, call: Call, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.post(
+                self._inner + call.endpoint.path, data=call.body.stream(), headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             raise NotSent(str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.engine_crashed(type(error).__name__) from error
-        if answer.status == 503 and NOT_SENT_HEADER in answer.headers:
-            answer.close()
-            raise NotSent(call.engine)
-        if 300 <= answer.status < 400:
-            answer.close()
-            raise errors.engine_redirected(answer.status)
-        return answer
+
+
+def _judged(answer: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
+    """The answer, if it is an engine's."""
+    if answer.status == 503 and NOT_SENT_HEADER in answer.headers:
+        answer.close()
+        raise NotSent(call.engine)
+    if call.passage:
+        call.passage.answered(answer.status)
+    if 300 <= answer.status < 400:
+        answer.close()
+        raise errors.engine_redirected(answer.status)
+    return answer
+
+
+def _broken(call: Call) -> None:
+    """The engine gave no answer, which is nothing that its caller used."""
+    if call.passage:
+        call.passage.answered(502)
+
+
+def chunks(answer: aiohttp.ClientResponse, call: Call) -> AsyncIterator[bytes]:
+    """The answer's bytes, as they come."""
+    return call.passage.through(answer) if call.passage else answer.content.iter_any()
 
 
 async def pass_on(answer: aiohttp.ClientResponse, request: web.Request, call: Call) -> web.StreamResponse:
@@ -79,17 +110,18 @@ async def pass_on(answer: aiohttp.ClientResponse, request: web.Request, call: Ca
     if is_stream(answer):
         await pour(answer, response, call)
     else:
-        await _copy(answer, request, response)
+        await _copy(answer, request, response, call)
     return response
 
 
-async def _copy(answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse) -> None:
+async def _copy(answer: aiohttp.ClientResponse, request: web.Request, response: web.StreamResponse, call: Call) -> None:
     """A plain body. Where the engine breaks off, the caller's connection is cut: a truncation must not look whole."""
     try:
-        async for chunk in answer.content.iter_any():
+        async for chunk in chunks(answer, call):
             await response.write(chunk)
     except aiohttp.ClientPayloadError as error:
         log.warning("truncated", extra={"facts": {"error": str(error)}})
+        _broken(call)
         if request.transport is not None:
             request.transport.abort()
         return
@@ -100,7 +132,7 @@ async def pour(answer: aiohttp.ClientResponse, response: web.StreamResponse, cal
     """An event stream's bytes into a response that has begun; a broken one ends with an error and no `[DONE]`."""
     end, sent = b"\n\n", 0
     try:
-        async for chunk in answer.content.iter_any():
+        async for chunk in chunks(answer, call):
             await response.write(chunk)
             sent += (end[-1:] + chunk).count(b"\n\n")
             end = (end + chunk)[-2:]

@@ -25,6 +25,8 @@ from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.gateway.unit.routes import RoutesUnavailable
+from runtime.gateway.usage.keys import Keys
+from runtime.gateway.usage.limits import Limits
 from tests import dialect_answers
 
 UNIT, MACHINE = "lab/host", "i-1"
@@ -128,6 +130,7 @@ class Stage:
         self.routes = FakeRoutes()
         self.redis: Any = Redis("/nowhere/redis.sock", "/nowhere")
         self.invoked = 0
+        self.limits: Limits | None = None  # None: no key has any
         self.unit = Unit(
             self.config,
             self.config.one(unit),
@@ -208,7 +211,8 @@ class Stage:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
         targets = {s.name: s.unit for s in (self, *others)}
-        self.relay = Relay(self.config, targets=targets, engines=engines, redis=self.redis)
+        limits = self.limits or Limits(Keys("/nowhere/keys.json"), self.redis, {})
+        self.relay = Relay(self.config, targets=targets, engines=engines, redis=self.redis, limits=limits)
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1, linger_s=0.5) as port:

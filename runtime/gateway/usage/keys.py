@@ -1,0 +1,59 @@
+"""keys.json as the relay reads it: the limits of a key by its name, read again when the file changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from core.contract.documents import ApiKey, ApiKeys
+from core.contract.paths import KEYS_FILE
+from core.errors import ContractError
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.5  # a changed file counts within this
+
+
+class Keys:
+    """Asked by name. A file that cannot be read leaves what was known, and is said once."""
+
+    def __init__(self, path: str = KEYS_FILE, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._monotonic = Path(path), monotonic
+        self._by_name: Mapping[str, ApiKey] = {}
+        self._seen: tuple[int, int, int] | None = None
+        self._look_at = float("-inf")
+        self._problem = ""
+
+    def named(self, name: str) -> ApiKey | None:
+        """The name's own record; None where no key has the name."""
+        if self._monotonic() >= self._look_at:
+            self._look_at = self._monotonic() + LOOK_S
+            self._look()
+        return self._by_name.get(name)
+
+    def tokens_per_day(self, name: str) -> int | None:
+        """None: as many as it likes."""
+        key = self.named(name)
+        return key.tokens_per_day if key else None
+
+    def _look(self) -> None:
+        try:
+            found = os.stat(self._path)
+            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if seen == self._seen:
+                return
+            keys = ApiKeys.from_json(self._path.read_text(encoding="utf-8"))
+        except (OSError, ContractError, UnicodeDecodeError) as error:
+            self._say(str(error))
+            return
+        self._seen, self._by_name = seen, {key.name: key for key in keys.keys}  # the last one of a name is its own
+        self._say("")
+
+    def _say(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            log.warning("keys", extra={"facts": {"file": str(self._path), "error": problem}})
+        self._problem = problem
