@@ -93,7 +93,7 @@ NOT_KEPT: list[tuple[ServiceShape, Any]] = [
     (CACHED, ("cut", "length")),
     (ServiceShape(cache_s=60.0, json_output=True), "no JSON"),
     (ServiceShape(cache_s=60.0, output_check=(Filter("x", "secret", "refuse"),)), "a secret"),
-    (ServiceShape(cache_s=60.0), "x" * 300),
+    (ServiceShape(cache_s=60.0), "x" * 3000),
 ]
 
 
@@ -102,7 +102,7 @@ NOT_KEPT: list[tuple[ServiceShape, Any]] = [
 def test_what_is_not_a_whole_answer_is_not_kept(
     shaping: ServiceShape, says: Any, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.gateway.shaping.cache.ENTRY_BYTES_MAX", 400)
+    monkeypatch.setattr("runtime.gateway.shaping.cache.ENTRY_BYTES_MAX", 2000)
 
     async def act(scene: Scene) -> None:
         await scene.post(stream=stream)
