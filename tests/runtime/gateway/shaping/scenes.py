@@ -141,7 +141,7 @@ def events(raw: str) -> list[Any]:
 def words(found: list[Any]) -> str:
     """The text of a stream that ended well."""
     assert found[-1] == "[DONE]", found
-    return "".join(c["delta"].get("content") or "" for e in found[:-1] for c in e["choices"])
+    return "".join(c["delta"].get("content") or "" for e in found[:-1] for c in e.get("choices", ()))
 
 
 def play(

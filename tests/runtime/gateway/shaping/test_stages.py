@@ -127,6 +127,18 @@ def test_a_masked_text_never_reaches_the_engine_and_the_caller_is_told_its_name(
     play(ServiceShape(input_filter=MASK), act)
 
 
+def test_a_person_at_the_chat_page_reads_what_was_masked() -> None:
+    async def act(scene: Scene) -> None:
+        chat = {"X-OWUI-Chat": "c1"}
+        _, found = await scene.stream("a@b.de", headers=chat)
+        (shown,) = [e["event"]["data"] for e in found[:-1] if "event" in e]
+        assert shown == {"description": "Masked before the model read it: e-mail address.", "done": True}
+        _, found = await scene.stream("a@b.de")
+        assert not [e for e in found[:-1] if "event" in e], "no other client is sent that"
+
+    play(ServiceShape(input_filter=MASK), act)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_refused_text_is_named_before_anything_wakes(stream: bool) -> None:
     async def act(scene: Scene) -> None:
