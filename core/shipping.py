@@ -51,20 +51,18 @@ _WITH_A_LEASE: Final = (  # the lease's own rules, and what backends need
     "core/wakes",
     "runtime/backends",
 )
-_REAPER: Final = (
+_POLICY: Final = (  # the reaper decides by it, and the relay's dashboard says what it will decide
     "core/engines/health",
-    "core/notifications",
     "core/overrides",
     "core/policy",
     "core/soon",
     "core/times/schedule",
     "core/times/schedule_words",
-    "runtime/logs",
-    "runtime/reaper",
 )
+_REAPER: Final = (*_POLICY, "core/notifications", "runtime/logs", "runtime/reaper")
 
 _AGENT: Final = ("core/engines/health", "core/sessions", "core/soon", "runtime/logs", "runtime/agent")
-_RELAY: Final = ("core/engines/health", "core/shaping", "runtime/logs", "runtime/gateway", "runtime/operations")
+_RELAY: Final = (*_POLICY, "core/shaping", "runtime/logs", "runtime/gateway", "runtime/operations")
 
 PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
     {

@@ -29,7 +29,7 @@ def items(config: RelayConfig) -> list[Item]:
     venv = Venv(
         RELAY_VENV,
         requirements("relay"),
-        ("aiohttp", "boto3", "jinja2", "redis", "prometheus_client", "jsonschema", "re2", "tzdata"),
+        ("aiohttp", "boto3", "jinja2", "redis", "prometheus_client", "jsonschema", "re2", "cronsim", "tzdata"),
         what="relay's environment",
     )
     document = File(RELAY_CONFIG, config.to_json().encode())

@@ -83,7 +83,7 @@ def _shipped_to(path: str) -> set[Program]:
         ("runtime/lease_client.py", {Program.LEASE_CLIENT}),
         ("runtime/reaper/sweep.py", {Program.REAPER}),
         ("runtime/notifier/webhooks.py", {Program.NOTIFIER}),
-        ("core/policy/on.py", {Program.REAPER}),
+        ("core/policy/on.py", {Program.REAPER, Program.RELAY}),
         ("core/lease/record.py", set(Program) - {Program.NOTIFIER}),
         ("core/errors.py", set(Program)),
         ("core/settings/model.py", set()),

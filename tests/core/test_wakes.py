@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from core.lease import Event
-from core.wakes import Wake, flaps, longest_s, wakes
+from core.lease import WANTED_BY, Event
+from core.wakes import Wake, attempts, flaps, longest_s, wakes
 
 
 def event(at: float, before: str, after: str) -> Event:
@@ -38,3 +40,17 @@ def test_three_wakes_within_an_hour_are_flapping(began: tuple[float, ...], yes: 
 
 def test_restarts_are_no_flapping() -> None:
     assert not flaps([Wake(at, 40, from_off=False) for at in (0, 10, 20)])
+
+
+def test_attempts_as_people_read_them() -> None:
+    began = replace(event(0, "STOPPED", "STARTING"), facts={WANTED_BY: "key ann"})
+    ready = replace(event(42, "STARTING", "RUNNING"), facts={"engine_a_s": 20.5, "tried": "g6"})
+    again, failed = event(100, "STOPPED", "STARTING"), event(110, "STARTING", "FAILED")
+    first, second = attempts([began, ready, event(50, "RUNNING", "DRAINING"), again, failed])
+    assert (first.words, first.boot_s, first.failure) == ("42s for key ann: boot 21s, engine a 20s", 21.5, "")
+    assert (second.words, second.stages, second.failure) == ("10s", "", "y")
+
+
+def test_an_attempt_whose_begin_is_not_in_the_history() -> None:
+    (found,) = attempts([event(42, "STARTING", "RUNNING")])
+    assert (found.took_s, found.boot_s, found.words) == (None, None, "")

@@ -16,7 +16,7 @@ from runtime.gateway.dashboard.sessions import Session
 from runtime.gateway.dashboard.show import DOCS, PINS, Host, Visitor
 
 _HERE: Final = Path(__file__).parent
-PARTS: Final = ("state", "actions", "usage", "wakes", "money")  # of an operator's page, in its order
+PARTS: Final = ("headline", "state", "actions", "usage", "wakes", "money")  # of an operator's page, in its order
 Parts = Mapping[str, str]  # the HTML of each part, by its name
 
 _TEMPLATES: Final = jinja2.Environment(
@@ -50,7 +50,10 @@ def operator(parts: Parts, session: Session, *, stack: str, chat_url: str, busy:
 
 def visitor_parts(seen: Visitor) -> Parts:
     """What a visitor reads."""
-    return {"visitor": _render("parts/visitor.html.j2", seen=seen)}
+    return {
+        "headline": _render("parts/visitor-headline.html.j2", seen=seen),
+        "visitor": _render("parts/visitor.html.j2", seen=seen),
+    }
 
 
 def visitor(parts: Parts, *, busy: bool) -> str:

@@ -13,9 +13,11 @@ from core import money
 from core.contract.documents import ServiceRoute
 from core.engines import health
 from core.lease import Lease, State
+from core.money import ledger
 from core.money.prices import PriceUnknown
+from core.policy import Facts, decide
 from core.times import durations, moments, zones
-from core.wakes import Attempt, attempts
+from core.wakes import Attempt, attempts, wakes
 from runtime.gateway.dashboard.look import Look
 from runtime.gateway.dashboard.past import Past
 
@@ -229,9 +231,28 @@ def _notes(look: Look, past: Past, zone: str) -> tuple[str, ...]:
     found += [f"The history cannot be read now: {past.problem}"] if past.problem else []
     if look.lease is not None:
         found += _of_lease(look.lease, look.now, zone)
+    if plan := _plan(look, past, zone):
+        found.append(plan)
     if look.waiting:
         found.append(f"{look.waiting} request{'s wait' if look.waiting > 1 else ' waits'} for it.")
     return tuple(found)
+
+
+def _plan(look: Look, past: Past, zone: str) -> str:
+    """What the policy makes of it, as the reaper decides: when it goes off, or why it stays as it is."""
+    lease, machine, settings = look.lease, past.machine, past.settings
+    if lease is None or machine is None or settings is None or progress(look) is not None:
+        return ""
+    books = ledger.of(past.events, since=moments.first_of_month(look.now), state=lease.state)
+    spent, problem = ledger.spending(books, settings, machine.instance_type, look.now)
+    facts = Facts(
+        *(machine.state, machine.state_reason, machine.tags, spent, problem),
+        wakes=wakes(past.events), instance_type=machine.instance_type,
+    )  # fmt: skip
+    decision = decide(lease, facts, settings, look.now)
+    if decision.stops_at is not None:
+        return f"It goes off at {moments.clock(decision.stops_at, zone)} if nobody asks."
+    return f"{decision.words[:1].upper()}{decision.words[1:]}."
 
 
 def _of_lease(lease: Lease, now: float, zone: str) -> list[str]:

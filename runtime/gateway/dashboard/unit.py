@@ -21,7 +21,7 @@ class DashboardUnit:
     def __init__(self, config: RelayUnit, seen: Seen, *, store: LeaseStore, power: Power, threads: Threads) -> None:
         self.name = config.unit
         self._seen, self._threads = seen, threads
-        self._past = PastReader(config.unit, store, threads.run)
+        self._past = PastReader(config, store, power, threads.run)
         self._operations = Operations(config.unit, config.instance_id, store, power)
 
     def look(self) -> Look:
