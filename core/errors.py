@@ -45,6 +45,10 @@ class SetupError(PilotlightError):
     """Something this computer needs is missing; the message holds the command that brings it."""
 
 
+class CertificateError(PilotlightError):
+    """The gateway's certificate could not be had, or HAProxy refused it."""
+
+
 class CloudError(PilotlightError):
     """The embedded cloud cannot do what was asked."""
 

@@ -25,6 +25,7 @@ class Program(StrEnum):
     AGENT = "agent"  # and the dead-man's switch
     RELAY = "relay"
     LEASE_CLIENT = "lease-client"
+    CERTIFICATES = "certificates"
 
 
 _ALL: Final = (
@@ -63,6 +64,7 @@ _REAPER: Final = (*_POLICY, "core/notifications", "runtime/logs", "runtime/reape
 
 _AGENT: Final = ("core/engines/health", "core/sessions", "core/soon", "runtime/logs", "runtime/agent")
 _RELAY: Final = (*_POLICY, "core/shaping", "runtime/logs", "runtime/gateway", "runtime/operations")
+_CERTIFICATES: Final = "runtime/certificates"
 
 PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
     {
@@ -71,6 +73,7 @@ PARTS: Final[Mapping[Program, tuple[str, ...]]] = MappingProxyType(
         Program.AGENT: (*_ALL, *_WITH_A_LEASE, *_AGENT),
         Program.RELAY: (*_ALL, *_WITH_A_LEASE, *_RELAY),
         Program.LEASE_CLIENT: (*_ALL, *_WITH_A_LEASE, "runtime/lease_client", "runtime/operations"),
+        Program.CERTIFICATES: ("core/certificates", "core/contract", "core/errors", "core/versions", _CERTIFICATES),
     }
 )
 

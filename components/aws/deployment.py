@@ -13,7 +13,7 @@ import pulumi_random as random
 from components.aws import control_link, network, policies, preflight
 from components.aws.alerts import Alerts, AlertsArgs
 from components.aws.control import Control, ControlArgs
-from components.aws.firewall import Firewall, FirewallArgs
+from components.aws.firewall import Firewall, FirewallArgs, Tls
 from components.aws.gateway_host import GatewayHost, GatewayHostArgs
 from components.aws.gpu_host import GpuHost, GpuHostArgs
 from components.aws.tags import Identity
@@ -135,6 +135,7 @@ def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
         access.ssh_cidrs,
         has_gateway=settings.gateway is not None,
         chat_on=settings.chat_on,
+        tls=Tls.NONE if access.domain is None else Tls.ACME if access.by_acme else Tls.OWN,
     )
     tags = base.identity.tags("key")
     key = aws.ec2.KeyPair(f"{settings.stack}-key", public_key=public_key, tags=tags)
@@ -219,17 +220,24 @@ def _outputs(settings: StackSettings, site: Site, host: GpuHost, gateway: Gatewa
         Outputs.GATEWAY_INSTANCE_ID: gateway.instance.id if gateway else "",
         Outputs.GATEWAY_PRIVATE_IP: gateway.instance.private_ip if gateway else "",
         Outputs.GATEWAY_ADDRESS: front.address,
-        Outputs.API_URL: pulumi.Output.concat("http://", front.address, f":{API_PORT}/v1"),
+        Outputs.API_URL: _url(settings, front, f":{API_PORT}/v1"),
         Outputs.SSH_USER: settings.host.ssh_user,
         Outputs.SETTINGS_DIGEST: digest(settings),
     } | _chat_outputs(settings, front)
+
+
+def _url(settings: StackSettings, front: GatewayHost | GpuHost, rest: str) -> pulumi.Output[str]:
+    """Where callers find a port: by the stack's domain with TLS, else by address without."""
+    if domain := settings.access.domain:
+        return pulumi.Output.from_input(f"https://{domain}{rest}")
+    return pulumi.Output.concat("http://", front.address, rest)
 
 
 def _chat_outputs(settings: StackSettings, front: GatewayHost | GpuHost) -> dict[str, Any]:
     """Where the page is, and the first account's password as a secret, where the stack file has one."""
     if settings.chat_on is None:
         return {Outputs.CHAT_URL: ""}
-    found: dict[str, Any] = {Outputs.CHAT_URL: pulumi.Output.concat("http://", front.address, f":{CHAT_PORT}")}
+    found: dict[str, Any] = {Outputs.CHAT_URL: _url(settings, front, f":{CHAT_PORT}")}
     if password := settings.webui.admin_password:
         found[Outputs.WEBUI_PASSWORD] = pulumi.Output.secret(password)
     return found

@@ -9,21 +9,45 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.tags import Identity
-from core.contract.network import API_PORT, CHAT_PORT, ENGINE_PORT_FIRST, ENGINE_PORT_LAST, SSH_PORT, WEBUI_PORT
+from core.contract.network import (
+    API_LOCAL_PORT,
+    API_PORT,
+    CHAT_PORT,
+    ENGINE_PORT_FIRST,
+    ENGINE_PORT_LAST,
+    HTTP_PORT,
+    HTTPS_PORT,
+    SSH_PORT,
+    WEBUI_PORT,
+)
 
 ROLE = "firewall"
+
+
+ANYWHERE = ("0.0.0.0/0",)
+
+
+class Tls(Enum):
+    """Whether the gateway has a domain, and where its certificate comes from."""
+
+    NONE = "none"
+    ACME = "acme"
+    OWN = "own"
 
 
 @dataclass(frozen=True)
 class FirewallArgs:
     """`cidrs` reach the API and the chat page, `ssh_cidrs` log in. `has_gateway` false opens these on the host.
 
-    `chat_on` is the machine that the chat page runs on (`gateway`, `host`), None for none.
+    `chat_on` is the machine that the chat page runs on (`gateway`, `host`), None for none. With TLS callers reach port
+    80 too, and 443 where there is a chat page; with a certificate by ACME the whole internet reaches port 80, since its
+    authority asks from where it likes (HAProxy lets nobody else in there).
     """
 
     identity: Identity
@@ -32,6 +56,7 @@ class FirewallArgs:
     ssh_cidrs: Sequence[str]
     has_gateway: bool
     chat_on: str | None = "gateway"
+    tls: Tls = Tls.NONE
 
 
 class Firewall(pulumi.ComponentResource):
@@ -52,11 +77,15 @@ class Firewall(pulumi.ComponentResource):
             self._from_group("host-ssh", self.host, self.gateway, SSH_PORT, SSH_PORT)
             if args.chat_on == "host":
                 self._from_group("host-chat", self.host, self.gateway, WEBUI_PORT, WEBUI_PORT)
-                self._from_group("gateway-api", self.gateway, self.host, API_PORT, API_PORT)
+                self._from_group("gateway-api", self.gateway, self.host, API_LOCAL_PORT, API_LOCAL_PORT)
         front = self.gateway or self.host
         self._from_cidrs("api", front, args.cidrs, API_PORT)
         if args.chat_on:
             self._from_cidrs("chat", front, args.cidrs, CHAT_PORT)
+        if args.tls is not Tls.NONE:
+            if args.chat_on:
+                self._from_cidrs("https", front, args.cidrs, HTTPS_PORT)
+            self._from_cidrs("http", front, ANYWHERE if args.tls is Tls.ACME else args.cidrs, HTTP_PORT)
         self._from_cidrs("ssh", front, args.ssh_cidrs, SSH_PORT)
         self.register_outputs({"hostGroupId": self.host.id, "gatewayGroupId": self.gateway and self.gateway.id})
 

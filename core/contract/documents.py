@@ -48,8 +48,8 @@ class Outputs:
     GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none
     GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
     GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
-    API_URL: Final = "apiUrl"  # "http://<address>:8000/v1"
-    CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", or "" without a chat page
+    API_URL: Final = "apiUrl"  # "http://<address>:8000/v1", "https://<domain>:8000/v1"
+    CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", "https://<domain>:3000", "": no chat page
     WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
     SSH_USER: Final = "sshUser"
     SETTINGS_DIGEST: Final = "settingsDigest"  # `core.settings.digest` of the stack file that `pulumi up` applied
@@ -326,6 +326,19 @@ class RelayConfig(Document):
         if found is None:
             raise ContractError(f"This gateway has no unit {name!r}, only {', '.join(u.unit for u in self.units)}.")
         return found
+
+
+@dataclass(frozen=True)
+class CertificateConfig(Document):
+    """certificate.json on the gateway: the name, where it must point, and the ACME server's directory.
+
+    `email` is what the certificate authority is given, "" for nothing.
+    """
+
+    domain: str
+    address: str
+    server: str
+    email: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,16 @@ from typing import Final
 # ---------------------------------------------------------------- ports
 API_PORT: Final = 8000  # callers → HAProxy, OpenAI-compatible API
 CHAT_PORT: Final = 3000  # callers → HAProxy, chat page
+API_LOCAL_PORT: Final = 8001  # the chat page and `fab deploy`'s check → HAProxy, the API without TLS; private addresses
+HTTPS_PORT: Final = 443  # with a domain: the chat page again, for who types the bare name
+HTTP_PORT: Final = 80  # with a domain: sends callers on to TLS, and the certificate authority's challenges
 SSH_PORT: Final = 22
 ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
 ENGINE_PORT_LAST: Final = 8115
 RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
 INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
 HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
+ACME_PORT: Final = 9110  # on the gateway's loopback: HAProxy → certbot, only while it asks for a certificate
 WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, or on the host for the gateway alone
 # ---------------------------------------------------------------- the chat page (Open WebUI)
 WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
@@ -33,6 +37,10 @@ CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an e
 SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in the relay's event loop
 # ---------------------------------------------------------------- HAProxy names
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
+SERVER_ACME: Final = "acme/certbot"  # backend/server; enabled only while a certificate is asked for
+ACME_PATH: Final = "/.well-known/acme-challenge/"  # RFC 8555, 8.3
+# who is on this machine or in its private network (RFC 1918); the security group keeps the internet out
+PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 def backend_engine(engine: str) -> str:
@@ -46,6 +54,7 @@ INNER_CONNECTIONS_MAX: Final = 4000  # relay → engines: as many as callers, so
 CHAT_CONNECTIONS_MAX: Final = 1000  # of browsers
 CHAT_SOURCE_CONNECTIONS_MAX: Final = 500  # of one address
 METRICS_CONNECTIONS_MAX: Final = 100
+PLAIN_CONNECTIONS_MAX: Final = 100  # of port 80
 SOURCE_CONNECTIONS_MAX: Final = 2000  # of one address; an office behind NAT is one
 STRANGER_CONNECTIONS_MAX: Final = 200  # of one address from which no valid key came within an hour
 KEY_REQUESTS_MAX: Final = 1500  # in flight, waiting ones too; under a source's, so that the answer is a 429
@@ -61,4 +70,6 @@ HEADERS_BYTES_MAX: Final = 64 * 2**10  # names and values together
 HEADERS_MAX: Final = 100
 BODY_BYTES_MAX: Final = 32 * 2**20
 CHUNKED_BYTES_MAX: Final = 16 * 2**10  # a longer body without Content-Length goes by way of the relay
+TLS_SILENCE_S: Final = 60  # of a caller who owes bytes: a handshake, a body, or the reading of an answer
+HSTS_S: Final = 180 * 86400  # a browser asks for TLS by itself for so long
 CHAT_BODY_BYTES_MAX: Final = 64 * 2**20  # of a file that somebody uploads; Open WebUI takes it in before it asks who

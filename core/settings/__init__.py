@@ -5,6 +5,7 @@
     checks.py    the kinds of values (durations, CIDRs, keys, …), each with the message for a wrong one
     section.py   what every section has in common
     hosts.py     the kinds of hosts: `host.kind` and the keys of each kind
+    access.py    who reaches a stack, and by which name: domain and certificate
     model.py     the other sections and their keys: defaults, units, checks. A new key goes here.
     services.py  the keys of a service: its engine and its stages
     applied.py   which of `pulumi up` and `fab deploy` applies a key, and the digest of what `pulumi up` applies
@@ -19,10 +20,11 @@ Only this package of core may import pydantic; run time (`runtime/`) never impor
 
 from __future__ import annotations
 
+from core.settings.access import Access
 from core.settings.applied import digest
 from core.settings.hosts import Ec2Host
 from core.settings.load import check_name, load, stack_file
-from core.settings.model import Access, Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
+from core.settings.model import Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
 from core.settings.resolve import needs_gpu, schedule, service_routes, shape, stop_after_s, unit_settings
 from core.settings.services import Service
 

@@ -90,12 +90,21 @@ def _network(text: str) -> str:
         raise ValueError(f"has no prefix length; for one address write {text}/{network.max_prefixlen}")
     if str(network.network_address) != text.split("/", maxsplit=1)[0].lower():
         raise ValueError(f"has bits set behind its prefix; write {network}")
-    if network.prefixlen < (WIDEST_V4 if network.version == 4 else WIDEST_V6):
-        raise ValueError(
-            f"lets the internet in, and there is no TLS in this release; name the ranges of your callers "
-            f"(at least /{WIDEST_V4} for IPv4, /{WIDEST_V6} for IPv6)"
-        )
     return str(network)
+
+
+def lets_the_internet_in(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether a range is the whole internet, or a part as large as a provider's."""
+    return network.prefixlen < (WIDEST_V4 if network.version == 4 else WIDEST_V6)
+
+
+def _narrow(text: str) -> str:
+    if lets_the_internet_in(ipaddress.ip_network(text)):
+        raise ValueError(
+            f"lets the internet in; name the ranges of who logs in (at least /{WIDEST_V4} for IPv4, /{WIDEST_V6} for "
+            "IPv6)"
+        )
+    return text
 
 
 def _origin(text: str) -> str:
@@ -230,6 +239,7 @@ Password = Annotated[
 Origin = Annotated[str, AfterValidator(_origin)]
 QueueMax = Annotated[int, Field(ge=1), AfterValidator(_queue), WithJsonSchema(_QUEUE_SCHEMA)]
 Cidr = Annotated[str, AfterValidator(_network)]
+NarrowCidr = Annotated[str, AfterValidator(_network), AfterValidator(_narrow)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

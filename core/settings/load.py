@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.contract import network
 from core.errors import SettingsError
-from core.settings import flags, keys, messages, notify, services
+from core.settings import access, flags, keys, messages, notify, services
 from core.settings.checks import KEY_FILE, KEYGEN
 from core.settings.model import Control, Gateway, StackSettings
 from core.settings.services import Service
@@ -148,6 +148,7 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
     problems += _control(settings) + _chat(settings)
+    problems += access.problems(settings.access, has_gateway=settings.gateway is not None)
     return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
 
 

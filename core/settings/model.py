@@ -22,8 +22,8 @@ from core.profiles import PROFILES, Schedule
 from core.settings import applied
 from core.settings import flags as flag_rules
 from core.settings import notify as notify_rules
+from core.settings.access import Access, Email
 from core.settings.checks import (
-    Cidr,
     ContainerImage,
     Cron,
     Dollars,
@@ -31,7 +31,6 @@ from core.settings.checks import (
     KmsKeyArn,
     Method,
     Name,
-    Origin,
     Password,
     QueueMax,
     Region,
@@ -49,8 +48,6 @@ from core.times import bounds
 ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
 
 
-Cidrs = Annotated[tuple[Cidr, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
-Origins = Annotated[tuple[Origin, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
 MoreTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
 Keys = Annotated[tuple[KmsKeyArn, ...], BeforeValidator(as_tuple), AfterValidator(distinct)]
 
@@ -113,21 +110,6 @@ class Webui(Section):
         json_schema_extra=applied.BOTH_SECRET,
     )
     sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
-
-
-class Access(Section):
-    """Who reaches the service. Without TLS the whole internet is refused."""
-
-    model_config = applied.section(applied.UP)
-
-    cidrs: Cidrs = Field(default=(), description="Who reaches 8000 (API) and 3000 (chat). Must be set on AWS.")
-    ssh_cidrs: Cidrs = Field(default=(), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")
-    cors_origins: Origins = Field(
-        default=(),
-        description="Origins whose pages may call the API from a browser, e.g. https://app.example.com; * is every "
-        "page. Default: none.",
-        json_schema_extra=applied.DEPLOY,
-    )
 
 
 class Engine(Section):
@@ -246,7 +228,6 @@ WebhookOrUrl = Annotated[
     BeforeValidator(notify_rules.as_section),
     WithJsonSchema({"anyOf": [*_URL_SCHEMA["anyOf"], Webhook.model_json_schema()]}),
 ]
-Email = Annotated[str, AfterValidator(notify_rules.checked_email)]
 
 
 class Notify(Section):

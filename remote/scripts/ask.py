@@ -1,6 +1,6 @@
 """Runs on the gateway: asks each service for one token through the front door, with a key that lives for that long.
 
-Arguments: HAProxy's admin socket, the keys map, the key's name, the API's port, then the services. The key is made
+Arguments: HAProxy's admin socket, the keys map, the key's name, the API's port here, then the services. The key is made
 here, lives only in the running HAProxy's memory, and is deleted again. Prints one JSON object: service → "" or what was
 wrong. Standard library only.
 """

@@ -12,14 +12,19 @@ from types import MappingProxyType
 from typing import Final
 
 from core import shipping
-from core.contract.paths import AGENT_APP, LEASE_CLIENT_APP, RELAY_APP
+from core.contract.paths import AGENT_APP, CERTIFICATES_APP, LEASE_CLIENT_APP, RELAY_APP
 from core.errors import DeployError
 from core.shipping import Program
 from remote.items.files import Tree
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = MappingProxyType(
-    {Program.AGENT: AGENT_APP, Program.RELAY: RELAY_APP, Program.LEASE_CLIENT: LEASE_CLIENT_APP}
+    {
+        Program.AGENT: AGENT_APP,
+        Program.RELAY: RELAY_APP,
+        Program.LEASE_CLIENT: LEASE_CLIENT_APP,
+        Program.CERTIFICATES: CERTIFICATES_APP,
+    }
 )
 
 

@@ -6,7 +6,8 @@ says "relay": only a running relay that has read RUNNING opens them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from core.contract import dialects, network, paths
@@ -26,10 +27,21 @@ PROGRAM: Final = "haproxy"
 CHAT_WAITING: Final = f"{paths.ETC}/chat-waiting.html"
 
 
-def config(engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = ()) -> bytes:
+@dataclass(frozen=True)
+class Tls:
+    """The gateway's name, and who may be sent on to it from port 80. `acme`: the certificate comes by ACME."""
+
+    domain: str
+    cidrs: tuple[str, ...]
+    acme: bool
+
+
+def config(
+    engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = (), tls: Tls | None = None
+) -> bytes:
     """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
 
-    `cors_origins`: whose pages may call the API from a browser.
+    `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only.
     """
     waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
     return templates.render(
@@ -41,6 +53,7 @@ def config(engines: Sequence[EngineAddress], chat: str = "", cors_origins: Seque
         chat=chat,
         waiting=waiting,
         cors_origins=origins,
+        tls=tls,
     )
 
 
@@ -56,6 +69,7 @@ def items(
     *,
     chat_sleeps: bool = False,
     cors_origins: Sequence[str] = (),
+    tls: Tls | None = None,
 ) -> list[Item]:
     """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
 
@@ -63,7 +77,19 @@ def items(
     """
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
-    file = File(CONFIG, config(engines, chat, cors_origins), check='haproxy -c -q -f "$1" 2>&1')
+    file = File(CONFIG, config(engines, chat, cors_origins, tls), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
-    ports = [PortFree(port, (PROGRAM,)) for port in (network.API_PORT, *([network.CHAT_PORT] if chat else []))]
+    ports = [PortFree(port, (PROGRAM,)) for port in _ports(chat=bool(chat), tls=tls is not None)]
     return [*ports, KeysFile(), *files, Unit(UNIT, digest_of(files), reload=True)]
+
+
+def _ports(*, chat: bool, tls: bool) -> Iterator[int]:
+    """Those on which HAProxy listens for callers."""
+    yield network.API_PORT
+    yield network.API_LOCAL_PORT
+    if chat:
+        yield network.CHAT_PORT
+    if tls:
+        yield network.HTTP_PORT
+    if tls and chat:
+        yield network.HTTPS_PORT

@@ -16,7 +16,8 @@ from typing import Final
 
 from core.contract.documents import ApiKey, Outputs
 from core.contract.network import (
-    API_PORT,
+    API_LOCAL_PORT,
+    CHAT_PORT,
     WEBUI_CHAT_HEADER,
     WEBUI_HEALTH,
     WEBUI_KEY,
@@ -94,6 +95,7 @@ FIXED: Final = {
     # who asks, on each call: HAProxy believes it with the page's own key alone
     "ENABLE_FORWARD_USER_INFO_HEADERS": "true",
 }
+SECURE_COOKIES: Final = ("WEBUI_SESSION_COOKIE_SECURE", "WEBUI_AUTH_COOKIE_SECURE")
 # The relay refuses background calls while the host is off, and tells a chat how long its host still takes.
 CALL_HEADERS: Final = {WEBUI_TASK_HEADER: "{{TASK}}", WEBUI_CHAT_HEADER: "{{CHAT_ID}}"}
 
@@ -125,7 +127,7 @@ def page(settings: StackSettings, outputs: Mapping[str, str]) -> Page | None:
     on_host = settings.chat_on == "host"
     api = outputs[Outputs.GATEWAY_PRIVATE_IP] if on_host else "host.docker.internal"
     return Page(
-        api_url=f"http://{api}:{API_PORT}/v1",
+        api_url=f"http://{api}:{API_LOCAL_PORT}/v1",
         address=outputs[Outputs.HOST_PRIVATE_IP] if on_host else "127.0.0.1",
         models=tuple(settings.services),
         tools=all(_calls_tools(settings, service.engine) for service in settings.services.values()),
@@ -153,6 +155,9 @@ def environment(page: Page) -> dict[str, str]:
         "ENABLE_SIGNUP": str(wanted.sign_up).lower(),
         "DEFAULT_USER_ROLE": "user" if wanted.sign_up else "pending",
     }
+    if domain := page.settings.access.domain:
+        # the log-in's cookie is not sent without TLS
+        found |= {"WEBUI_URL": f"https://{domain}:{CHAT_PORT}"} | dict.fromkeys(SECURE_COOKIES, "true")
     if not page.tools:
         # each chat would send 25 kB of built-in tools, which vLLM refuses unless it was started for tool calls
         found["DEFAULT_MODEL_METADATA"] = json.dumps({"capabilities": {"builtin_tools": False}})

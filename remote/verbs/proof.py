@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.contract.network import API_PORT
+from core.contract.network import API_LOCAL_PORT
 from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, HAPROXY_SOCKET, KEYS_MAP
 from core.errors import DeployError
 from core.keys import CHECK_KEY
@@ -117,7 +117,7 @@ class Proof:
                 time.sleep(WATCH_S)
 
     def _ask(self) -> dict[str, str]:
-        words = shlex.join([HAPROXY_SOCKET, KEYS_MAP, CHECK_KEY, str(API_PORT), *self.services])
+        words = shlex.join([HAPROXY_SOCKET, KEYS_MAP, CHECK_KEY, str(API_LOCAL_PORT), *self.services])
         timeout_s = 40.0 * len(self.services) + 10
         out = self.front.must(
             f"python3 - {words}", stdin=ASK.read_bytes(), timeout_s=timeout_s, failure="the services could not be asked"

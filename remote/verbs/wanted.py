@@ -12,7 +12,7 @@ from remote.items import Item
 from remote.items.system import Packages
 from remote.items.venvs import Uv
 from remote.machines.inventory import LOOPBACK, Inventory
-from remote.services import agent, engine, haproxy, redis, relay, webui
+from remote.services import agent, certificates, engine, haproxy, redis, relay, webui
 
 HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
 FRONT_PACKAGES: Final = ("haproxy", redis.PACKAGE)
@@ -35,10 +35,18 @@ def host(inventory: Inventory) -> list[Item]:
 
 
 def gateway(inventory: Inventory) -> list[Item]:
-    """The gateway: HAProxy, Redis and the relay. Nothing for a stack without one."""
+    """The gateway: HAProxy, Redis, the relay, and its domain's certificate. Nothing for a stack without a gateway."""
     if inventory.gateway is None:
         return []
-    return [Packages(GATEWAY_PACKAGES), Uv(), *_front(inventory)]
+    access, address = inventory.settings.access, inventory.outputs[Outputs.GATEWAY_ADDRESS]
+    return [
+        *certificates.before(access, address),
+        Packages(GATEWAY_PACKAGES + (("openssl",) if access.domain else ())),
+        Uv(),
+        *certificates.before_haproxy(access),
+        *_front(inventory),
+        *certificates.items(access, address),
+    ]
 
 
 def chat(inventory: Inventory, role: str) -> list[Item]:
@@ -52,12 +60,14 @@ def chat(inventory: Inventory, role: str) -> list[Item]:
 
 def _front(inventory: Inventory) -> list[Item]:
     address = inventory.outputs[Outputs.HOST_PRIVATE_IP] if inventory.gateway else LOOPBACK
-    page = inventory.page
+    page, access = inventory.page, inventory.settings.access
+    tls = haproxy.Tls(access.domain, access.cidrs, acme=access.by_acme) if access.domain else None
     door = haproxy.items(
         inventory.engines(address),
         inventory.services(),
         page.address if page else "",
         chat_sleeps=inventory.settings.chat_on == "host",
-        cors_origins=inventory.settings.access.cors_origins,
+        cors_origins=access.cors_origins,
+        tls=tls,
     )
     return [*door, *redis.items(), *relay.items(inventory.relay_config())]

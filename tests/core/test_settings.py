@@ -214,7 +214,10 @@ def test_off(off: object) -> None:
             'access.cidrs[0]: "0.0.0.0/0" lets the internet',
         ),
         ({"access": {"cidrs": ["10.0.0.0/8"], "sshCidrs": ["::/0"]}}, 'access.sshCidrs[0]: "::/0" lets the internet'),
-        ({"access": {"cidrs": ["128.0.0.0/1"], "sshCidrs": ["10.0.0.0/8"]}}, "lets the internet in"),
+        (
+            {"access": {"cidrs": ["128.0.0.0/1"], "sshCidrs": ["10.0.0.0/8"]}},
+            "lets the internet in without TLS",
+        ),
         (
             {"access": {"cidrs": ["10.0.0.1/8"], "sshCidrs": ["10.0.0.0/8"]}},
             "has bits set behind its prefix; write 10.0.0.0/8",

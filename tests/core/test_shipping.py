@@ -14,6 +14,7 @@ ENTRIES = {
     Program.AGENT: ("runtime.agent",),
     Program.RELAY: ("runtime.gateway",),
     Program.LEASE_CLIENT: ("runtime.lease_client",),
+    Program.CERTIFICATES: ("runtime.certificates",),
 }
 KINDS_ARE_FOUND_BY_NAME = "runtime.backends"  # by `runtime.backends.open`: no import statement leads to them
 PATHS = sorted(path.relative_to(ROOT).as_posix() for top in ("core", "runtime") for path in (ROOT / top).rglob("*.*"))
@@ -84,8 +85,9 @@ def _shipped_to(path: str) -> set[Program]:
         ("runtime/reaper/sweep.py", {Program.REAPER}),
         ("runtime/notifier/webhooks.py", {Program.NOTIFIER}),
         ("core/policy/on.py", {Program.REAPER, Program.RELAY}),
-        ("core/lease/record.py", set(Program) - {Program.NOTIFIER}),
+        ("core/lease/record.py", set(Program) - {Program.NOTIFIER, Program.CERTIFICATES}),
         ("core/errors.py", set(Program)),
+        ("core/certificates.py", {Program.CERTIFICATES}),
         ("core/settings/model.py", set()),
     ],
 )

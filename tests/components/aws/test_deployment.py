@@ -51,6 +51,29 @@ def test_ports_with_a_gateway(build: Any) -> None:
     assert {g["vpcId"] for g in cloud.of("SecurityGroup").values()} == {"vpc-0abc"}
 
 
+DOMAIN = {"cidrs": ["203.0.113.0/24"], "sshCidrs": ["203.0.113.7/32"], "domain": "llm.example.org"}
+OWN = DOMAIN | {"certificateFile": "/a.pem", "keyFile": "/a.key"}
+
+
+@pytest.mark.parametrize(
+    ("access", "webui", "more"),
+    [
+        (DOMAIN, {}, {("0.0.0.0/0", 80), ("203.0.113.0/24", 443)}),  # who certifies it asks from anywhere
+        (OWN, {}, {("203.0.113.0/24", 80), ("203.0.113.0/24", 443)}),
+        (DOMAIN, "none", {("0.0.0.0/0", 80)}),
+        ({**DOMAIN, "cidrs": ["0.0.0.0/0"]}, "none", {("0.0.0.0/0", 80)}),
+    ],
+    ids=["acme", "own", "no chat page", "everybody"],
+)
+def test_ports_and_addresses_with_a_domain(build: Any, access: Any, webui: Any, more: set[tuple[str, int]]) -> None:
+    cloud, outputs = build(access=access, webui=webui)
+    gateway = {(source, first) for group, _, source, first, _ in ingress(cloud) if "gateway" in group}
+    known = {(c, p) for c in access["cidrs"] for p in (8000, *([] if webui == "none" else [3000]))}
+    assert gateway == known | more | {("203.0.113.7/32", 22)}
+    assert outputs[Outputs.API_URL] == "https://llm.example.org:8000/v1"
+    assert outputs[Outputs.CHAT_URL] == ("" if webui == "none" else "https://llm.example.org:3000")
+
+
 def test_ports_without_a_gateway(build: Any) -> None:
     cloud, outputs = build(gateway="none")
     host = "qwen7b-firewall-host-id"
@@ -74,7 +97,7 @@ def test_the_chat_page_on_the_host_is_reached_by_the_gateway_alone(build: Any) -
         (gateway, "tcp", "203.0.113.0/24", 8000, 8000),
         (gateway, "tcp", "203.0.113.0/24", 3000, 3000),
         (gateway, "tcp", "203.0.113.7/32", 22, 22),
-        (gateway, "tcp", host, 8000, 8000),  # the page calls the API as everybody does
+        (gateway, "tcp", host, 8001, 8001),  # the page calls the API as everybody does, without TLS
         (host, "tcp", gateway, 8100, 8115),
         (host, "tcp", gateway, 22, 22),
         (host, "tcp", gateway, 3001, 3001),

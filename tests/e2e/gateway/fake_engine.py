@@ -1,7 +1,8 @@
 """An engine that speaks every dialect of the gateway without a model: `python fake_engine.py PORT`. Commands by HTTP:
 
 GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly,
-"think" says nothing for a minute, "redirect" names another place. `Access-Control-Allow-Origin: *` as vLLM says it.
+"think" says nothing for a minute, "pause" for 3 s, "redirect" names another place. `Access-Control-Allow-Origin: *` as
+vLLM says it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
         except asyncio.CancelledError:
             seen["left"] = True
             raise
+    if prompt.startswith("pause"):
+        await asyncio.sleep(3)
     if not asked.get("stream"):
         return web.json_response(dialect_answers.plain(request.path, asked["model"]))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})

@@ -31,6 +31,7 @@ from local.setup import tools
 from remote.items.keys import KeyFiles, KeysFile
 from remote.machines.facts import Facts
 from remote.machines.transport import Result
+from remote.services.haproxy import Tls
 from remote.services.keys import Keys, hash_of
 from runtime.backends.leases.dynamodb import DynamoLeaseStore
 
@@ -61,11 +62,13 @@ class Front:
         queue_max: int = 8,
         cors: tuple[str, ...] = (),
         services: tuple[ServiceRoute, ...] = (ServiceRoute("chat", "tiny"),),
+        tls: Tls | None = None,
         **limits: int,
     ) -> None:
         self.folder, self.services = folder, services
-        self.queue_max, self.cors, self.limits = queue_max, cors, limits
-        self.ports = dict(zip(("api", "relay", "inner", "metrics", "engine"), free_ports(5), strict=True))
+        self.queue_max, self.cors, self.tls, self.limits = queue_max, cors, tls, limits
+        names = ("api", "relay", "inner", "metrics", "engine", "local", "http", "acme")
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._counted_from = 0
         self.container = f"pilotlight-test-front-{secrets.token_hex(4)}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -127,13 +130,22 @@ class Front:
         names, files = types.SimpleNamespace(**vars(network)), types.SimpleNamespace(**vars(paths))
         names.API_PORT, names.RELAY_PORT = self.ports["api"], self.ports["relay"]
         names.INNER_PORT, names.HAPROXY_METRICS_PORT = self.ports["inner"], self.ports["metrics"]
+        names.API_LOCAL_PORT, names.HTTP_PORT = self.ports["local"], self.ports["http"]
+        names.ACME_PORT, files.CERTIFICATE = self.ports["acme"], str(self.folder / "certificate.pem")
         files.KEYS_MAP, files.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
         files.HAPROXY_SOCKET = str(self.folder / "admin.sock")
         vars(names).update(self.limits)
         engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
         text = environment.from_string(TEMPLATE.read_text()).render(
-            network=names, paths=files, dialects=dialects, engines=engines, chat="", waiting="", cors_origins=self.cors
+            network=names,
+            paths=files,
+            dialects=dialects,
+            engines=engines,
+            chat="",
+            waiting="",
+            cors_origins=self.cors,
+            tls=self.tls,
         )
         (self.folder / "haproxy.cfg").write_text(text)
         self._keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -83,9 +84,32 @@ def test_the_loopback_alone_has_relay_inner_and_metrics(text: str) -> None:
     binds = re.findall(r"bind (\S+)", text)
     assert binds == [
         f":{network.API_PORT}",
+        f":{network.API_LOCAL_PORT}",  # private addresses only, and no security group opens it
         f"127.0.0.1:{network.INNER_PORT}",
         f"127.0.0.1:{network.HAPROXY_METRICS_PORT}",
     ]
+
+
+TLS = haproxy.Tls("llm.example.org", ("203.0.113.0/24",), acme=True)
+
+
+def test_with_a_domain_callers_get_tls_on_every_port_but_80() -> None:
+    """Behind the loopback, and to private addresses, nothing is encrypted twice."""
+    binds = dict(re.findall(r"  bind (\S+)(.*)", haproxy.config(ENGINES, "127.0.0.1", tls=TLS).decode()))
+    plain = {port for port, rest in binds.items() if " ssl crt " not in rest}
+    assert set(binds) - plain == {f":{p}" for p in (network.API_PORT, network.CHAT_PORT, network.HTTPS_PORT)}
+    assert plain - {f":{network.HTTP_PORT}", f":{network.API_LOCAL_PORT}"} == {b for b in plain if "127.0.0.1" in b}
+
+
+def test_the_port_without_tls_is_for_private_addresses() -> None:
+    rule = f"reject if {{ dst_port {network.API_LOCAL_PORT} }} !{{ src {' '.join(network.PRIVATE_NETWORKS)} }}"
+    assert rule in section(haproxy.config(ENGINES).decode(), "frontend api")
+
+
+@pytest.mark.parametrize("acme", [True, False])
+def test_port_80_reaches_certbot_only_where_the_certificate_comes_by_acme(acme: bool) -> None:
+    text = haproxy.config(ENGINES, tls=replace(TLS, acme=acme)).decode()
+    assert ("default_backend acme" in text) is ("server certbot 127.0.0.1:9110 disabled" in text) is acme
 
 
 def test_no_frontend_takes_anothers_connections(text: str) -> None:

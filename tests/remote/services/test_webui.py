@@ -52,6 +52,13 @@ def test_the_services_are_the_models_whatever_the_host_does() -> None:
     assert found["ENABLE_SIGNUP"] == "false"
 
 
+def test_with_a_domain_its_cookies_go_by_tls_alone() -> None:
+    found = webui.environment(page(access={"domain": "llm.example.org"}))
+    assert found["WEBUI_URL"] == "https://llm.example.org:3000"
+    assert [found[name] for name in webui.SECURE_COOKIES] == ["true", "true"]
+    assert not set(webui.SECURE_COOKIES) & set(webui.environment(page()))
+
+
 def test_background_calls_are_marked_as_the_relay_reads_them() -> None:
     headers = json.loads(webui.environment(page())["OPENAI_API_CONFIGS"])["0"]["headers"]
     assert headers == {"X-OWUI-Task": "{{TASK}}", "X-OWUI-Chat": "{{CHAT_ID}}"}
@@ -74,7 +81,7 @@ def test_one_engine_without_tool_calls_keeps_them_off_for_all() -> None:
 )
 def test_where_it_listens_and_where_its_api_is(where: str, api: str, address: str) -> None:
     made = page(webui={"host": where})
-    assert webui.environment(made)["OPENAI_API_BASE_URL"] == f"http://{api}:8000/v1"
+    assert webui.environment(made)["OPENAI_API_BASE_URL"] == f"http://{api}:8001/v1"
     assert f"--publish {address}:3001:8080" in unit_text(webui={"host": where})
 
 
