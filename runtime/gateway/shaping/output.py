@@ -65,7 +65,7 @@ class JsonOutput(Through):
             visit.note(repaired=True)
             return
         if choice.get("finish_reason") == "length":
-            why = "it was cut off"
+            why = "it was cut off, so be brief"
             if asked_max_tokens(visit.asked) is not None:  # the caller's own: a second answer would end there
                 visit.note(valid=False, why=why)
                 return

@@ -74,7 +74,7 @@ def stages(service: str, shape: ServiceShape, counts: Counts) -> list[Stage]:
     """In the order of `before`; `after` goes the other way."""
     found: list[Stage | None] = [
         InputFilter(shape.input_filter) if shape.input_filter else None,
-        SessionLimit(shape.session_tokens, shape.context_tokens, counts) if shape.session_tokens else None,
+        SessionLimit(shape.session_tokens, counts) if shape.session_tokens else None,
         OutputCheck(shape.output_check) if shape.output_check else None,
         None if shape.json_output else Truncation(),
         Template(shape.template) if shape.template else None,

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from runtime.gateway import errors
 from runtime.gateway.redis import Redis, RedisDown
-from runtime.gateway.shaping.defaults import asked_max_tokens, cap
+from runtime.gateway.shaping.defaults import cap
 from runtime.gateway.shaping.visit import Json, Through, Visit
 
 PREFIX: Final = "session:"  # of names in Redis
@@ -32,8 +32,8 @@ class Counts(Protocol):
 class SessionLimit(Through):
     """Refusal 429 `session_limit` where a session has no tokens left; its answers are no longer than what is left."""
 
-    def __init__(self, limit: int, context_tokens: int, counts: Counts) -> None:
-        self._limit, self._context, self._counts = limit, context_tokens, counts
+    def __init__(self, limit: int, counts: Counts) -> None:
+        self._limit, self._counts = limit, counts
 
     async def before(self, visit: Visit) -> Json | None:
         """What is left?"""
@@ -41,8 +41,7 @@ class SessionLimit(Through):
         if used >= self._limit:
             raise errors.session_limit(used, self._limit)
         left = self._limit - used
-        if asked_max_tokens(visit.body) is not None or left < self._context // 2:  # more is more than fits in any case
-            cap(visit.body, left)
+        cap(visit.body, left)  # where it is more than fits, vLLM takes what fits
         visit.note(session_tokens_left=left)
         return None
 

@@ -150,6 +150,7 @@ def play(
     *says: Any,
     state: State = State.RUNNING,
     redis: MemoryRedis | None = None,
+    limits: Any = None,
 ) -> None:
     """Act at a relay whose host is in `state`, with an engine that says `says`."""
 
@@ -158,7 +159,7 @@ def play(
         services = ServiceRoute("chat", "tiny"), ServiceRoute("polish", "tiny", shaping)
         unit = RelayUnit(UNIT, Place("made up"), MACHINE, engines, services, 300.0)
         stage, engine = Stage(units=(unit,)).bring_to(state), ScriptedEngine(*says)
-        stage.redis = redis or MemoryRedis()
+        stage.redis, stage.limits = redis or MemoryRedis(), limits
         await stage.watch.look()
         async with asyncio.timeout(20), stage.serving(engine) as url:
             await act(Scene(stage, engine, url))

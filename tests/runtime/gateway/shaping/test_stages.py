@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from core.contract.network import SHAPED_BYTES_MAX
 from core.contract.shaping import Filter, ServiceShape
 from core.lease import State
 from core.shaping import schemas
+from runtime.gateway.api.call import Call
 from runtime.gateway.shaping.long_input import BLOCKS_MAX
 from runtime.gateway.shaping.truncation import MARK
 from tests.runtime.gateway.shaping.scenes import Scene, events, play, until, words
@@ -411,7 +414,8 @@ def test_a_session_ends_with_its_tokens_and_another_begins_anew() -> None:
         assert left == [25, 10]
         assert (status, answer["error"]["code"]) == (429, "session_limit")
         assert headers["x-should-retry"] == "false"
-        assert scene.engine.seen[2]["asked"]["max_tokens"] == 10, "no longer than what is left"
+        sent = [seen["asked"]["max_tokens"] for seen in scene.engine.seen]
+        assert sent == [40, 25, 10], "no longer than what is left"
         assert (await scene.post(headers=mine | {"X-Session-Id": "two"}))[0] == 200
         assert (await scene.post(headers=mine | {"x-pilotlight-key": "bob"}))[0] == 200
 
@@ -426,3 +430,40 @@ def test_what_a_broken_stream_used_counts() -> None:
         assert list(scene.redis.kept.values()) == [15]
 
     play(SESSION, act)
+
+
+# ------------------------------------------------------------ tokens of keys
+class Counted:
+    """In the place of the keys' limits: which requests to the engine were counted."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    @asynccontextmanager
+    async def one(self, call: Call) -> AsyncIterator[Call]:
+        self.asked.append(json.loads(b"".join(call.body.pieces)))
+        yield call
+
+
+@pytest.mark.parametrize(
+    ("shaping", "says", "text", "requests"),
+    [
+        (AS_SCHEMA, ["nonsense", '{"n": 1}'], "x", 2),
+        (LONG, ["a line"], "word " * 500, 9),
+        (ServiceShape(cache_s=60.0), ["Paris"], "x", 1),
+    ],
+)
+def test_each_request_to_the_engine_counts_for_the_key(
+    shaping: ServiceShape, says: list[Any], text: str, requests: int
+) -> None:
+    counted = Counted()
+
+    async def act(scene: Scene) -> None:
+        await scene.post(text)
+        assert [asked["messages"] for asked in counted.asked] == scene.engine.prompts
+        assert len(counted.asked) == requests
+        if shaping.cache_s:
+            await scene.post(text)
+            assert len(counted.asked) == requests, "a kept answer took no tokens"
+
+    play(shaping, act, *says, limits=counted)
