@@ -58,17 +58,20 @@ def add(
 @task(name="list", help=STACK | IDENTITY | JSON)
 @verb_called("keys.list")
 def list_(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
-    """List the API keys: limits, last use, requests."""
+    """List the API keys: limits, last use, requests, tokens."""
     from remote.verbs import keys
 
     at = keys.door(stack, identity)
-    rows = keys.listed(at)
+    found = keys.listed(at)
     if json:
-        print_json("keys.list", at.stack, {"keys": [row.as_dict(at.zone) for row in rows]})
-    elif rows:
-        console().print(keys.table(rows, at.zone))
-    else:
+        print_json("keys.list", at.stack, found.as_dict(at.zone))
+        return
+    if not found.rows:
         print(f"There is no key yet. `fab keys.add NAME -s {at.stack}` makes one.")
+        return
+    console().print(keys.table(found.rows, at.zone))
+    if found.problem:
+        print(found.problem)
 
 
 @task(positional=["name"], help=NAME | STACK | IDENTITY | JSON)

@@ -19,9 +19,11 @@ from typing import Final
 from core import keys
 from core.contract.documents import ApiKey, ApiKeys
 from core.contract.network import KEY_MEMORY_S, WEBUI_KEY
+from core.contract.paths import RELAY_APP, RELAY_VENV
 from core.errors import DeployError
 from core.keys import Change, KeyState
 from remote.items.keys import FILES, KeyFiles
+from remote.items.venvs import ENVIRONMENT
 from remote.machines.transport import Machine, Result, tail
 from remote.scripts import edit_keys
 
@@ -71,6 +73,16 @@ class Keys:
     def read(self, *, usage: bool = False) -> Seen:
         """The keys as they are. DeployError: there are none yet, or they cannot be read."""
         return self._seen(self._run(self._files.program(usage=usage)))
+
+    def tokens(self) -> Mapping[str, int]:
+        """By name: what the relay's ledger says that was used since midnight UTC. DeployError: it cannot tell."""
+        words = f"cd {RELAY_APP} && PYTHONPATH={RELAY_APP} exec {RELAY_VENV}/bin/python -m runtime.gateway.usage"
+        result = self._machine.run(f"{ENVIRONMENT}; {words}", timeout_s=30.0)
+        try:
+            return {str(name): int(count) for name, count in json.loads(result.out)["tokens"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            said = tail(result.err, 1) or "its answer cannot be read"
+            raise DeployError(f"The relay's ledger on the {self._machine.role} cannot be read: {said}") from error
 
     def change(self, decide: Decide) -> Seen:
         """Do what `decide` says, by the keys as they are when it is done; it may be asked several times.

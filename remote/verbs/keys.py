@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core import keys
 from core.contract.documents import ApiKey, ApiKeys
 from core.contract.network import WEBUI_KEY
-from core.errors import SettingsError
+from core.errors import DeployError, SettingsError
 from core.keys import Change, KeyState
 from core.times import durations, moments
 from remote.machines import inventory
@@ -77,16 +77,20 @@ class Made:
 
 @dataclass(frozen=True)
 class Row:
-    """One record as `list` shows it. `used` None: HAProxy remembers no request."""
+    """One record as `list` shows it. `used` None: HAProxy remembers no request. `tokens`: since midnight UTC, of a key
+    whose tokens are counted; None: they are not, or nobody can tell.
+    """
 
     record: ApiKey
     state: KeyState
     used: Used | None
+    tokens: int | None = None
 
     def as_dict(self, zone: str) -> dict[str, Any]:
         """For `--json`."""
         used = {"last_used": _iso(self.used.at, zone), "requests": self.used.requests} if self.used else {}
-        return record_of(self.record, zone) | {"state": self.state.value, "last_used": None, "requests": None} | used
+        told = record_of(self.record, zone) | {"state": self.state.value, "last_used": None, "requests": None}
+        return told | used | {"tokens_today": self.tokens}
 
 
 def door(stack: str, identity: str = "") -> Door:
@@ -136,15 +140,36 @@ def revoke(at: Door, name: str) -> bool:
     return at.keys.change(lambda there, _: keys.revoke(there, name)).running
 
 
-def listed(at: Door) -> list[Row]:
+@dataclass(frozen=True)
+class Listed:
+    """What `list` shows; `problem` says why tokens are not known, "" where they are."""
+
+    rows: tuple[Row, ...]
+    problem: str = ""
+
+    def as_dict(self, zone: str) -> dict[str, Any]:
+        """For `--json`."""
+        return {"keys": [row.as_dict(zone) for row in self.rows], "tokens_problem": self.problem or None}
+
+
+def listed(at: Door) -> Listed:
     """Every key, the chat page's own too, in the order in which they were made."""
-    seen = at.keys.read(usage=True)
-    return [_row(seen, record) for record in seen.keys.keys]
+    seen, problem = at.keys.read(usage=True), ""
+    tokens: Mapping[str, int] | None = {}
+    if any(record.tokens_per_day is not None for record in seen.keys.keys):
+        try:
+            tokens = at.keys.tokens()
+        except DeployError as error:
+            tokens, problem = None, str(error)
+    return Listed(tuple(_row(seen, record, tokens) for record in seen.keys.keys), problem)
 
 
-def _row(seen: Seen, record: ApiKey) -> Row:
-    own = seen.keys.named(record.name) == record  # HAProxy counts by name
-    return Row(record, keys.state(seen.keys, record, seen.now), seen.used.get(record.name) if own else None)
+def _row(seen: Seen, record: ApiKey, tokens: Mapping[str, int] | None) -> Row:
+    state, own = keys.state(seen.keys, record, seen.now), seen.keys.named(record.name) == record
+    if not own:  # what is counted is counted by name
+        return Row(record, state, None)
+    known = tokens is not None and record.tokens_per_day is not None
+    return Row(record, state, seen.used.get(record.name), (tokens or {}).get(record.name, 0) if known else None)
 
 
 def _end(seen: Seen, records: Sequence[ApiKey]) -> tuple[ApiKey, bool]:
@@ -195,14 +220,16 @@ def table(rows: Sequence[Row], zone: str) -> Any:
     """For people."""
     from rich.table import Table
 
-    shown = Table(caption="Requests and last use: since HAProxy was started or reloaded last.", caption_justify="left")
-    for column in ("key", "state", "limits", "made", "last used", "requests"):
+    caption = "Requests, last use: since HAProxy was started or reloaded last. Tokens: since midnight UTC."
+    shown = Table(caption=caption, caption_justify="left")
+    for column in ("key", "state", "limits", "made", "last used", "requests", "tokens today"):
         shown.add_column(column, overflow="fold")
     for row in rows:
         name = f"{row.record.name} (the chat page's)" if row.record.name == WEBUI_KEY else row.record.name
         used = (moments.show(row.used.at, zone), f"{row.used.requests:,}") if row.used else (UNKNOWN, UNKNOWN)
         made = moments.with_year(row.record.created, zone)
-        shown.add_row(name, row.state.value, limits(row.record, zone), made, *used)
+        tokens = UNKNOWN if row.tokens is None else f"{row.tokens:,}"
+        shown.add_row(name, row.state.value, limits(row.record, zone), made, *used, tokens)
     return shown
 
 

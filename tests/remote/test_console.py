@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fabfile
-from remote.console import with_stack
+from remote.console import joined, with_stack
 from remote.stack_files import CHECKOUT
 
 PROGRAM = CHECKOUT / "local" / "setup" / "pilotlight"
@@ -79,10 +79,17 @@ def test_a_checkout_that_is_not_set_up_is_said(tmp_path: Path) -> None:
         ("open demo", "open --stack demo"),
         ("version demo", "version demo"),
         ("cloud.up", "cloud.up"),
+        ("cloud up", "cloud.up"),
+        ("keys list demo", "keys.list --stack demo"),
+        ("keys.list demo", "keys.list --stack demo"),
+        ("keys add ann -s demo", "keys.add ann -s demo"),
+        ("keys.revoke ann", "keys.revoke ann"),
+        ("keys", "keys"),
+        ("keys nosuch", "keys nosuch"),
         ("nosuch demo", "nosuch demo"),
         ("--list", "--list"),
         ("", ""),
     ],
 )
 def test_the_stack_behind_the_verb(typed: str, meant: str) -> None:
-    assert with_stack(typed.split(), fabfile.namespace) == meant.split()
+    assert with_stack(joined(typed.split(), fabfile.namespace), fabfile.namespace) == meant.split()

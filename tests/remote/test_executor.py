@@ -37,3 +37,19 @@ def test_refused_before_anything_is_done(program: tuple[str, ...], words: str, s
 def test_a_verb_runs_once() -> None:
     done = subprocess.run([*FAB, "version"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (FAB, "keys.add --help"),
+        (FAB, "keys.add -h"),
+        (FAB, "keys.add ann --help"),
+        (FAB, "keys.rotate --help"),
+        (PILOTLIGHT, "keys add --help"),
+    ],
+)
+def test_help_of_a_verb_that_wants_a_name(program: tuple[str, ...], words: str) -> None:
+    done = subprocess.run([*program, *words.split()], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--stack" in done.stdout

@@ -155,6 +155,10 @@ def test_values_that_are_there_stay_but_for_the_key(tmp_path: Path) -> None:
     assert keys.hash_of(lines.values["OPENAI_API_KEY"]) == lines.mark
 
 
+def test_the_page_says_who_asks() -> None:
+    assert webui.environment(page())["ENABLE_FORWARD_USER_INFO_HEADERS"] == "true"
+
+
 def test_odd_passwords_arrive_as_they_are(tmp_path: Path) -> None:
     password = """a'b"c$d`e\\f=g #h%n é"""
     made = webui.make_secrets(page(), Facts(), password)

@@ -79,8 +79,11 @@ class Gateway:
         self.files = KeyFiles(*(str(folder / name) for name in ("etc/keys.json", "etc/keys.map", "sock")), group="")
         self.folder, self.programs = folder / "etc", list[str]()
         self.meanwhile: Callable[[], Any] | None = None
+        self.ledger = Result(0, '{"tokens": {}}', "")
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Result:
+        if "runtime.gateway.usage" in script:
+            return self.ledger
         self.programs.append(stdin.decode())
         if b'"only_if": ""' not in stdin and self.meanwhile:
             todo, self.meanwhile = self.meanwhile, None
@@ -254,7 +257,7 @@ def test_the_list_says_what_haproxy_remembers(gateway: Gateway, admin: Admin, at
     keys.rotate(at, "ann", grace_s=60)
     left_ms = int((KEY_MEMORY_S - 90) * 1000)
     admin.table = f"# table: keys, type: string\n0x1: key=ann use=0 exp={left_ms} shard=0 conn_cur=0 http_req_cnt=7\n"
-    bob, old, ann = keys.listed(at)
+    bob, old, ann = keys.listed(at).rows
     assert [(row.record.name, row.state.value) for row in (old, ann, bob)] == [
         ("ann", "replaced"),
         ("ann", "valid"),
@@ -269,6 +272,33 @@ def test_the_list_says_what_haproxy_remembers(gateway: Gateway, admin: Admin, at
     assert "sha256" not in told
     assert "1,200 requests a minute, wakes nothing, until " in keys.limits(ann.record, ZONE)
     assert keys.limits(bob.record, ZONE) == "no limits"
+
+
+def test_tokens_are_said_of_keys_whose_tokens_are_counted(gateway: Gateway, admin: Admin, at: Door) -> None:
+    keys.add(at, Wanted("ann", tokens_per_day=5000))
+    keys.add(at, Wanted("new", tokens_per_day=5000))
+    keys.add(at, Wanted("bob"))
+    gateway.ledger = Result(0, '{"tokens": {"ann": 1234, "bob": 7}}', "")
+    found = keys.listed(at)
+    assert ([row.tokens for row in found.rows], found.problem) == ([1234, 0, None], "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Result(1, "", "Redis is full\n"), "Redis is full"),
+        (Result(2, "", "sh: cd: no such folder"), "no such folder"),
+        (Result(0, "[]", ""), "its answer cannot be read"),
+    ],
+)
+def test_a_ledger_that_cannot_be_read_hides_no_key(
+    gateway: Gateway, admin: Admin, at: Door, answer: Result, said: str
+) -> None:
+    keys.add(at, Wanted("ann", tokens_per_day=5000))
+    gateway.ledger = answer
+    found = keys.listed(at)
+    assert [(row.record.name, row.tokens) for row in found.rows] == [("ann", None)]
+    assert said in found.problem
 
 
 def test_a_change_travels_by_standard_input_and_names_the_file_only(gateway: Gateway) -> None:
