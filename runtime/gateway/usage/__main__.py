@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections import Counter
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--redis", default=REDIS_SOCKET)
     parser.add_argument("--redis-password", default=REDIS_PASSWORD)
     options = parser.parse_args()
+    logging.disable()  # why Redis is down is said once, below
     try:
         tokens = asyncio.run(today(Redis(options.redis, options.redis_password), time.time()))
     except RedisDown as error:
