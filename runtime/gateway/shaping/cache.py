@@ -27,6 +27,8 @@ IGNORED: Final = frozenset(
 )
 ENTRY_BYTES_MAX: Final = 256 * 2**10  # a longer answer is not kept
 KEPT_REASONS: Final = frozenset({"stop", "tool_calls"})
+CLAIM_S: Final = 30.0
+LOOK_S: Final = 0.2  # between two looks at what the other relay brings
 FORM: Final = 1  # of an entry; another one is no entry
 
 
@@ -38,6 +40,12 @@ class Store(Protocol):
 
     async def put(self, name: str, value: bytes, ttl_s: float) -> bool:
         """Keep it for so long. False: it was not kept."""
+
+    async def claim(self, name: str, ttl_s: float) -> bool:
+        """True for one of all relays, until `release` or for so long; for all where it cannot be known."""
+
+    async def release(self, name: str) -> None:
+        """The one with the claim is done."""
 
 
 def canonical(asked: Mapping[str, Any], path: str, shape: ServiceShape) -> str:
@@ -77,6 +85,23 @@ class Cache:
         raw = json.dumps({"form": FORM, "at": self._clock(), "answer": answer}).encode()
         if len(raw) <= ENTRY_BYTES_MAX:
             await self._store.put(name, raw, self._ttl_s)
+
+    async def claimed(self, name: str, ends: float) -> tuple[Json, int] | None:
+        """None: this relay is to ask, until `release`. Else what another relay brought meanwhile, as `get` has it.
+
+        A relay that was killed lets the other one wait for CLAIM_S; a start that takes longer is asked for by both.
+        """
+        while not await self._store.claim(name, CLAIM_S):
+            await asyncio.sleep(LOOK_S)
+            if found := await self.get(name):
+                return found
+            if asyncio.get_running_loop().time() >= ends:
+                return None
+        return None
+
+    async def release(self, name: str) -> None:
+        """The engine was asked."""
+        await self._store.release(name)
 
 
 class Flights:

@@ -137,13 +137,23 @@ class ShapedService:
             if found := await self._cache.get(name):
                 return await this.given(found[0], "hit", found[1])
             if flight := self._flights.lead(name):
-                this.reply.says({CACHE_HEADER: "miss"})
                 with flight:
-                    return await self._fresh(this, flight, name)
+                    return await self._led(this, self._cache, flight, name, ends)
             if answer := await this.reply.during(self._flights.follow(name, ends)):
                 return await this.given(answer, "shared", 0)
             if asyncio.get_running_loop().time() >= ends:
                 raise self._upstream.target(this.call).not_yet(this.call.engine)
+
+    async def _led(self, this: _Request, cache: Cache, flight: Flight, name: str, ends: float) -> web.StreamResponse:
+        """First of the equal requests in this relay; perhaps the other relay has one that was earlier."""
+        if found := await this.reply.during(cache.claimed(name, ends)):
+            flight.brought(found[0])
+            return await this.given(found[0], "shared", found[1])
+        try:
+            this.reply.says({CACHE_HEADER: "miss"})
+            return await self._fresh(this, flight, name)
+        finally:
+            await cache.release(name)
 
     async def _fresh(self, this: _Request, flight: Flight | None, name: str = "") -> web.StreamResponse:
         """By the stages, and by the engine where none of them answers. Its tokens count, whatever comes of them."""

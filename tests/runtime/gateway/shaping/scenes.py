@@ -72,6 +72,8 @@ class MemoryRedis:
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
         self.down, self.words = False, ""
+        self.claims: set[str] = set()
+        self.asked_for_claims = 0
 
     async def get(self, name: str) -> bytes | None:
         return None if self.down else self.kept.get(name)
@@ -79,6 +81,16 @@ class MemoryRedis:
     async def put(self, name: str, value: bytes, ttl_s: float) -> bool:
         self.kept[name] = value
         return True
+
+    async def claim(self, name: str, ttl_s: float) -> bool:
+        self.asked_for_claims += 1
+        if self.down or name not in self.claims:
+            self.claims.add(name)
+            return True
+        return False
+
+    async def release(self, name: str) -> None:
+        self.claims.discard(name)
 
     async def call(self, do: Callable[[Any], Awaitable[Any]]) -> Any:
         return await do(_Client(self.kept))

@@ -187,3 +187,36 @@ def test_without_redis_every_request_is_answered() -> None:
         assert len(scene.engine.seen) == 2
 
     play(CACHED, act)
+
+
+@pytest.mark.parametrize("brings", [True, False])
+def test_the_other_relay_asks_first(brings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.gateway.shaping.cache.LOOK_S", 0)
+
+    async def act(scene: Scene) -> None:
+        await scene.post()
+        ((name, entry),) = scene.redis.kept.items()
+        scene.redis.kept.clear()
+        scene.redis.claims.add(name)  # by the other relay
+        before = scene.redis.asked_for_claims
+        asking = [asyncio.create_task(scene.post()) for _ in range(2)]
+        await until(lambda: scene.redis.asked_for_claims > before + 1)
+        if brings:
+            scene.redis.kept[name] = entry
+        else:
+            await scene.redis.release(name)
+        heads = sorted([headers["x-pilotlight-cache"] for _, headers, _ in await asyncio.gather(*asking)])
+        assert (heads, len(scene.engine.seen)) == ((["shared", "shared"], 1) if brings else (["miss", "shared"], 2))
+        assert not brings or scene.redis.claims == {name}, "the other relay's own to give back"
+
+    play(CACHED, act)
+
+
+def test_who_asked_gives_its_claim_back_whatever_came_of_it() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.status = 422
+        await scene.post()
+        assert scene.redis.asked_for_claims == 1
+        assert scene.redis.claims == set()
+
+    play(CACHED, act)
