@@ -9,6 +9,7 @@ its meaning, so a new one needs no line here; a new *order* to EC2 needs one in 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from core.policy.carry_out import GOES_ON, ROUNDS, Order, Step, carry_out, taken
 from core.wakes import wakes
 
 STEP_S: Final = 60.0  # the reaper's own interval
+LEAP_S: Final = 900.0  # where nothing changes, so many minutes are one
 START_GUESS_S: Final = 180.0  # of a host that has never started
 _BOOT: Final = "forecast"
 _DURATIONS: Final = re.compile(r"\d+[dhms]( \d+[dhms])?")
@@ -87,13 +89,12 @@ def forecast(
     """
     host = _Host(lease, facts, settings, start_s, ledger, silent=_silent(lease, now))
     spans: list[Span] = []
-    for minute in _minutes(now, until):
-        found = host.minute(minute)
-        if spans and _same(spans[-1], found):
+    for minute, rule, decision in _played(host, now, until):
+        if spans and _same(spans[-1], host.lease.state, decision.reason):
             continue
         if spans:
             spans[-1] = dataclasses.replace(spans[-1], end=minute)
-        spans.append(found)
+        spans.append(Span(minute, minute, host.lease.state, rule, decision.action, decision.reason))
     if spans:
         spans[-1] = dataclasses.replace(spans[-1], end=until)
     return spans
@@ -106,24 +107,38 @@ def goes_off(spans: list[Span]) -> float | None:
     return next((span.start for span in spans if span.phase in ("stopping", "off")), None)
 
 
-def _minutes(now: float, until: float) -> Iterator[float]:
-    """`now`, then every whole minute."""
-    yield now
-    minute = math.floor(now / STEP_S) * STEP_S + STEP_S
+def _played(host: _Host, now: float, until: float) -> Iterator[tuple[float, str, Decision]]:
+    """The rule and decision of `now` and of every whole minute, but for those of a rest: nothing is done, the decision
+    does not ask to be looked at again, and LEAP_S later it is the same.
+    """
+    minute, walked = now, now  # up to `walked` a rest was looked for, and there is none
     while minute < until:
-        yield minute
-        minute += STEP_S
+        rule, decision = host.minute(minute)
+        yield minute, rule, decision
+        while minute >= walked:
+            later = _floor(minute) + LEAP_S
+            if later >= min(until, math.inf if decision.look_again_at is None else decision.look_again_at):
+                break
+            rests = host.rests(later, rule, decision)
+            minute, walked = (later, later) if rests else (minute, later)
+        minute = _floor(minute) + STEP_S
 
 
-def _same(one: Span, other: Span) -> bool:
+def _floor(now: float) -> float:
+    return math.floor(now / STEP_S) * STEP_S
+
+
+def _same(one: Span, state: State, reason: str) -> bool:
     """One line for people: a change in progress is one span, else the words must be equal but for their durations."""
-    if one.phase != other.phase:
+    phase = _PHASES[state]
+    if one.phase != phase:
         return False
-    return one.phase in ("starting", "stopping") or _words(one) == _words(other)
+    return phase in ("starting", "stopping") or one.reason == reason or _words(one.reason) == _words(reason)
 
 
-def _words(span: Span) -> str:
-    return _DURATIONS.sub("", span.reason)
+@functools.lru_cache(maxsize=1024)
+def _words(reason: str) -> str:
+    return _DURATIONS.sub("", reason)
 
 
 def _silent(lease: Lease, now: float) -> bool:
@@ -147,8 +162,8 @@ class _Host:
         self._start_s, self._silent, self._ledger = start_s, silent, ledger
         self._began = Event(lease.epoch, lease.since, "", lease.state, lease.by, lease.reason)
 
-    def minute(self, now: float) -> Span:
-        """Play the agent, decide, do it; the span that begins here."""
+    def minute(self, now: float) -> tuple[str, Decision]:
+        """Play the agent, decide, do it; the rule that won last, and what it said."""
         self._agent(now)
         self._spend(now)
         for _ in range(ROUNDS):
@@ -156,13 +171,26 @@ class _Host:
             step = carry_out(self.lease, decision, self._settings, now=now, nonce=_BOOT)
             if not self._carry_out(step, now) or decision.action not in GOES_ON:
                 break
-        return Span(now, now, self.lease.state, rule, decision.action, decision.reason)
+        return rule, decision
+
+    def rests(self, later: float, rule: str, decision: Decision) -> bool:
+        """At `later` the decision is still the same, and to do nothing; else nothing was played."""
+        before = self.lease, self._facts, self._ledger, self._began
+        if decision.action is Action.KEEP:
+            span = Span(later, later, self.lease.state, rule, decision.action, decision.reason)
+            then, found = self.minute(later)
+            same = (then, found.action, self.lease.epoch) == (rule, decision.action, before[0].epoch)
+            if same and _same(span, self.lease.state, found.reason):
+                return True
+        self.lease, self._facts, self._ledger, self._began = before
+        return False
 
     def _spend(self, now: float) -> None:
         """The month's money so far, as the reaper counts it before it decides."""
         if self._ledger is not None:
             spent, problem = spending(self._ledger, self._settings, self._facts.instance_type, now)
-            self._facts = dataclasses.replace(self._facts, spent_usd=spent, problem=problem)
+            if (spent, problem) != (self._facts.spent_usd, self._facts.problem):
+                self._facts = dataclasses.replace(self._facts, spent_usd=spent, problem=problem)
 
     def _agent(self, now: float) -> None:
         """What machine and agent have done since the last minute."""
@@ -242,4 +270,7 @@ class _Host:
 
 def _decide(case: Case) -> tuple[str, Decision]:
     """The rule that wins, by name, and what it says."""
-    return next((rule.__name__, found) for rule in RULES if (found := rule(case)) is not None)
+    for rule in RULES:
+        if (found := rule(case)) is not None:
+            return rule.__name__, found
+    raise LookupError("the last rule has an opinion on every host")

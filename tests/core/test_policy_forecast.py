@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -90,6 +91,32 @@ def test_the_weekend_of_a_change_is_an_hour_shorter_or_longer() -> None:
     hours = [(s[0].end - s[0].start) / 3600 for s in (week("2026-03-27T18:01"), week("2026-10-23T18:01"))]
     plain = (week("2026-11-20T18:01")[0].end - at("2026-11-20T18:01")) / 3600
     assert hours == [plain - 1, plain + 1]
+
+
+@pytest.mark.parametrize("days", [2, pytest.param(14, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    ("on", "off", "usd"),
+    [
+        ("0 9 * * mon-fri", "0 18 * * mon-fri", 5.0),
+        ("0 9 * * *", "7 9 * * *", None),  # on for less than a leap
+        ("*/20 * * * *", "*/7 * * * *", None),
+        ("", "", 5.0),
+    ],
+)
+def test_minute_by_minute_it_is_the_same(
+    on: str, off: str, usd: float | None, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out while nothing changes hides nothing. November ends in it, and with it the budget's month."""
+    settings = dataclasses.replace(OFFICE, schedule_on=on, schedule_off=off, monthly_budget_usd=usd)
+    now = at("2026-11-29T23:17")
+
+    def told_now() -> list[Span]:
+        lease, until = unborn("s/host", now), now + days * DAY
+        return forecast(lease, Facts("stopped"), settings, now=now, until=until, ledger=Ledger(on=None))
+
+    with_leaps = told_now()
+    monkeypatch.setattr("core.policy.forecast.LEAP_S", math.inf)
+    assert told_now() == with_leaps
 
 
 def test_reasons_are_the_policys_own() -> None:
