@@ -193,10 +193,15 @@ def partitions(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     return found | {SK_SETTINGS: {SETTINGS_BODY: text}}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(partitions(), st.sampled_from(["running", "stopped", "missing", "pending"]))
-def test_whatever_stands_in_one_units_items_the_others_are_handled(items: dict[str, Any], machine: str) -> None:
-    """Twice: what is told of the first pass, and what is kept of it, are read by the second."""
+@pytest.mark.parametrize("examples", [50, pytest.param(400, marks=pytest.mark.thorough)])
+def test_whatever_stands_in_one_units_items_the_others_are_handled(examples: int) -> None:
+    machines = st.sampled_from(["running", "stopped", "missing", "pending"])
+    several = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    several(given(partitions(), machines)(others_are_handled))()
+
+
+def others_are_handled(items: dict[str, Any], machine: str) -> None:
+    """Two passes: what is told of the first one, and what is kept of it, are read by the second."""
     world = World()
     world.add(State.STOPPED, "stopped", "after/host", **wake_requested(world))
     world.add(State.RUNNING, "stopped", "before/host", stopped_seen=world.now - 60, notified=3)

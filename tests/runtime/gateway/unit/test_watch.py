@@ -280,14 +280,15 @@ def test_an_order_is_not_sent_where_the_claim_is_lost_to_the_reaper() -> None:
     assert (stage.lease.state, stage.power.starts) == (State.FAILED, 1)
 
 
-def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_never_a_failure() -> None:
+@pytest.mark.parametrize("looks", [150, pytest.param(1000, marks=pytest.mark.thorough)])
+def test_an_order_that_ec2_never_takes_is_claimed_anew_slower_each_time_and_never_a_failure(looks: int) -> None:
     stage = Stage().bring_to(State.STOPPED)
     stage.queue.ask("tiny")
     stage.power.refusals = [refused("IncorrectInstanceState")] * 1000
     stage.look()
     ages: list[float] = []
     began = stage.clock()
-    for _ in range(1000):
+    for _ in range(looks):
         before = stage.power.starts
         stage.look(later_s=intervals.DESCRIBE_S / 2)
         if stage.power.starts > before:
