@@ -85,7 +85,8 @@ async def _application(
     limits = Limits(Keys(options.keys), redis, {e.name: e.context_tokens for e in config.engines})
     targets = {unit.name: unit for unit in units}
     app = make_app(Relay(config, targets=targets, engines=engines, redis=redis, limits=limits))
-    page = dashboard(config, units, opened, keys=options.keys, session_secret=options.session_secret)
+    files = {"keys": options.keys, "session_secret": options.session_secret}
+    page = dashboard(config, units, opened, limits.ledger, **files)
     page.add_to(app)
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
+from core.contract.documents import RelayConfig
 from core.contract.network import FORM_BYTES_MAX, SCHEME_HEADER
 from core.errors import PilotlightError
 from runtime.backends.leases import StoreUnavailable
@@ -24,6 +25,7 @@ from runtime.gateway.dashboard.pages import Parts
 from runtime.gateway.dashboard.sessions import SESSION_S, Session, Sessions
 from runtime.gateway.dashboard.stream import Streams
 from runtime.gateway.dashboard.unit import DashboardUnit
+from runtime.gateway.dashboard.usage import UsageReader
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,17 @@ class Dashboard:
     """The handlers, over the gateway's units and the sessions of operators."""
 
     def __init__(
-        self, units: Sequence[DashboardUnit], sessions: Sessions, *, stack: str, chat_url: str = "", streams: Streams
+        self,
+        config: RelayConfig,
+        units: Sequence[DashboardUnit],
+        sessions: Sessions,
+        *,
+        usage: UsageReader,
+        streams: Streams,
     ) -> None:
         self._units = {unit.name: unit for unit in units}
-        self._sessions, self._streams = sessions, streams
-        self._stack, self._chat_url = stack, chat_url
+        self._sessions, self._usage, self._streams = sessions, usage, streams
+        self._stack, self._chat_url = config.stack, config.chat_url
         self._static = {name: pages.static(name) for name in _FILES}
 
     def add_to(self, app: web.Application) -> None:
@@ -115,7 +123,8 @@ class Dashboard:
         looks = [(unit, unit.look()) for unit in self._units.values()]
         hosts = [show.host(look, await unit.past(look)) for unit, look in looks]
         busy = any(host.tone == "busy" or host.progress is not None for host in hosts)
-        return pages.operator_parts(hosts, session), busy
+        usage = await self._usage.last_day(hosts[0].zone)
+        return pages.operator_parts(hosts, usage, session), busy
 
     async def file(self, request: web.Request) -> web.Response:
         """GET /dashboard/style.css and the script; they change with a deploy only."""

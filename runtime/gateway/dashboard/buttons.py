@@ -45,9 +45,13 @@ def lasts_s(text: str) -> float | None:
 
 
 def _woken(answer: Answer) -> str:
-    if not answer["changed"]:
-        return f"Nothing was done: {answer['note']}."
-    return f"The start did not go through: {answer['note']}." if answer.get("note") else "It is being started."
+    """By the state it led to: the relay's own watch may have started it first, for the same wake request."""
+    state, note = answer["state"], answer.get("note")
+    if state == State.STARTING:
+        return f"The start goes on: {note}." if note and answer["changed"] else "It is being started."
+    if state == State.FAILED and note:
+        return f"It could not be started: {note}."
+    return f"Nothing was done: {note}." if note else "It is wanted, and is started as soon as it may be."
 
 
 def _pinned(answer: Answer) -> str:

@@ -12,12 +12,20 @@ from runtime.gateway.dashboard.look import LeaseUnit
 from runtime.gateway.dashboard.operators import Operators
 from runtime.gateway.dashboard.stream import Streams
 from runtime.gateway.dashboard.unit import DashboardUnit
+from runtime.gateway.dashboard.usage import UsageReader
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.threads import Threads
+from runtime.gateway.usage.ledger import Ledger
 
 
 def dashboard(
-    config: RelayConfig, units: Sequence[Unit], backends: Mapping[Place, Backend], *, keys: str, session_secret: str
+    config: RelayConfig,
+    units: Sequence[Unit],
+    backends: Mapping[Place, Backend],
+    ledger: Ledger,
+    *,
+    keys: str,
+    session_secret: str,
 ) -> Dashboard:
     """For these units of the configuration, in its order. `keys` and `session_secret` are paths."""
     seen = [
@@ -31,4 +39,4 @@ def dashboard(
         for of, unit in zip(config.units, units, strict=True)
     ]
     known = sessions.Sessions(sessions.secret(session_secret), Operators(keys))
-    return Dashboard(seen, known, stack=config.stack, chat_url=config.chat_url, streams=Streams())
+    return Dashboard(config, seen, known, usage=UsageReader(ledger), streams=Streams())

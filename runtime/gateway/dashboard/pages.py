@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from runtime.gateway.dashboard.sessions import Session
 from runtime.gateway.dashboard.show import DOCS, PINS, Host, Visitor
+from runtime.gateway.dashboard.usage import Usage
 
 _HERE: Final = Path(__file__).parent
 PARTS: Final = ("headline", "state", "actions", "usage", "wakes", "money")  # of an operator's page, in its order
@@ -33,9 +34,10 @@ def static(name: str) -> bytes:
     return (_HERE / "static" / name).read_bytes()
 
 
-def operator_parts(hosts: Sequence[Host], session: Session) -> Parts:
+def operator_parts(hosts: Sequence[Host], usage: Usage, session: Session) -> Parts:
     """What an operator reads, part by part."""
-    return {name: _render(f"parts/{name}.html.j2", hosts=hosts, session=session, pins=PINS) for name in PARTS}
+    values = {"hosts": hosts, "usage": usage, "session": session, "pins": PINS}
+    return {name: _render(f"parts/{name}.html.j2", **values) for name in PARTS}
 
 
 def operator(parts: Parts, session: Session, *, stack: str, chat_url: str, busy: bool, said: str) -> str:

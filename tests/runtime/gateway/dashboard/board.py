@@ -23,7 +23,10 @@ from runtime.gateway.dashboard.operators import Operators
 from runtime.gateway.dashboard.sessions import Sessions
 from runtime.gateway.dashboard.stream import Streams
 from runtime.gateway.dashboard.unit import DashboardUnit
+from runtime.gateway.dashboard.usage import UsageReader
+from runtime.gateway.redis import RedisDown
 from runtime.gateway.unit.threads import Threads
+from runtime.gateway.usage.ledger import Hour
 from tests.runtime.gateway.stage import Stage
 
 SECRET, OPERATOR, PLAIN = b"s" * 32, "sk-pl-operator", "sk-pl-plain"
@@ -52,15 +55,22 @@ class Board:
         unit: RelayUnit = replace(stage.config.one(stage.name), shape=SHAPE)
         seen = LeaseUnit(stage.unit, unit, again_s=0.01)
         self.streams = Streams(tick_s=0.01)
+        self.counted: list[Hour] | RedisDown = []
         self.board = Dashboard(
+            replace(stage.config, chat_url="http://chat.example:3000"),
             [DashboardUnit(unit, seen, store=stage.store, power=stage.power, threads=Threads("dashboard"))],
             Sessions(SECRET, operators, clock=stage.clock),
-            stack="lab",
-            chat_url="http://chat.example:3000",
+            usage=UsageReader(self, clock=stage.clock),
             streams=self.streams,
         )
         self.url, self.writes = "", stage.store.writes  # before anybody came
         self.browser: aiohttp.ClientSession
+
+    async def hours(self, since: float, until: float) -> list[Hour]:
+        """The ledger's `hours`."""
+        if isinstance(self.counted, RedisDown):
+            raise self.counted
+        return [hour for hour in self.counted if since <= hour.at <= until]
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,11 @@ from core.contract.network import SCHEME_HEADER
 from core.lease import State
 from runtime.gateway.dashboard import app as app_module
 from runtime.gateway.dashboard import stream
+from runtime.gateway.dashboard.buttons import BUTTONS
+from runtime.gateway.redis import RedisDown
+from runtime.gateway.usage.ledger import Hour
 from tests.runtime.gateway.dashboard.board import OPERATOR, PLAIN, Board, key, play, said, token, write_keys
+from tests.runtime.gateway.stage import refused
 
 SECRETS = {"lab", "chat", "support", "ann", "$", "EC2", "tiny", "key", "csrf", "test", "reaper"}
 
@@ -103,6 +108,38 @@ def test_every_answer_has_the_security_headers(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_requests_and_tokens_by_hour_and_key(tmp_path: Path) -> None:
+    async def scene(board: Board) -> None:
+        hour = board.stage.clock() - board.stage.clock() % 3600
+        board.counted = [
+            Hour(hour - 3600, "bob", "", requests=2, prompt_tokens=10, answer_tokens=5),
+            Hour(hour, "bob", "", requests=1, prompt_tokens=1000, answer_tokens=200, refused=4),
+            Hour(hour, "<b>eve</b>", "u1", requests=3, prompt_tokens=30, answer_tokens=30),
+            Hour(hour - 48 * 3600, "old", "", requests=9),
+        ]
+        page = re.sub(r"<(?!/?tr)[^>]*>", "|", await board.log_in())
+        rows = [[c for c in re.split(r"\|+", row) if c.strip()] for row in re.findall(r"<tr>(.*?)</tr>", page)]
+        assert ["Mon 12 Jan 13:00", "4", "1,030", "230", "4"] in rows
+        assert rows.index(["bob", "3", "1,010", "205", "4"]) < rows.index(
+            ["&lt;b&gt;eve&lt;/b&gt;", "3", "30", "30", "0"]
+        )
+        assert "old" not in page
+
+    play(tmp_path, scene)
+
+
+def test_redis_down_is_said(tmp_path: Path) -> None:
+    async def scene(board: Board) -> None:
+        board.counted = RedisDown("Redis does not answer")
+        assert "Not counted now: Redis does not answer" in await board.log_in()
+        board.counted = []
+        assert "Not counted now" in (await board.get())[1], "not asked again at once"
+        board.stage.clock.now += 15
+        assert "Nothing was counted in the last day." in (await board.get())[1]
+
+    play(tmp_path, scene)
+
+
 # ---------------------------------------------------------------- sessions
 @pytest.mark.parametrize(("scheme", "secure"), [("", False), ("https", True)])
 def test_the_cookie_is_kept_from_scripts_and_other_sites(tmp_path: Path, scheme: str, secure: bool) -> None:
@@ -142,6 +179,35 @@ def test_wake_is_a_start_in_the_operators_name(tmp_path: Path) -> None:
         last = board.stage.store.events(board.stage.name)[-1]
         assert last.facts[protocol.WANTED_BY] == "ann (dashboard)"
         assert said((await board.get())[1]) == "", "it is said once"
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"state": "STARTING", "changed": True}, "It is being started."),
+        ({"state": "STARTING", "changed": False, "note": "the lease is STARTING"}, "It is being started."),
+        ({"state": "STARTING", "changed": True, "note": "not taken yet"}, "The start goes on: not taken yet."),
+        ({"state": "STOPPING", "changed": True}, "It is wanted, and is started as soon as it may be."),
+        (
+            {"state": "STOPPED", "changed": False, "note": "the budget is spent"},
+            "Nothing was done: the budget is spent.",
+        ),
+        ({"state": "FAILED", "changed": True, "note": "no capacity"}, "It could not be started: no capacity."),
+        ({"state": "RUNNING", "changed": False, "note": "it is running"}, "Nothing was done: it is running."),
+    ],
+)
+def test_what_is_said_of_a_wake(answer: dict[str, Any], words: str) -> None:
+    assert BUTTONS["wake"].said(answer) == words
+
+
+def test_a_start_that_ec2_refuses_is_said(tmp_path: Path) -> None:
+    async def scene(board: Board) -> None:
+        board.stage.power.refusals = [refused("VcpuLimitExceeded")]
+        await board.log_in()
+        assert said(await board.press("wake")).startswith("It could not be started: VcpuLimitExceeded")
+        assert board.stage.lease.state is State.FAILED
 
     play(tmp_path, scene)
 
