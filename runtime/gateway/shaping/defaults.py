@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from core.contract.shaping import ServiceShape
 from core.shaping import templates
 from runtime.gateway.shaping.visit import Json, Through, Visit, last_user, set_text, text_of
+
+_LONGEST: Final = ("max_tokens", "max_completion_tokens")
 
 
 class Template(Through):
@@ -47,17 +49,27 @@ class Defaults(Through):
 
 def asked_max_tokens(body: Mapping[str, Any]) -> int | None:
     """The longest answer that a request names, by either of OpenAI's names."""
-    named = [body.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    return min((n for n in named if isinstance(n, int) and not isinstance(n, bool)), default=None)
+    named = (_whole(body.get(name)) for name in _LONGEST)
+    return min((number for number in named if number is not None), default=None)
 
 
 def cap(body: Json, most: int) -> None:
-    """The answer is at most so long. What is no number stays, and is the engine's to refuse."""
-    for name in ("max_tokens", "max_completion_tokens"):
-        if isinstance(body.get(name), int) and not isinstance(body[name], bool):
-            body[name] = min(body[name], most)
-    if body.get("max_tokens") is None and body.get("max_completion_tokens") is None:
+    """The answer is at most so long. What is no number stays, and is refused by the engine."""
+    for name in _LONGEST:
+        if (number := _whole(body.get(name))) is not None:
+            body[name] = min(number, most)
+    if all(body.get(name) is None for name in _LONGEST):
         body["max_tokens"] = most
+
+
+def _whole(value: Any) -> int | None:
+    """As vLLM reads it: "90" and 90.0 are numbers too."""
+    if value is None:
+        return None
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _with_system(prompt: str, messages: list[Json]) -> list[Json]:
