@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from core.contract import network, paths, table
+from core.engines import profiles as engine_profiles
 from core.profiles import PROFILES, Schedule
 from core.settings import applied
 from core.settings import flags as flag_rules
@@ -130,6 +131,10 @@ class Engine(Section):
     )
     quantization: Method | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."
+    )
+    profile: Literal["fast-start", "throughput"] = Field(
+        default=engine_profiles.DEFAULT,
+        description="On a GPU. " + "; ".join(f"{name}: {p.why}" for name, p in engine_profiles.PROFILES.items()),
     )
     flags: Annotated[Mapping[str, flag_rules.Flag], AfterValidator(flag_rules.checked)] = Field(
         default_factory=dict, description="More of vLLM's flags, without dashes before them."

@@ -23,12 +23,12 @@ from core.contract.documents import (
     RelayUnit,
     ServiceRoute,
 )
+from core.engines.serve import EngineSpec
 from core.errors import DeployError
 from core.settings import StackSettings, shape
 from remote import stack_files
 from remote.machines.transport import Address
 from remote.services import webui
-from remote.services.engine import EngineSpec
 from remote.services.webui import Page
 from remote.stack_files import NotMade, StackFile
 
@@ -82,6 +82,7 @@ class Inventory:
                 flags=tuple(engine.flags.items()),
                 where=f"{settings.stack_file(self.stack)}: pilotlight:engines.{name}.model",
                 bind=bind,
+                profile=engine.profile,
             )
             for name, engine in self.settings.engines.items()
         )

@@ -9,6 +9,8 @@ import yaml
 
 from core import versions
 from core.contract.paths import ENGINE_VENV
+from core.engines import serve
+from core.engines.serve import EngineSpec
 from core.errors import DeployError
 from remote.items.files import File
 from remote.items.models import HubModel, PathModel, PypiModel, model
@@ -17,7 +19,6 @@ from remote.items.units import Unit
 from remote.items.venvs import requirements
 from remote.machines.facts import Facts
 from remote.services import engine
-from remote.services.engine import EngineSpec
 
 CPU = EngineSpec(
     name="smollm2",
@@ -51,7 +52,7 @@ def test_cpu_flags_are_the_measured_ones() -> None:
 
 
 def test_gpu_keeps_cuda_graphs_and_takes_the_stacks_flags() -> None:
-    flags = engine.flags(GPU, "/m")
+    flags = serve.flags(GPU, "/m")
     assert "enforce-eager" not in flags
     assert (flags["dtype"], flags["quantization"], flags["max-num-seqs"]) == ("auto", "awq", 64)
     assert any(isinstance(i, Driver) for i in engine.items((GPU,)))
