@@ -8,23 +8,15 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws import machine
-from components.aws.tags import Identity
 
 ROLE = "gateway"
 
 
-@dataclass(frozen=True)
-class GatewayHostArgs:
-    """`policy` is the role's document (JSON); the disk is in GiB."""
+@dataclass(frozen=True, kw_only=True)
+class GatewayHostArgs(machine.MachineArgs):
+    """A machine of one type: a gateway has no capacity ladder."""
 
-    identity: Identity
     instance_type: str
-    image: pulumi.Input[str]
-    subnet_id: pulumi.Input[str]
-    group_id: pulumi.Input[str]
-    key_name: pulumi.Input[str]
-    policy: pulumi.Input[str]
-    disk_gib: int
 
 
 class GatewayHost(pulumi.ComponentResource):
@@ -37,19 +29,12 @@ class GatewayHost(pulumi.ComponentResource):
         super().__init__("pilotlight:index:GatewayHost", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.identity.tags(ROLE, name)
-        profile = machine.instance_profile(name, args.policy, tags, child)
-        self.instance = aws.ec2.Instance(
+        self.instance = machine.instance(
             name,
-            ami=args.image,
+            args,
             instance_type=args.instance_type,
-            subnet_id=args.subnet_id,
-            vpc_security_group_ids=[args.group_id],
-            key_name=args.key_name,
-            iam_instance_profile=profile.name,
-            instance_initiated_shutdown_behavior="stop",
-            metadata_options=machine.metadata_options(),
-            root_block_device=machine.root_disk(args.disk_gib),
-            volume_tags=tags,
+            disk=machine.root_disk(args.disk_gib),
+            plain=tags,
             tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -16,29 +16,22 @@ import pulumi_aws as aws
 
 from components.aws import machine
 from components.aws.policies import ROLE_HOST
-from components.aws.tags import Identity
+from components.aws.roles import Tags
 from core.capacity import ladder
 from core.contract import tags
 from core.times import durations
 
 
-@dataclass(frozen=True)
-class GpuHostArgs:
-    """Sizes in GiB and MiB/s, durations in seconds. `policy` is the role's document (JSON).
+@dataclass(frozen=True, kw_only=True)
+class GpuHostArgs(machine.MachineArgs):
+    """Throughput in MiB/s, durations in seconds.
 
     `stop_after_s` None and `max_lease_s` 0 mean off; both are only the tags' first values, which operations may edit.
     """
 
-    identity: Identity
     unit: str
     control_id: pulumi.Input[str]  # deployment id of the stack whose reaper drives the host
     instance_types: Sequence[str]
-    image: pulumi.Input[str]
-    subnet_id: pulumi.Input[str]
-    group_id: pulumi.Input[str]
-    key_name: pulumi.Input[str]
-    policy: pulumi.Input[str]
-    disk_gib: int
     disk_throughput_mibps: int
     kms_key_arn: str | None
     stop_after_s: float | None
@@ -58,8 +51,7 @@ class GpuHost(pulumi.ComponentResource):
         super().__init__("pilotlight:index:GpuHost", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         plain = args.identity.tags(ROLE_HOST, name)
-        profile = machine.instance_profile(name, args.policy, plain, child)
-        self.instance = self._instance(name, args, profile)
+        self.instance = self._instance(name, args, plain)
         if skipped := ladder.skipped(args.instance_types, needs_gpu=args.needs_gpu):
             words = f"pilotlight:host.instanceTypes: {skipped}. The capacity ladder will never use what is skipped"
             pulumi.log.warn(words, resource=self.instance)
@@ -71,19 +63,13 @@ class GpuHost(pulumi.ComponentResource):
         self.instance.instance_type.apply(lambda actual: self._say_type(args.instance_types[0], actual))
         self.register_outputs({"instanceId": self.instance.id, "privateIp": self.instance.private_ip})
 
-    def _instance(self, name: str, args: GpuHostArgs, profile: aws.iam.InstanceProfile) -> aws.ec2.Instance:
-        return aws.ec2.Instance(
+    def _instance(self, name: str, args: GpuHostArgs, plain: Tags) -> aws.ec2.Instance:
+        return machine.instance(
             name,
-            ami=args.image,
+            args,
             instance_type=args.instance_types[0],
-            subnet_id=args.subnet_id,
-            vpc_security_group_ids=[args.group_id],
-            key_name=args.key_name,
-            iam_instance_profile=profile.name,
-            instance_initiated_shutdown_behavior="stop",
-            metadata_options=machine.metadata_options(),
-            root_block_device=machine.root_disk(args.disk_gib, args.disk_throughput_mibps, args.kms_key_arn),
-            volume_tags=args.identity.tags(ROLE_HOST, name),
+            disk=machine.root_disk(args.disk_gib, args.disk_throughput_mibps, args.kms_key_arn),
+            plain=plain,
             tags=host_tags(name, args),
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
 from components.aws import roles
 from components.aws.roles import Tags
+from components.aws.tags import Identity
 
 CREATE_TIMEOUT = "10m"  # the provider would retry a capacity error for 52 minutes
 # A change of these would replace the machine, or stop, change and *start* it, whatever the lease says
 IGNORED = ["ami", "userData", "userDataBase64", "subnetId", "keyName"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineArgs:
+    """What each machine of a stack has. `policy` is the role's document (JSON); the disk is in GiB."""
+
+    identity: Identity
+    image: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    group_id: pulumi.Input[str]
+    key_name: pulumi.Input[str]
+    policy: pulumi.Input[str]
+    disk_gib: int
+
+
+def instance(
+    name: str,
+    args: MachineArgs,
+    *,
+    instance_type: str,
+    disk: aws.ec2.InstanceRootBlockDeviceArgs,
+    plain: Tags,
+    tags: Tags,
+    opts: pulumi.ResourceOptions,
+) -> aws.ec2.Instance:
+    """The machine and its role: off is `stopped`, whoever turns it off. `plain` are the tags of what belongs to it."""
+    profile = instance_profile(name, args.policy, plain, pulumi.ResourceOptions(parent=opts.parent))
+    return aws.ec2.Instance(
+        name,
+        ami=args.image,
+        instance_type=instance_type,
+        subnet_id=args.subnet_id,
+        vpc_security_group_ids=[args.group_id],
+        key_name=args.key_name,
+        iam_instance_profile=profile.name,
+        instance_initiated_shutdown_behavior="stop",
+        metadata_options=metadata_options(),
+        root_block_device=disk,
+        volume_tags=plain,
+        tags=tags,
+        opts=opts,
+    )
 
 
 def metadata_options() -> aws.ec2.InstanceMetadataOptionsArgs:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from core.contract.documents import Place
 from core.errors import ContractError
+from core.settings import hosts
+from core.settings.checks import HostKind
 from runtime import backends
 from runtime.backends.power import FleetPower, Power, Resizable
 
@@ -20,6 +23,13 @@ ROOT = Path(__file__).parents[3]
 def test_a_kind_that_this_release_lacks_is_refused_by_name(kind: str) -> None:
     with pytest.raises(ContractError, match=f"{kind!r}, only ec2. Run `fab deploy`"):
         backends.open(Place(kind))
+
+
+def test_settings_and_backends_have_the_same_kinds() -> None:
+    """A kind that a stack file may name and no program opens would be found out at the machine's first boot."""
+    assert set(hosts.KINDS) == set(backends.KINDS)
+    accepted, _ = get_args(HostKind)  # Annotated[Literal[…], …]
+    assert set(hosts.KINDS) == set(get_args(accepted))
 
 
 def test_ec2_is_opened_without_a_client() -> None:
