@@ -315,7 +315,9 @@ class StackSettings(Section):
         min_length=1, max_length=ENGINES_MAX, description="Engines by name, in the order of their ports."
     )
     services: Mapping[Name, Service] = Field(
-        default_factory=dict, description="Services by name. Default: one an engine, with the engine's name."
+        default_factory=dict,
+        description="Services by name; docs/services.md says what each key does. Default: one an engine, with the "
+        "engine's name.",
     )
     templates: Mapping[Name, Template] = Field(
         default_factory=dict,

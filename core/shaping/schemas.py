@@ -1,6 +1,9 @@
 """JSON schemas of answers: what a stack file may ask for, and whether an answer is as asked.
 
 `pattern` is searched by RE2, as filters are. References to other documents are refused: nothing is fetched.
+
+jsonschema is imported where it is needed: it would take a tenth of a second of every `fab` command, and few stacks have
+a schema.
 """
 
 from __future__ import annotations
@@ -10,12 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import jsonschema
 import re2
-from jsonschema import Draft202012Validator, validators
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from core.shaping import patterns
 
@@ -33,10 +31,12 @@ def check(schema: Any) -> str:
         raise ValueError(f"is not JSON: {error}") from error
     if len(text) > SCHEMA_BYTES_MAX:
         raise ValueError(f"is longer than {SCHEMA_BYTES_MAX // 2**10} KiB")
+    from jsonschema import Draft202012Validator, SchemaError
+
     plain = json.loads(text)
     try:
         Draft202012Validator.check_schema(plain)
-    except jsonschema.SchemaError as error:
+    except SchemaError as error:
         where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path).lstrip(".")
         raise ValueError(f"is no JSON schema: at {where or 'its top'}: {error.message[:_SHOWN]}") from error
     _check_inside(plain)
@@ -52,7 +52,7 @@ def wrong(text: str, schema: str) -> str:
     if not schema:
         return "" if isinstance(answer, dict) else "it is no JSON object"
     try:
-        found = next(_validator(schema).iter_errors(answer), None)
+        found = next(validator(schema).iter_errors(answer), None)
     except RecursionError:
         return "it is nested too deeply"
     if found is None:
@@ -60,21 +60,29 @@ def wrong(text: str, schema: str) -> str:
     return f"at {found.json_path}: {found.message[:_SHOWN]}"
 
 
-def _pattern(_: Any, pattern: str, text: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
-    if isinstance(text, str) and not patterns.found(pattern, text):
-        yield jsonschema.ValidationError(f"{text[:60]!r} does not match {pattern!r}")
-
-
-_Validator: Final = validators.extend(Draft202012Validator, {"pattern": _pattern})
-
-
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
-    return _Validator(json.loads(schema), registry=Registry())
+def validator(schema: str) -> Any:
+    """Of a schema that was checked. Made before it is needed, it costs the first answer nothing."""
+    from jsonschema import Draft202012Validator, validators
+    from referencing import Registry
+
+    kind = validators.extend(Draft202012Validator, {"pattern": _pattern})
+    return kind(json.loads(schema), registry=Registry())
+
+
+def _pattern(_: Any, pattern: str, text: Any, __: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if isinstance(text, str) and not patterns.found(pattern, text):
+        yield ValidationError(f"{text[:60]!r} does not match {pattern!r}")
 
 
 def _check_inside(schema: Any) -> None:
     """References lead to places in the schema itself, and patterns are RE2's."""
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
     resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver("")
     for key, value in _members(schema):
         if key == "$ref" and isinstance(value, str):

@@ -28,6 +28,8 @@ class JsonOutput(Through):
 
     def __init__(self, service: str, shape: ServiceShape) -> None:
         self._service, self._schema = service, shape.json_schema
+        if self._schema:
+            schemas.validator(self._schema)
 
     async def before(self, visit: Visit) -> Json | None:
         """Ask for it, whatever the caller asked for."""
