@@ -36,7 +36,7 @@ def shaped(demo: Stack) -> Iterator[Stack]:
     before = file.read_text()
     changed = yaml.safe_load(before)
     changed["config"]["pilotlight:services"] = SERVICES
-    file.write_text(yaml.safe_dump(changed))
+    file.write_text(yaml.safe_dump(changed, sort_keys=False))
     try:
         demo.wake()
         demo.fab("deploy", "-s", demo.name)

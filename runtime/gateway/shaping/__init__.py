@@ -16,5 +16,5 @@
     reply.py       what the caller reads, and when
 
 A new stage: a class with `before` and `after` (visit.py), a line in `service.stages`, a field in
-`core/contract/shaping.py`. The ADR on shaped services says why streams are held, and what is not cached.
+`core/contract/shaping.py`. docs/adr/0026-shaped-services.md says why streams are held, and what is not cached.
 """

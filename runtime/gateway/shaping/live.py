@@ -38,6 +38,7 @@ class Live:
         event.pop("usage", None)
         if "error" in event:
             return [event]
+        event["model"] = self._visit.service
         if not event.get("choices"):
             return []
         marks = [mark for choice in event["choices"] if (mark := self._mark(choice))]

@@ -258,11 +258,11 @@ class _Request:
 
 
 def _noted(visit: Visit, answer: Json) -> Json:
-    """The answer with what was done on the way, and with the tokens of all requests that it took."""
+    """The answer in the service's name, with what was done on the way, and the tokens of all requests that it took."""
     if visit.calls > 1:
         visit.note(engine_calls=visit.calls)
     usage = {"usage": {**answer.get("usage", {}), **visit.usage}} if visit.usage else {}
-    return {**answer, **usage, **({NOTES: visit.notes} if visit.notes else {})}
+    return {**answer, "model": visit.service, **usage, **({NOTES: visit.notes} if visit.notes else {})}
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> Json:

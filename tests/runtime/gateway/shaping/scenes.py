@@ -38,7 +38,7 @@ class ScriptedEngine(FakeEngine):
         content, reason = self._next()
         message = content if isinstance(content, dict) else {"role": "assistant", "content": content}
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": {"content": [content]}}
-        head = {"id": "x", "object": "chat.completion", "created": 1, "model": model}
+        head = {"id": "x", "object": "chat.completion", "created": 1, "model": "tiny"}
         return web.json_response(head | {"choices": [choice], "usage": USAGE})
 
     async def _stream(self, request: web.Request, model: str) -> web.StreamResponse:
@@ -47,7 +47,7 @@ class ScriptedEngine(FakeEngine):
         content, reason = self._next()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
-        head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": model}
+        head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "tiny"}
         deltas = [({"role": "assistant", "content": ""}, None), *(({"content": c}, None) for c in content)]
         *first, (last, _) = deltas
         events = [
