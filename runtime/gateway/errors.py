@@ -152,8 +152,23 @@ def restarting() -> Refusal:
 
 def queue_full(limit: int) -> Refusal:
     """429: as many callers wait as the relay holds."""
-    message = f"{limit} requests wait at this gateway already, as many as may."
+    message = f"{limit} requests wait at this gateway already, as many as may (gateway.queueMax)."
     return Refusal(429, ErrorCode.QUEUE_FULL, message, type_="requests", retry_after_s=RETRY_AFTER_S)
+
+
+def queue_share(places: int) -> Refusal:
+    """429: the queue is full, and another caller has fewer places."""
+    message = (
+        f"The queue is full (gateway.queueMax), and {places} of its places were yours: the newest one went to a caller "
+        "who has fewer. Send this again later."
+    )
+    return Refusal(429, ErrorCode.QUEUE_SHARE, message, type_="requests", retry_after_s=RETRY_AFTER_S)
+
+
+def engine_busy(ahead: int) -> Refusal:
+    """503: the host is awake, and this request waited for its turn as long as is allowed."""
+    message = f"The engine is busy with others' requests, and {ahead} wait before this one. Send it again later."
+    return Refusal(503, ErrorCode.ENGINE_BUSY, message, retry_after_s=RETRY_AFTER_S)
 
 
 def input_refused(found: Sequence[str]) -> Refusal:

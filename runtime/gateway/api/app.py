@@ -22,13 +22,13 @@ from runtime.gateway.api import bodies, forward
 from runtime.gateway.api import call as calls
 from runtime.gateway.api.bodies import Budget, Share
 from runtime.gateway.api.call import Call
-from runtime.gateway.api.forward import Engines, NotSent
+from runtime.gateway.api.forward import Answer, Engines, NotSent
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
 from runtime.gateway.redis import Redis
 from runtime.gateway.shaping.service import Kept, Reached, ShapedService
 from runtime.gateway.shaping.session import SessionCounts
-from runtime.gateway.target import Target
+from runtime.gateway.target import Target, Turn
 from runtime.gateway.usage.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Relay:
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
         target = self._by_engine[call.engine]
-        if target.ready(call.engine):
+        if self._goes_straight(call):
             try:
                 return await self._straight(call, request, share)
             except NotSent:
@@ -108,6 +108,11 @@ class Relay:
         self._refuse_at_once(call)
         queued = self._queued_stream if call.stream else self._queued
         return await queued(call, request, share)
+
+    def _goes_straight(self, call: Call) -> bool:
+        """The engine takes requests, and nobody waits for it whom this call would overtake."""
+        target = self._by_engine[call.engine]
+        return target.ready(call.engine) and (call.quiet or not target.crowded(call.engine))
 
     def _refuse_at_once(self, call: Call) -> None:
         """Refusal where nobody is to wait; what people want is noted all the same."""
@@ -143,7 +148,7 @@ class Relay:
 
     async def _reached(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
         target = self.target(call)
-        if target.ready(call.engine):
+        if self._goes_straight(call):
             try:
                 return await self._sent(call, share)
             except NotSent:
@@ -156,9 +161,9 @@ class Relay:
         async with await self._sent(call, share) as answer:
             return await forward.pass_on(answer, request, call)
 
-    async def _sent(self, call: Call, share: Share) -> aiohttp.ClientResponse:
-        """The engine's answer; it has the body, so we keep it no longer."""
-        answer = await self._engines.send(call)
+    async def _sent(self, call: Call, share: Share, turn: Turn | None = None) -> Answer:
+        """The engine's answer; it has the body, so we keep it no longer. `turn` ends with the answer."""
+        answer = await self._engines.send(call, turn)
         self._by_engine[call.engine].note_answered(call.engine)
         call.body.drop()
         share.release()
@@ -199,16 +204,17 @@ class Relay:
     async def _when_awake(
         self, call: Call, share: Share, longest_s: float, tell: Tell | None
     ) -> aiohttp.ClientResponse:
-        """Wait in the queue until the host is awake and its engine takes the call."""
+        """Wait in the queue until the host is awake and it is the call's turn at its engine."""
         deadline = asyncio.get_running_loop().time() + longest_s
         target = self._by_engine[call.engine]
-        wait = Wait(target, call.engine, deadline, tell)
-        with target.place(call.engine, call.key):
+        with target.place(call.engine, call.key, call.user) as turn:
+            wait = Wait(target, call.engine, turn, deadline, tell)
             while True:
-                await wait.until_ready()
+                await wait.until_its_turn()
                 try:
-                    return await self._sent(call, share)
+                    return await self._sent(call, share, turn)
                 except NotSent:
+                    turn.back()
                     target.note_refused(call.engine)
                     await wait.pause(RETRY_PAUSE_S)
 

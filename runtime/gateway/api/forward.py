@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -19,6 +19,7 @@ from core.codes import ErrorCode
 from core.contract.network import INNER_PORT
 from runtime.gateway import errors, shapes
 from runtime.gateway.api.call import Call
+from runtime.gateway.target import Turn
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,20 @@ class NotSent(Exception):
     """No byte of the request reached an engine."""
 
 
+class Answer(aiohttp.ClientResponse):
+    """An engine's answer, read within `async with`. `turn` is the caller's at this engine, where it had to wait."""
+
+    turn: Turn | None = None
+
+    async def __aexit__(self, *exc: Any) -> None:
+        """The next caller's turn may come."""
+        try:
+            await super().__aexit__(*exc)
+        finally:
+            if self.turn is not None:
+                self.turn.end()
+
+
 class Engines:
     """The way to the engines. Use `open` once in a running event loop, `close` at the end."""
 
@@ -40,21 +55,25 @@ class Engines:
         self._inner = inner_url
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=TIMEOUT, auto_decompress=False, skip_auto_headers=("User-Agent",)
+            connector=connector,
+            timeout=TIMEOUT,
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent",),
+            response_class=Answer,
         )
 
     async def close(self) -> None:
         """Close the session."""
         await self._session.close()
 
-    async def send(self, call: Call) -> aiohttp.ClientResponse:
-        """Send the call; the caller closes the response. NotSent, or Refusal `engine_crashed` where it was sent."""
+    async def send(self, call: Call, turn: Turn | None = None) -> Answer:
+        """Send the call; the caller closes the answer. NotSent, or Refusal `engine_crashed` where it was sent."""
         ours = {ENGINE_HEADER: call.engine, "Accept-Encoding": "identity", "Content-Length": str(call.body.size)}
         headers = {**call.headers, **ours}
         if call.passage:
             call.passage.sent()
         try:
-            return _judged(await self._post(call, headers), call)
+            return _judged(await self._post(call, headers, turn), call, turn)
         except NotSent:
             if call.passage:
                 call.passage.not_sent()
@@ -63,10 +82,10 @@ class Engines:
             _broken(call)
             raise
 
-    async def _post(self, call: Call, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _post(self, call: Call, headers: Mapping[str, str], turn: Turn | None) -> aiohttp.ClientResponse:
         try:
             return await self._session.post(
-                self._inner + call.endpoint.path, data=call.body.stream(), headers=headers, allow_redirects=False
+                self._inner + call.path, data=_pieces(call, turn), headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             raise NotSent(str(error)) from error
@@ -74,7 +93,7 @@ class Engines:
             raise errors.engine_crashed(type(error).__name__) from error
 
 
-def _judged(answer: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
+def _judged(answer: aiohttp.ClientResponse, call: Call, turn: Turn | None) -> Answer:
     """The answer, if it is an engine's."""
     if answer.status == 503 and NOT_SENT_HEADER in answer.headers:
         answer.close()
@@ -84,6 +103,10 @@ def _judged(answer: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientRespons
     if 300 <= answer.status < 400:
         answer.close()
         raise errors.engine_redirected(answer.status)
+    assert isinstance(answer, Answer)
+    if turn is not None:
+        answer.turn = turn
+        turn.answered()
     return answer
 
 
@@ -96,6 +119,13 @@ def _broken(call: Call) -> None:
 def chunks(answer: aiohttp.ClientResponse, call: Call) -> AsyncIterator[bytes]:
     """The answer's bytes, as they come."""
     return call.passage.through(answer) if call.passage else answer.content.iter_any()
+
+
+async def _pieces(call: Call, turn: Turn | None) -> AsyncIterator[bytes]:
+    async for piece in call.body.stream():
+        yield piece
+    if turn is not None:
+        turn.sent()
 
 
 async def pass_on(answer: aiohttp.ClientResponse, request: web.Request, call: Call) -> web.StreamResponse:

@@ -1,8 +1,8 @@
 """Requests that no engine can answer, told apart before they wake anything: what is missing, empty, of a wrong type or
 out of range at the top level of the body.
 
-What vLLM refuses for certain (0.32 read: pydantic's models of the endpoints, and `SamplingParams`) is refused here, so
-that a caller reads a 400 whether the host is on or off; what is in doubt goes to the engine. Two things more, which
+What vLLM refuses for certain (read in 0.32: the endpoints' pydantic models, the sampling parameters) is refused here,
+so that a caller reads a 400 whether the host is on or off; what is in doubt goes to the engine. Two things more, which
 vLLM may take: an empty list of messages, which it hands to the model's template, and a response that it kept, which is
 gone with its process. To add a rule: a line in a table below, and cases in its test.
 """

@@ -17,8 +17,9 @@ from typing import Final
 from aiohttp import web
 
 from core.contract.dialects import Dialect
+from runtime.gateway import errors
 from runtime.gateway.errors import Refusal
-from runtime.gateway.target import Target
+from runtime.gateway.target import Target, Turn
 
 SSE_HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -34,34 +35,40 @@ Tell = Callable[[str], Awaitable[None]]
 
 
 class Wait:
-    """One caller's wait for an engine, until `deadline` (event loop's time).
+    """One caller's wait for its turn at an engine, until `deadline` (event loop's time).
 
     `tell` is given the words for the caller at once and every SSE_COMMENT_S.
     """
 
-    def __init__(self, target: Target, engine: str, deadline: float, tell: Tell | None) -> None:
-        self._target, self._engine, self._deadline, self._tell = target, engine, deadline, tell
+    def __init__(self, target: Target, engine: str, turn: Turn, deadline: float, tell: Tell | None) -> None:
+        self._target, self._engine, self._turn, self._deadline, self._tell = target, engine, turn, deadline, tell
         self._clock = asyncio.get_running_loop().time
         self._next_word = self._clock()
 
-    async def until_ready(self) -> None:
-        """Return when requests may go to the engine. Refusal where waiting is in vain, or at the deadline."""
-        while not self._target.ready(self._engine):
+    async def until_its_turn(self) -> None:
+        """Return when the request may go to the engine. Refusal where waiting is in vain, or at the deadline."""
+        while not (self._target.ready(self._engine) and self._turn.go()):
             await self._wait(self._deadline)
 
     async def pause(self, seconds: float) -> None:
-        """Wait a moment, or for a change, before the next try on an engine that took no connection."""
-        await self._wait(self._clock() + seconds)
+        """Wait a moment before the next try on an engine that took no connection."""
+        until = self._clock() + seconds
+        while self._clock() < until:
+            await self._wait(until)
 
     async def _wait(self, until: float) -> None:
+        if self._turn.refused is not None:
+            raise self._turn.refused
         self._target.refuse_if_hopeless(self._engine)
+        ready = self._target.ready(self._engine)
         if self._clock() >= self._deadline:
-            raise self._target.not_yet(self._engine)
+            raise errors.engine_busy(self._turn.ahead) if ready else self._target.not_yet(self._engine)
         if self._tell is not None and self._clock() >= self._next_word:
-            await self._tell(self._target.words(self._engine))
+            words = f"the host is running; {self._turn.ahead} before you" if ready else self._target.words(self._engine)
+            await self._tell(words)
             self._next_word = self._clock() + SSE_COMMENT_S
         ends = (until, self._deadline, self._next_word) if self._tell else (until, self._deadline)
-        await self._target.changed(min(ends) - self._clock())
+        await self._turn.changed(min(ends) - self._clock())
 
 
 def sentence(left_s: float | None) -> str:

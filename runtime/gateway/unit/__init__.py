@@ -6,14 +6,15 @@ The HTTP side meets it as a `Target`; nobody but this file and its parts writes 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from core.contract.documents import RelayConfig, RelayUnit
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import Power
 from runtime.gateway.errors import Refusal
+from runtime.gateway.unit.line import Turn
 from runtime.gateway.unit.queue import Places, Queue
 from runtime.gateway.unit.routes import Routes
 from runtime.gateway.unit.threads import Threads
@@ -113,9 +114,15 @@ class Unit:
         """The watch writes it into the lease."""
         self.queue.ask(engine, key)
 
-    def place(self, engine: str, key: str) -> AbstractContextManager[None]:
-        """In this unit's queue, out of the gateway's places."""
-        return self.queue.place(engine, key)
+    @contextmanager
+    def place(self, engine: str, key: str, user: str) -> Iterator[Turn]:
+        """In this unit's queue, out of the gateway's places; stirred at each reading or act."""
+        with self.queue.place(engine, key, user) as turn, self.view.listening(turn.stirred):
+            yield turn
+
+    def crowded(self, engine: str) -> bool:
+        """By its line."""
+        return self.queue.crowded(engine)
 
     def note_answered(self, engine: str) -> None:
         """Whatever was doubted, it runs."""
@@ -127,7 +134,7 @@ class Unit:
         self.queue.arrived.set()
 
     async def changed(self, timeout_s: float) -> None:
-        """At the next reading or act."""
+        """At the next reading or act, for whoever has no place in the queue."""
         await self.view.changed(timeout_s)
 
     def health(self) -> dict[str, Any]:

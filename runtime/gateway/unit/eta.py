@@ -37,7 +37,8 @@ def words(lease: Lease, now: float, usual_s: float | None) -> str:
     left = left_s(lease, now, usual_s)
     state = f"the host is {lease.state.value.lower()}"
     if lease.state is State.STARTING:
-        state += ladder.words(lease.rung, lease.tried)
+        stage = "loading the model" if lease.boot_id else "the machine boots"
+        state += f"{ladder.words(lease.rung, lease.tried)}, {stage}"
     if left is None:
         return f"{state}; waiting since {max(0, round(now - lease.since))} s"
     return f"{state}; about {round(left)} s left" if left >= 1 else f"{state}; any moment now"

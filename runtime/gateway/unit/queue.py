@@ -6,35 +6,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from core.contract.network import WEBUI_KEY
 from runtime.gateway import errors
+from runtime.gateway.unit.line import Line, Turn
 
 
 class Places:
     """So many callers may wait at this gateway. Where it has several `units`, the callers of one take half of the
     places at most (and one at least), so that the others' callers find some.
+
+    One caller may take all that are free. Where none is, whoever has the most gives up the newest one to a caller that
+    has at least two fewer.
     """
 
     def __init__(self, limit: int, *, units: int = 1) -> None:
-        self._limit, self._taken = limit, 0
+        self._limit = limit
         self._share = limit if units == 1 else max(1, limit // 2)  # of one unit
+        self._taken: dict[Turn, Queue] = {}  # in the order in which they came
 
     @contextlib.contextmanager
-    def one(self, *, taken: int) -> Iterator[None]:
-        """A place for a unit that has `taken` already; Refusal `queue_full` where all are, or all of its share."""
-        if self._taken >= self._limit or taken >= self._share:
-            raise errors.queue_full(self._taken)
-        self._taken += 1
+    def one(self, queue: Queue, turn: Turn) -> Iterator[None]:
+        """A place for a caller of the queue's unit; Refusal `queue_full` where all are taken, or all of its share."""
+        unit = [t for t, q in self._taken.items() if q is queue]
+        if len(unit) >= self._share or len(self._taken) >= self._limit:
+            self._displace_for(turn, unit if len(unit) >= self._share else list(self._taken))
+        self._taken[turn] = queue
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken.pop(turn, None)
+
+    def _displace_for(self, turn: Turn, taken: Sequence[Turn]) -> None:
+        """Make room among the places that are taken; Refusal where the newcomer's caller has its share already."""
+        has = Counter(each.caller for each in taken)
+        most, places = has.most_common(1)[0] if has else (turn.caller, 0)
+        newest = next((t for t in reversed(taken) if t.caller == most and t.waits), None)
+        if newest is None or places < has[turn.caller] + 2:
+            raise errors.queue_full(len(self._taken))
+        del self._taken[newest]
+        newest.refuse(errors.queue_share(places))
 
 
-Caller = tuple[str, str]  # the engine that is asked for, and the name of the key, "" where it is not known
+Wish = tuple[str, str]  # the engine that is asked for, and the name of the key, "" where it is not known
 
 
 class Queue:
@@ -45,8 +61,9 @@ class Queue:
         self.demand = False
         self.arrived = asyncio.Event()  # set: the watch should look now
         self._places = places
-        self._waiting: Counter[Caller] = Counter()
-        self._asked: dict[Caller, None] = {}  # who came since `settle`, in their order; some of them left
+        self._lines: defaultdict[str, Line] = defaultdict(Line)
+        self._waiting: Counter[Wish] = Counter()
+        self._asked: dict[Wish, None] = {}  # who came since `settle`, in their order; some of them left
 
     @property
     def wanted(self) -> bool:
@@ -76,19 +93,27 @@ class Queue:
         self._asked.clear()
 
     @contextlib.contextmanager
-    def place(self, engine: str, key: str = "") -> Iterator[None]:
-        """Wait here; Refusal `queue_full` where the gateway has no place left for this unit."""
+    def place(self, engine: str, key: str = "", user: str = "") -> Iterator[Turn]:
+        """Wait here; Refusal `queue_full` where the gateway has no place left for this unit and this caller."""
         self.ask(engine, key)
-        with self._places.one(taken=self.waiting):
-            self.waiting += 1
-            self._waiting[engine, key] += 1
-            try:
-                yield
-            finally:
-                self.waiting -= 1
-                self._waiting -= Counter(((engine, key),))
+        turn = self._lines[engine].join((key, user))
+        try:
+            with self._places.one(self, turn):
+                self.waiting += 1
+                self._waiting[engine, key] += 1
+                try:
+                    yield turn
+                finally:
+                    self.waiting -= 1
+                    self._waiting -= Counter(((engine, key),))
+        finally:
+            turn.leave()
 
-    def _callers(self) -> list[Caller]:
+    def crowded(self, engine: str) -> bool:
+        """Somebody waits for this engine."""
+        return bool(self._lines[engine])
+
+    def _callers(self) -> list[Wish]:
         """Who waits or asked, in the order in which they came."""
         return [*(c for c in self._waiting if c not in self._asked), *self._asked]
 

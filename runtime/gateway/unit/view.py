@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from core.codes import Failure
 from core.contract.intervals import CAPACITY_GRACE_S, DESCRIBE_S, HEARTBEAT_S
@@ -39,7 +39,7 @@ class View:
         self._no_capacity_since: float | None = None
         # engines that took no connection: since when, and the last time (our clock)
         self._refused: dict[str, tuple[float, float]] = {}
-        self._tick = asyncio.Event()
+        self._listeners: set[asyncio.Event] = set()
 
     # ------------------------------------------------------------ written by the unit
     def publish(self, reading: Reading) -> None:
@@ -111,8 +111,17 @@ class View:
 
     def tick(self) -> None:
         """Wake everybody who waits for a change."""
-        self._tick.set()
-        self._tick = asyncio.Event()
+        for event in self._listeners:
+            event.set()
+
+    @contextlib.contextmanager
+    def listening(self, event: asyncio.Event) -> Iterator[None]:
+        """`event` is set at each change."""
+        self._listeners.add(event)
+        try:
+            yield
+        finally:
+            self._listeners.discard(event)
 
     # ------------------------------------------------------------ read by handlers
     def now(self) -> float:
@@ -213,5 +222,6 @@ class View:
 
     async def changed(self, timeout_s: float) -> None:
         """Return at the next change, or after `timeout_s`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tick.wait(), timeout_s)
+        event = asyncio.Event()
+        with self.listening(event), contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), timeout_s)

@@ -76,4 +76,6 @@ app.add_routes(
     ]
 )
 app.on_response_prepare.append(any_page)
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handler_cancellation=True)
+web.run_app(
+    app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handler_cancellation=True, backlog=2048
+)  # as uvicorn

@@ -143,9 +143,8 @@ def test_at_its_deadline_a_caller_hears_of_the_engine() -> None:
     async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
         beat(stage, "tiny", for_s=20)
         await stage.watch.look()
-        wait = Wait(stage.unit, "tiny", asyncio.get_running_loop().time() - 1, None)
-        with pytest.raises(Refusal) as refused:
-            await wait.until_ready()
+        with stage.unit.place("tiny", "", "") as turn, pytest.raises(Refusal) as refused:
+            await Wait(stage.unit, "tiny", turn, asyncio.get_running_loop().time() - 1, None).until_its_turn()
         assert refused.value.code == "engine_dead"
 
     play(scene, State.RUNNING)

@@ -19,7 +19,7 @@ from core.errors import ContractError
 from core.lease import State
 from runtime.gateway.errors import Refusal
 from runtime.gateway.target import Target
-from runtime.gateway.unit.queue import Places
+from runtime.gateway.unit.queue import Places, Queue
 from tests.runtime.gateway.api.test_app import ask, client, wake
 from tests.runtime.gateway.stage import MACHINE, UNIT, FakeEngine, Stage, config, until
 
@@ -152,10 +152,13 @@ def test_a_unit_leaves_half_of_the_places_to_the_others() -> None:
 
 def test_of_one_place_each_unit_may_take_it_and_a_unit_alone_takes_all() -> None:
     one, all_of_three = Places(1, units=2), Places(3)
-    with one.one(taken=0), pytest.raises(Refusal), one.one(taken=0):
-        pass
-    with all_of_three.one(taken=0), all_of_three.one(taken=1), all_of_three.one(taken=2):
-        pass
+    with contextlib.ExitStack() as callers:
+        callers.enter_context(Queue(one).place("tiny"))
+        with pytest.raises(Refusal):
+            callers.enter_context(Queue(one).place("tiny"))
+        alone = Queue(all_of_three)
+        for _ in range(3):
+            callers.enter_context(alone.place("tiny"))
 
 
 def test_stores_that_hang_do_not_keep_another_unit_from_its_lease() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -120,5 +121,60 @@ def test_merging_answers_is_a_persons_click_and_wakes() -> None:
             begun = await answer.content.readline()
             await wake(stage)
             assert status_lines(begun + await answer.content.read()) == []
+
+    play(scene, State.STOPPED)
+
+
+# ---------------------------------------------------------------- its turn, and a place that is taken away
+def test_who_gives_up_its_place_is_told_in_the_stream() -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        ann, bob = ({"x-pilotlight-key": key} for key in ("ann", "bob"))
+        async with aiohttp.ClientSession() as session:
+            first = asyncio.create_task(raw(url, BODY | {"stream": True}, ann))
+            await stage.waiting(1)
+            second = asyncio.create_task(raw(url, BODY | {"stream": True}, ann))
+            await stage.waiting(2)
+            third = asyncio.create_task(raw(url, BODY, bob))
+            status, _, text = await second
+            assert (status, events(text)[-1]["error"]["code"]) == (200, "queue_share")
+            await stage.waiting(2)
+            await wake(stage)
+            assert (await first)[2].endswith(b"data: [DONE]\n\n")
+            assert (await third)[0] == 200
+        del session
+
+    play(scene, State.STOPPED, queue_max=2)
+
+
+def test_who_waits_longer_than_may_be_for_its_turn_is_told_that_the_engine_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.gateway.unit.line.RELEASED_MAX", 0)
+    monkeypatch.setattr("runtime.gateway.api.waiting.SSE_COMMENT_S", 0.05)
+
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        task = asyncio.create_task(raw(url, BODY | {"stream": True}))
+        await stage.waiting()
+        await wake(stage)
+        status, _, text = await task
+        assert (status, events(text)[-1]["error"]["code"]) == (200, "engine_busy")
+        assert b": pilotlight: the host is running; 0 before you\n" in text
+
+    play(scene, State.STOPPED, queue_timeout_s=0.2, start_timeout_s=0.2)
+
+
+def test_who_comes_while_others_wait_for_their_turn_goes_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        monkeypatch.setattr("runtime.gateway.unit.line.RELEASED_MAX", 0)
+        first = asyncio.create_task(raw(url, BODY | {"n": 1}))
+        await stage.waiting(1)
+        await wake(stage)
+        second = asyncio.create_task(raw(url, BODY | {"n": 2}))
+        await stage.waiting(2)
+        assert not engine.seen
+        monkeypatch.setattr("runtime.gateway.unit.line.RELEASED_MAX", 9)
+        stage.view.tick()
+        await asyncio.gather(first, second)
+        assert [seen["asked"]["n"] for seen in engine.seen] == [1, 2]
 
     play(scene, State.STOPPED)

@@ -40,9 +40,9 @@ def test_a_wake_that_failed_does_not_count_and_a_resume_is_no_wake() -> None:
 @pytest.mark.parametrize(
     ("state", "age", "usual", "said"),
     [
-        (State.STARTING, 10, 48.0, "the host is starting; about 38 s left"),
-        (State.STARTING, 60, 48.0, "the host is starting; any moment now"),
-        (State.STARTING, 10, None, "the host is starting; waiting since 10 s"),
+        (State.STARTING, 10, 48.0, "the host is starting, the machine boots; about 38 s left"),
+        (State.STARTING, 60, 48.0, "the host is starting, the machine boots; any moment now"),
+        (State.STARTING, 10, None, "the host is starting, the machine boots; waiting since 10 s"),
         (State.STOPPED, 9999, 48.0, "the host is stopped; about 48 s left"),
         (State.STOPPING, 10, 48.0, "the host is stopping; about 68 s left"),
         (State.RUNNING, 10, 48.0, "the host is running; any moment now"),
@@ -52,6 +52,11 @@ def test_words(state: State, age: float, usual: float | None, said: str) -> None
     assert eta.words(lease(state, age), NOW, usual) == said
 
 
+def test_the_stage_of_a_boot_that_the_agent_has_claimed() -> None:
+    claimed = dataclasses.replace(lease(State.STARTING, 10), boot_id="b-1")
+    assert eta.words(claimed, NOW, 48.0) == "the host is starting, loading the model; about 38 s left"
+
+
 @pytest.mark.parametrize(
     ("rung", "said"),
     [("g5.xlarge", "starting as g5.xlarge after EC2 refused"), ("", "starting after EC2 refused")],
@@ -59,5 +64,5 @@ def test_words(state: State, age: float, usual: float | None, said: str) -> None
 def test_words_on_the_ladder(rung: str, said: str) -> None:
     tried = "g6.xlarge (InsufficientInstanceCapacity)"
     climbing = dataclasses.replace(lease(State.STARTING, 10), rung=rung, tried=tried)
-    assert eta.words(climbing, NOW, 48.0) == f"the host is {said} {tried}; about 38 s left"
+    assert eta.words(climbing, NOW, 48.0) == f"the host is {said} {tried}, the machine boots; about 38 s left"
     assert eta.words(dataclasses.replace(climbing, state=State.STOPPED), NOW, None).startswith("the host is stopped;")
