@@ -162,7 +162,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=RELAY_PORT)
     parser.add_argument("--inner-port", type=int, default=INNER_PORT, help="HAProxy's inner frontend")
     parser.add_argument("--socket", default=HAPROXY_SOCKET, help="HAProxy's admin socket")
-    parser.add_argument("--keys", default=KEYS_FILE, help="API keys, for the dashboard's operators")
+    parser.add_argument("--keys", default=KEYS_FILE, help="API keys: their limits, and who may log in to the dashboard")
     parser.add_argument("--session-secret", default=SESSION_SECRET, help="made where it is missing")
     parser.add_argument("--routes", default=ROUTES_MAP, help="the map's name in HAProxy")
     parser.add_argument("--redis", default=REDIS_SOCKET, help="Redis's unix socket")

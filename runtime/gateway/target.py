@@ -87,4 +87,6 @@ class Target(Protocol):
         """The engine took no connection although it was ready."""
 
     def health(self) -> dict[str, Any]:
-        """`state`, `waiting` (callers), `wanted`, and what of the unit cannot be read, as `store`; else "ok"."""
+        """`state`, `waiting` (callers), `wanted`, `wakes` (that were seen), and what of the unit cannot be read, as
+        `store`; else "ok".
+        """

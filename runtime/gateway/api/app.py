@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from core.contract import dialects
 from core.contract.documents import RelayConfig
@@ -21,10 +22,11 @@ from runtime.gateway import errors
 from runtime.gateway.api import bodies, forward
 from runtime.gateway.api import call as calls
 from runtime.gateway.api.bodies import Budget, Share
-from runtime.gateway.api.call import Call
+from runtime.gateway.api.call import Call, Passage
 from runtime.gateway.api.forward import Answer, Engines, NotSent
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
+from runtime.gateway.metrics import Metrics
 from runtime.gateway.redis import Redis
 from runtime.gateway.shaping.service import Kept, Reached, ShapedService
 from runtime.gateway.shaping.session import SessionCounts
@@ -33,6 +35,7 @@ from runtime.gateway.usage.limits import Limits
 
 log = logging.getLogger(__name__)
 
+PASSAGE: Final = web.RequestKey("passage", Passage)  # what counts the request, for the log
 RETRY_PAUSE_S: Final = 0.2  # between two tries on an engine that does not accept connections
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +54,8 @@ class Relay:
         self._engines = engines
         self._budget = Budget()
         self._services = {s.name: s for s in config.services}
+        self._unit_of = {e.name: unit.unit for unit in config.units for e in unit.engines}
+        self.metrics = Metrics(self._seen)
         kept = Kept(redis, SessionCounts(redis))
         self._shaped = {s.name: ShapedService(s, self, kept) for s in config.services if s.shaping is not None}
 
@@ -63,8 +68,13 @@ class Relay:
     async def health(self, _: web.Request) -> web.Response:
         """GET /health: the relay lives; what it sees, for people and scripts on the gateway."""
         units = {name: target.health() for name, target in self._targets.items()}
-        own = {"redis": self._redis.words or "ok", "body_bytes": self.body_bytes}
-        return web.json_response({"status": "ok", **_together(units), **own, "units": units})
+        return web.json_response({"status": "ok", **_together(units), **self._own(), "units": units})
+
+    def _own(self) -> dict[str, Any]:
+        return {"redis": self._redis.words or "ok", "body_bytes": self.body_bytes}
+
+    def _seen(self) -> dict[str, Any]:
+        return self._own() | {"units": {name: target.health() for name, target in self._targets.items()}}
 
     async def models(self, _: web.Request) -> web.Response:
         """GET /v1/models: from the configuration, whatever the host does."""
@@ -96,6 +106,8 @@ class Relay:
                 with self._budget.share(call.key) as parsed:
                     return await service.answer(call, request, share, parsed)
             async with self._limits.one(call) as counted:
+                if counted.passage:
+                    request[PASSAGE] = counted.passage
                 return await self._generate(counted, request, share)
 
     async def _generate(self, call: Call, request: web.Request, share: Share) -> web.StreamResponse:
@@ -183,6 +195,7 @@ class Relay:
         except Refusal as refusal:
             if not waiting.begun:
                 raise
+            self.metrics.refused(refusal.code)
             log.info("refused in the stream", extra={"facts": {"code": refusal.code}})
             return await waiting.refuse(refusal, call.endpoint.dialect, call.model)
         async with answer:
@@ -205,18 +218,22 @@ class Relay:
         self, call: Call, share: Share, longest_s: float, tell: Tell | None
     ) -> aiohttp.ClientResponse:
         """Wait in the queue until the host is awake and it is the call's turn at its engine."""
-        deadline = asyncio.get_running_loop().time() + longest_s
-        target = self._by_engine[call.engine]
+        clock = asyncio.get_running_loop().time
+        came, target = clock(), self._by_engine[call.engine]
+        told_s = target.eta_s()
         with target.place(call.engine, call.key, call.user) as turn:
-            wait = Wait(target, call.engine, turn, deadline, tell)
+            wait = Wait(target, call.engine, turn, came + longest_s, tell)
             while True:
                 await wait.until_its_turn()
                 try:
-                    return await self._sent(call, share, turn)
+                    answer = await self._sent(call, share, turn)
                 except NotSent:
                     turn.back()
                     target.note_refused(call.engine)
                     await wait.pause(RETRY_PAUSE_S)
+                else:
+                    self.metrics.waited(self._unit_of[call.engine], clock() - came, told_s)
+                    return answer
 
 
 def _not_for_quiet(target: Target, call: Call) -> Refusal:
@@ -240,26 +257,42 @@ def _together(units: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@web.middleware
-async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal and every error in the path's shape; one log line a request."""
-    started = asyncio.get_running_loop().time()
-    status = 0
-    try:
-        response = await _answer(request, handler)
-        status = response.status
-        return response
-    finally:
-        key = calls.key_name(request.headers)
-        facts = {"method": request.method, "path": request.path, "key": key, "status": status or "caller left"}
-        ms = round(1000 * (asyncio.get_running_loop().time() - started))
-        log.info("request", extra={"facts": facts | {"ms": ms}})
+def _shaped(metrics: Metrics) -> Middleware:
+    """Every refusal and every error in the path's shape; one log line a request, and its count."""
+
+    @web.middleware
+    async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = asyncio.get_running_loop().time()
+        status = 0
+        try:
+            response = await _answer(request, handler, metrics)
+            status = response.status
+            return response
+        finally:
+            ms = round(1000 * (asyncio.get_running_loop().time() - started))
+            log.info("request", extra={"facts": _facts(request, status) | {"ms": ms}})
+            known = request.match_info.route.resource
+            metrics.answered(known.canonical if known else "unknown", status)
+
+    return shaped
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _facts(request: web.Request, status: int) -> dict[str, Any]:
+    """One request for the log: no prompt, no key; tokens where they are counted."""
+    key, user = calls.key_name(request.headers), calls.user_name(request.headers)
+    facts = {"method": request.method, "path": request.path, "key": key, "status": status or "caller left"}
+    facts |= {"user": user} if user else {}
+    if (passage := request.get(PASSAGE)) is not None:
+        prompt, answer = passage.tokens
+        facts |= {"prompt_tokens": prompt, "answer_tokens": answer}
+    return facts
+
+
+async def _answer(request: web.Request, handler: Handler, metrics: Metrics) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as refusal:
+        metrics.refused(refusal.code)
         return _refused(refusal, request)
     except web.HTTPMethodNotAllowed as error:
         return _refused(errors.method_not_allowed(str(error)), request)
@@ -279,8 +312,9 @@ def _refused(refusal: Refusal, request: web.Request) -> web.Response:
 
 def make_app(relay: Relay) -> web.Application:
     """The application; HAProxy's allow-list is made of the same paths."""
-    app = web.Application(middlewares=[shaped])
+    app = web.Application(middlewares=[_shaped(relay.metrics)])
     app.router.add_get("/health", relay.health)
+    app.router.add_get("/metrics", relay.metrics.show)
     app.router.add_get("/v1/models", relay.models)
     app.router.add_get("/v1/models/{name:.+}", relay.model)
     for endpoint in dialects.ENDPOINTS:

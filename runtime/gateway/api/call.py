@@ -43,6 +43,10 @@ _WORDS: Final = {
 class Passage(Protocol):
     """What counts a call that goes to an engine and comes back (runtime/gateway/usage/limits.py)."""
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Prompt's and answer's so far."""
+
     def sent(self) -> None:
         """Bytes of it may reach an engine from now on."""
 

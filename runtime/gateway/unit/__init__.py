@@ -140,4 +140,4 @@ class Unit:
     def health(self) -> dict[str, Any]:
         """For people and scripts on the gateway."""
         seen = {"state": self.state, "waiting": self.queue.waiting, "wanted": self.queue.wanted}
-        return seen | {"store": self.view.store_down or "ok"}
+        return seen | {"store": self.view.store_down or "ok", "wakes": self.view.wakes}

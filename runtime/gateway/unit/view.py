@@ -31,6 +31,7 @@ class View:
         self.store_down = ""  # why the last read failed
         self.doubted = False  # an engine refused a connection while the lease says RUNNING
         self.usual_wake_s: float | None = None
+        self.wakes = 0  # that were seen
         self.closing = False  # the relay ends: nobody waits any longer
         self._monotonic = monotonic
         self._table_minus_ours = 0.0
@@ -68,6 +69,7 @@ class View:
         before = (self.lease.epoch, self.lease.state) if self.lease else None
         after = (lease.epoch, lease.state) if lease else None
         if before != after:
+            self.wakes += bool(before and after and before[1] is State.STARTING and after[1] is State.RUNNING)
             self._machine = None
             self.doubted = False
             self._refused.clear()

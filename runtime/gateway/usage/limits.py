@@ -122,8 +122,7 @@ class Limits:
             del self._held[held.ident]
             task = asyncio.create_task(self._settle(held, call))
             self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
-            await asyncio.shield(task)  # who hangs up is charged all the same
+            task.add_done_callback(self._settling.discard)  # nobody waits for it, and who hangs up is charged as well
 
     async def _reserve(self, call: Call, limit: int) -> Held:
         context = self._contexts.get(call.engine) or CONTEXT_UNKNOWN
