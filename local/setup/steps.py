@@ -21,7 +21,10 @@ def steps(site: Site, forced_cli: str | None) -> list[Step]:
         _fetch(
             site,
             "services",
-            [prefetch.requirements("agent"), prefetch.requirements("relay"), *prefetch.models(prefetch.stack_files())],
+            [
+                *(prefetch.requirements(name) for name in ("agent", "relay", "certbot")),
+                *prefetch.models(prefetch.stack_files()),
+            ],
         ),
     ]
 

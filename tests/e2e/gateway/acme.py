@@ -1,6 +1,6 @@
 """Pebble, the ACME project's own test server, and certbot as the gateway has it: both made once, into the cache.
 
-Pebble is built from its Go module, by Go from PATH or PyPI's. Its resolver says 127.0.0.1 for every name.
+Pebble is built from its Go module, by Go from PATH or PyPI's. Its resolver says one address for every name.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Authority:
     url: str
     store: Path
     log: Path
-    management: int  # a port
+    management: str  # its URL
 
     def root(self) -> str:
         """PEM of the root that issues its certificates; another one each time that it starts."""
@@ -80,8 +80,7 @@ class Authority:
     def _ask(self, path: str, body: object = None) -> str:
         context = ssl.create_default_context(cafile=str(self.store))
         sent = json.dumps(body).encode() if body else None
-        url = f"https://127.0.0.1:{self.management}/{path}"
-        with urllib.request.urlopen(url, sent, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.management}/{path}", sent, context=context, timeout=10) as answer:
             return str(answer.read().decode())
 
     def said(self, text: str) -> int:
@@ -90,18 +89,24 @@ class Authority:
 
 
 @contextlib.contextmanager
-def running(folder: Path, http_port: int) -> Iterator[tuple[Authority, Path]]:
-    """Pebble, which asks at `http_port` of 127.0.0.1 whatever the domain; with the file of its certificates' root."""
+def running(
+    folder: Path, http_port: int, *, at: str = "127.0.0.1", finds: str = "127.0.0.1"
+) -> Iterator[tuple[Authority, Path]]:
+    """Pebble, listening at an address of this computer, with the file of its certificates' root.
+
+    Whatever the domain, it asks at `http_port` of the address `finds`.
+    """
     programs, (port, management, dns, control) = pebble(), free_ports(4)
-    tls = _own_tls(folder)
+    tls = _own_tls(folder, at)
     config = {
-        "listenAddress": f"127.0.0.1:{port}", "managementListenAddress": f"127.0.0.1:{management}",
+        "listenAddress": f"{at}:{port}", "managementListenAddress": f"127.0.0.1:{management}",
         "certificate": str(tls), "privateKey": str(tls.with_suffix(".key")), "httpPort": http_port, "tlsPort": 1,
     }  # fmt: skip
     (folder / "pebble.json").write_text(json.dumps({"pebble": config}))
-    names = [f"-dnsserver=127.0.0.1:{dns}", f"-management=127.0.0.1:{control}", "-defaultIPv4=127.0.0.1"]
+    names = [f"-dnsserver=127.0.0.1:{dns}", f"-management=127.0.0.1:{control}", f"-defaultIPv4={finds}"]
     off = ["-defaultIPv6=", "-http01=", "-https01=", "-tlsalpn01=", "-doh="]  # challenges are the gateway's
-    authority = Authority(f"https://127.0.0.1:{port}/dir", tls, folder / "pebble.log", management)
+    log_file, control_url = folder / "pebble.log", f"https://127.0.0.1:{management}"
+    authority = Authority(f"https://{at}:{port}/dir", tls, log_file, control_url)
     commands = (
         [str(programs / "pebble-challtestsrv"), *names, *off],
         [str(programs / "pebble"), "-config", str(folder / "pebble.json"), "-dnsserver", f"127.0.0.1:{dns}"],
@@ -126,11 +131,11 @@ def _answers(authority: Authority) -> bool:
         return False
 
 
-def _own_tls(folder: Path) -> Path:
-    """A certificate for Pebble's own address."""
+def _own_tls(folder: Path, at: str) -> Path:
+    """A certificate for Pebble's own addresses."""
     made = folder / "pebble.pem"
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-days", "2", "-subj", "/CN=pebble", "-addext", "subjectAltName=IP:127.0.0.1"]
+    words += ["-days", "2", "-subj", "/CN=pebble", "-addext", f"subjectAltName=IP:127.0.0.1,IP:{at}"]
     subprocess.run(
         [*words, "-keyout", str(made.with_suffix(".key")), "-out", str(made)], check=True, capture_output=True
     )

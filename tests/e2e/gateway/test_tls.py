@@ -6,7 +6,6 @@ Nothing here is trusted by this computer: each test says which root it believes.
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import socket
 import ssl
@@ -19,7 +18,6 @@ from typing import Any
 
 import pytest
 import requests
-from cryptography import x509
 
 from core.contract import network
 from core.contract.documents import SCHEMA_VERSION, CertificateConfig
@@ -36,10 +34,10 @@ from tests.certificates import Maker
 from tests.e2e.gateway import acme
 from tests.e2e.gateway.conftest import NewFront
 from tests.e2e.gateway.front import KEY, Front, free_ports
+from tests.e2e.gateway.https import DOMAIN, Https, shown
 
 pytestmark = pytest.mark.e2e
 
-DOMAIN = "llm.example.org"
 HERE = ("127.0.0.1",)
 CHAT = {"model": "chat", "messages": [{"role": "user", "content": "hi"}]}
 SLOW = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "slow"}]}
@@ -66,44 +64,12 @@ class Gateway:
         self.authority.advise_renewal(self.places.certificate.read_text())
 
 
-class Https(http.client.HTTPSConnection):
-    """To a port of this computer, as if it were the domain's, believing one root only."""
-
-    def __init__(self, port: int, root: Path) -> None:
-        super().__init__(DOMAIN, port, timeout=20, context=ssl.create_default_context(cafile=str(root)))
-
-    def connect(self) -> None:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        self.sock = self._context.wrap_socket(plain, server_hostname=DOMAIN)  # type: ignore[attr-defined]
-
-    def ask(self, body: dict[str, Any]) -> http.client.HTTPResponse:
-        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-        self.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-        return self.getresponse()
-
-
 @contextmanager
 def streaming(port: int, root: Path) -> Iterator[http.client.HTTPResponse]:
     """An answer that takes five seconds, of which the first word is there."""
     with closing(Https(port, root)) as caller, caller.ask(SLOW) as stream:
         assert stream.readline().startswith(b"data: ")
         yield stream
-
-
-def shown(port: int, root: Path | None = None, **bounds: Any) -> x509.Certificate:
-    """The certificate that a port shows for the domain; believed only where it leads to `root`, or as it is."""
-    context = ssl.create_default_context(cafile=root and str(root))
-    if root is None:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    for name, value in bounds.items():
-        setattr(context, name, value)
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname=DOMAIN) as secured,
-    ):
-        found = secured.getpeercert(binary_form=True)
-    assert found is not None
-    return x509.load_der_x509_certificate(found)
 
 
 def stand_in(folder: Path) -> None:
