@@ -44,6 +44,7 @@ REDIS_DATA: Final = "/var/lib/pilotlight/redis"  # its append-only file; may lie
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"
 DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
+CERTIFICATE_UNIT: Final = "pilotlight-certificate.service"  # its timer has the same name
 RELAY_UNIT: Final = "pilotlight-relay.service"
 REDIS_UNIT: Final = "pilotlight-redis.service"
 ENGINE_USER: Final = "pilotlight-engine"

@@ -9,13 +9,13 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.contract.paths import CERTIFICATE, CERTIFICATE_CONFIG, CERTIFICATES_APP
+from core.contract.paths import CERTIFICATE, CERTIFICATE_CONFIG, CERTIFICATE_UNIT, CERTIFICATES_APP
 from remote.items import STAMPS, Order
 from remote.items.files import File
 from remote.machines.facts import Facts, Query
 
-SERVICE: Final = "pilotlight-certificate.service"
-TIMER: Final = "pilotlight-certificate.timer"
+SERVICE: Final = CERTIFICATE_UNIT
+TIMER: Final = SERVICE.replace(".service", ".timer")
 UNIT_DIR: Final = "/etc/systemd/system"
 STAMP: Final = f"{STAMPS}/certificate"  # whose certificate by ACME is shown: "<domain> <server>"
 PROGRAM: Final = f"cd {CERTIFICATES_APP} && PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m runtime.certificates"

@@ -221,12 +221,6 @@ def test_new_tls_is_spoken(issued: Gateway, version: str) -> None:
     assert shown(issued.front.ports["api"], issued.root, maximum_version=ssl.TLSVersion[version])
 
 
-def test_no_cipher_without_forward_secrecy(gateway: Gateway) -> None:
-    text = (gateway.front.folder / "haproxy.cfg").read_text()
-    (ciphers,) = re.findall(r"ssl-default-bind-ciphers (\S+)", text)
-    assert all(name.startswith("ECDHE-") for name in ciphers.split(":"))
-
-
 def test_without_tls_the_apis_port_says_nothing(gateway: Gateway) -> None:
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{gateway.front.ports['api']}/health", timeout=10)

@@ -101,6 +101,13 @@ def test_with_a_domain_callers_get_tls_on_every_port_but_80() -> None:
     assert plain - {f":{network.HTTP_PORT}", f":{network.API_LOCAL_PORT}"} == {b for b in plain if "127.0.0.1" in b}
 
 
+def test_tls_is_1_2_or_newer_with_forward_secrecy_whatever_openssl_would_allow() -> None:
+    part = section(haproxy.config(ENGINES, tls=TLS).decode(), "global")
+    assert "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n" in part
+    (ciphers,) = re.findall(r"ssl-default-bind-ciphers (\S+)", part)
+    assert all(re.fullmatch(r"ECDHE-(RSA|ECDSA)-(AES\d+-GCM-SHA\d+|CHACHA20-POLY1305)", c) for c in ciphers.split(":"))
+
+
 def test_the_port_without_tls_is_for_private_addresses() -> None:
     rule = f"reject if {{ dst_port {network.API_LOCAL_PORT} }} !{{ src {' '.join(network.PRIVATE_NETWORKS)} }}"
     assert rule in section(haproxy.config(ENGINES).decode(), "frontend api")
