@@ -64,6 +64,7 @@ class Dashboard:
         self._units = {unit.name: unit for unit in units}
         self._sessions, self._usage, self._streams = sessions, usage, streams
         self._stack, self._chat_url = config.stack, config.chat_url
+        pages.prepare()
         self._static = {name: pages.static(name) for name in _FILES}
 
     def add_to(self, app: web.Application) -> None:

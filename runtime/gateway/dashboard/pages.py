@@ -29,6 +29,12 @@ _TEMPLATES: Final = jinja2.Environment(
 )
 
 
+def prepare() -> None:
+    """Compile every template: a fifth of a second that the first page would otherwise take from waiting callers."""
+    for name in _TEMPLATES.list_templates():
+        _TEMPLATES.get_template(name)
+
+
 def static(name: str) -> bytes:
     """A file that pages name: the stylesheet, the script."""
     return (_HERE / "static" / name).read_bytes()

@@ -5,8 +5,10 @@ Pictures are left in `$XDG_STATE_HOME/pilotlight/pictures/`: look at them.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +17,15 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from front import KEY, Front, until
 from playwright.sync_api import Browser, Page, expect
+from redis_server import RedisServer
 
 from core import lease as protocol
 from core.contract import network
 from local import folders
 from local.demo.browser import browser
+from runtime.gateway.redis import Redis
+from runtime.gateway.usage.holder import Owner
+from runtime.gateway.usage.ledger import Ledger
 
 OPERATOR_KEY = "sk-pl-operator"
 PICTURES = folders.pictures()
@@ -31,6 +37,23 @@ SERIOUS = ("serious", "critical")
 def operator(whole_front: Front) -> None:
     """As `fab keys.add ann --operator` does it."""
     whole_front.add_key("ann", OPERATOR_KEY, operator=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted(whole_front: Front) -> Iterator[None]:
+    """A real Redis, in which something was counted."""
+    redis = RedisServer(whole_front.folder)
+    redis.start()
+
+    async def count() -> None:
+        client = Redis(str(redis.socket), str(redis.password_file))
+        for hours in range(3):
+            await Ledger(client).note(Owner("bob"), time.time() - 3600 * hours, prompt=1200, answer=345 + hours)
+        await client.close()
+
+    asyncio.run(count())
+    yield
+    redis.stop()
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +132,8 @@ def test_a_wake_is_shown_as_it_happens(front: Front, page: Page) -> None:
     expect(page.get_by_role("status").filter(has_text="Awake")).to_be_visible()
     row = page.locator("[data-part=wakes]").get_by_role("row").filter(has_text="ann (dashboard)")
     expect(row.first).to_contain_text("engine tiny")
+    expect(page.get_by_text("It is being started.")).to_have_count(0)
+    expect(page.locator("[data-part=usage]").get_by_role("row").filter(has_text="bob")).to_contain_text("3,600")
     picture(page, "4-awake")
     assert page.evaluate("performance.timeOrigin") == loaded, "nobody loaded the page again"
 

@@ -20,8 +20,11 @@
     const { name, html } = JSON.parse(event.data);
     const part = find(name);
     if (part && part.dataset.shown !== html) {
+      const changed = part.dataset.shown !== undefined;
       part.dataset.shown = html;
       swap(part, html);
+      // What the last button did is old once the state that it led to is there.
+      if (changed && name === "headline" && !part.querySelector(".busy")) document.querySelector(".said")?.remove();
     }
   });
   events.addEventListener("reload", () => location.reload());
