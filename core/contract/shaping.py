@@ -26,8 +26,7 @@ class Filter:
 class ServiceShape:
     """The stages of one service; a field's default means that there is no such stage.
 
-    `json_schema` and `template` are as `core.shaping` checked them. `context_tokens` is the engine's longest prompt and
-    answer.
+    `json_schema` and `template` are as `core.shaping` checked them.
     """
 
     system_prompt: str = ""
@@ -40,5 +39,4 @@ class ServiceShape:
     output_check: tuple[Filter, ...] = ()
     session_tokens: int | None = None
     summarize: bool = False
-    context_tokens: int = 0
     cache_s: float = 0.0  # how long an answer is kept; 0: not at all

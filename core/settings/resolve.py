@@ -49,10 +49,7 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
 
 def service_routes(settings: StackSettings) -> tuple[ServiceRoute, ...]:
     """What callers name, who answers, and what the relay does on the way."""
-    return tuple(
-        services.route(name, service, settings.templates, settings.engines[service.engine].max_model_len)
-        for name, service in settings.services.items()
-    )
+    return tuple(services.route(name, service, settings.templates) for name, service in settings.services.items())
 
 
 def needs_gpu(settings: StackSettings) -> bool:

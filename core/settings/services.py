@@ -115,7 +115,7 @@ class Service(Section):
     )
 
 
-def shape(service: Service, *, template: str, context_tokens: int) -> shaping.ServiceShape | None:
+def shape(service: Service, template: str) -> shaping.ServiceShape | None:
     """The stages as the relay reads them; None where there is none. `template` is the text of the one that it names."""
     found = shaping.ServiceShape(
         system_prompt=service.system_prompt or "",
@@ -130,19 +130,17 @@ def shape(service: Service, *, template: str, context_tokens: int) -> shaping.Se
         summarize=service.long_input is not None,
         cache_s=service.cache,
     )
-    if found == shaping.ServiceShape():
-        return None
-    return shaping.ServiceShape(**{**vars(found), "context_tokens": context_tokens})
+    return None if found == shaping.ServiceShape() else found
 
 
 def _filters(filters: tuple[Filter, ...]) -> tuple[shaping.Filter, ...]:
     return tuple(shaping.Filter(f.name, f.pattern, f.action) for f in filters)
 
 
-def route(name: str, service: Service, all_templates: Mapping[str, str], context_tokens: int) -> ServiceRoute:
+def route(name: str, service: Service, all_templates: Mapping[str, str]) -> ServiceRoute:
     """A service as the gateway's programs read it."""
     template = all_templates[service.template] if service.template else ""
-    return ServiceRoute(name, service.engine, shape(service, template=template, context_tokens=context_tokens))
+    return ServiceRoute(name, service.engine, shape(service, template))
 
 
 def problems(

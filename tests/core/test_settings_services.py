@@ -84,23 +84,23 @@ def test_a_service_without_stages_is_not_shaped() -> None:
 
 
 SHAPES: list[tuple[dict[str, Any], ServiceShape]] = [
-    ({"systemPrompt": "Be kind."}, ServiceShape(system_prompt="Be kind.", context_tokens=4096)),
-    ({"cache": "on"}, ServiceShape(cache_s=3600.0, context_tokens=4096)),
-    ({"cache": True}, ServiceShape(cache_s=3600.0, context_tokens=4096)),
-    ({"cache": "2h"}, ServiceShape(cache_s=7200.0, context_tokens=4096)),
-    ({"output": "json"}, ServiceShape(json_output=True, context_tokens=4096)),
+    ({"systemPrompt": "Be kind."}, ServiceShape(system_prompt="Be kind.")),
+    ({"cache": "on"}, ServiceShape(cache_s=3600.0)),
+    ({"cache": True}, ServiceShape(cache_s=3600.0)),
+    ({"cache": "2h"}, ServiceShape(cache_s=7200.0)),
+    ({"output": "json"}, ServiceShape(json_output=True)),
     (
         {"output": {"type": "object"}},
-        ServiceShape(json_output=True, json_schema='{"type": "object"}', context_tokens=4096),
+        ServiceShape(json_output=True, json_schema='{"type": "object"}'),
     ),
-    ({"template": "polish"}, ServiceShape(template="Polish this: {input}", context_tokens=4096)),
+    ({"template": "polish"}, ServiceShape(template="Polish this: {input}")),
     (
         {"inputFilter": [{"name": "number", "pattern": r"\d+"}]},
-        ServiceShape(input_filter=(Filter("number", r"\d+", "mask"),), context_tokens=4096),
+        ServiceShape(input_filter=(Filter("number", r"\d+", "mask"),)),
     ),
     (
         {"temperature": 0, "maxTokens": 9, "sessionTokens": 99, "longInput": "summarize"},
-        ServiceShape(temperature=0, max_tokens=9, session_tokens=99, summarize=True, context_tokens=4096),
+        ServiceShape(temperature=0, max_tokens=9, session_tokens=99, summarize=True),
     ),
 ]
 
@@ -112,4 +112,4 @@ def test_stages_reach_the_relay_as_they_were_meant(keys: dict[str, Any], shaping
     unit = config().units[0]
     whole = config(units=(RelayUnit(**vars(unit) | {"services": (ServiceRoute("customer", "tiny", shaping),)}),))
     assert RelayConfig.from_json(whole.to_json()) == whole
-    assert json.loads(whole.to_json())["units"][0]["services"][0]["shaping"]["context_tokens"] == 4096
+    assert json.loads(whole.to_json())["units"][0]["services"][0]["shaping"]["json_output"] is shaping.json_output

@@ -57,7 +57,9 @@ class Relay:
         self._unit_of = {e.name: unit.unit for unit in config.units for e in unit.engines}
         self.metrics = Metrics(self._seen)
         kept = Kept(redis, SessionCounts(redis))
-        self._shaped = {s.name: ShapedService(s, self, kept) for s in config.services if s.shaping is not None}
+        context = {engine.name: engine.context_tokens for engine in config.engines}
+        shaped = (s for s in config.services if s.shaping is not None)
+        self._shaped = {s.name: ShapedService(s, context[s.engine], self, kept) for s in shaped}
 
     @property
     def body_bytes(self) -> int:

@@ -70,8 +70,8 @@ class Kept:
     counts: Counts
 
 
-def stages(service: str, shape: ServiceShape, counts: Counts) -> list[Stage]:
-    """In the order of `before`; `after` goes the other way."""
+def stages(service: str, shape: ServiceShape, context_tokens: int, counts: Counts) -> list[Stage]:
+    """In the order of `before`; `after` goes the other way. `context_tokens` are the engine's."""
     found: list[Stage | None] = [
         InputFilter(shape.input_filter) if shape.input_filter else None,
         SessionLimit(shape.session_tokens, counts) if shape.session_tokens else None,
@@ -80,7 +80,7 @@ def stages(service: str, shape: ServiceShape, counts: Counts) -> list[Stage]:
         Template(shape.template) if shape.template else None,
         Defaults(shape),
         JsonOutput(service, shape) if shape.json_output else None,
-        Summarize(shape.context_tokens) if shape.summarize else None,
+        Summarize(context_tokens) if shape.summarize else None,
     ]
     return [stage for stage in found if stage is not None]
 
@@ -88,10 +88,10 @@ def stages(service: str, shape: ServiceShape, counts: Counts) -> list[Stage]:
 class ShapedService:
     """Answers the requests of one service."""
 
-    def __init__(self, route: ServiceRoute, upstream: Upstream, kept: Kept) -> None:
+    def __init__(self, route: ServiceRoute, context_tokens: int, upstream: Upstream, kept: Kept) -> None:
         assert route.shaping is not None
         self._shape, self._upstream = route.shaping, upstream
-        self._stages = stages(route.name, route.shaping, kept.counts)
+        self._stages = stages(route.name, route.shaping, context_tokens, kept.counts)
         self._holds = any(stage.holds for stage in self._stages)
         self._marks = any(isinstance(stage, Truncation) for stage in self._stages)
         self._session = next((s for s in self._stages if isinstance(s, SessionLimit)), None)

@@ -167,7 +167,7 @@ def play(
     """Act at a relay whose host is in `state`, with an engine that says `says`."""
 
     async def whole() -> None:
-        engines = (EngineAddress("tiny", "10.0.0.1", 8100),)
+        engines = (EngineAddress("tiny", "10.0.0.1", 8100, context_tokens=400),)
         services = ServiceRoute("chat", "tiny"), ServiceRoute("polish", "tiny", shaping)
         unit = RelayUnit(UNIT, Place("made up"), MACHINE, engines, services, 300.0)
         stage, engine = Stage(units=(unit,)).bring_to(state), ScriptedEngine(*says)

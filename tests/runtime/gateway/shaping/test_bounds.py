@@ -47,7 +47,7 @@ def test_a_body_of_many_small_values_is_charged_for_what_it_becomes() -> None:
 
 
 # ------------------------------------------------------------ long texts
-LONG = ServiceShape(summarize=True, context_tokens=400)
+LONG = ServiceShape(summarize=True)
 
 
 def test_a_long_text_is_read_in_parts_and_its_question_stays() -> None:
@@ -82,7 +82,7 @@ def test_a_text_that_fits_is_not_read_in_parts_and_one_that_never_fits_is_refuse
 
 
 # ------------------------------------------------------------ sessions
-SESSION = ServiceShape(session_tokens=40, context_tokens=4096)
+SESSION = ServiceShape(session_tokens=40)
 
 
 def test_a_session_ends_with_its_tokens_and_another_begins_anew() -> None:

@@ -18,7 +18,6 @@ EVERYTHING = ServiceShape(
     output_check=(Filter("b", "secret", "refuse"),),
     session_tokens=10**9,
     summarize=True,
-    context_tokens=4096,
     cache_s=60.0,
 )
 DEEP: Any = "x"
