@@ -1,4 +1,4 @@
-"""`fab url` and `fab open`: where a stack's API and chat page are."""
+"""`fab url` and `fab open`: where a stack's API, chat page and dashboard are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ class Urls:
 
     def as_dict(self) -> Record:
         """For `--json`."""
-        return {"api_url": self.api_url, "chat_url": self.chat_url or None}
+        return {"api_url": self.api_url, "chat_url": self.chat_url or None, "dashboard_url": self.dashboard_url}
+
+    @property
+    def dashboard_url(self) -> str:
+        """On `/` of the API's own port."""
+        return f"{self.api_url.removesuffix('/v1')}/"
 
 
 def urls(inventory: Inventory) -> Urls:
@@ -34,6 +39,7 @@ def lines(found: Urls) -> Iterator[str]:
     """For people."""
     yield f"API        {found.api_url}"
     yield f"chat page  {found.chat_url or 'none (pilotlight:webui)'}"
+    yield f"dashboard  {found.dashboard_url}"
 
 
 def open_page(found: Urls) -> str:

@@ -17,7 +17,7 @@ from runtime.gateway.dashboard.show import DOCS, PINS, Host, Visitor
 from runtime.gateway.dashboard.usage import Usage
 
 _HERE: Final = Path(__file__).parent
-PARTS: Final = ("headline", "state", "actions", "usage", "wakes", "money")  # of an operator's page, in its order
+PARTS: Final = ("headline", "state", "actions", "money", "usage", "wakes")  # of an operator's page, in its order
 Parts = Mapping[str, str]  # the HTML of each part, by its name
 
 _TEMPLATES: Final = jinja2.Environment(

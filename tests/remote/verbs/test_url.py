@@ -34,9 +34,11 @@ class Browser:
         return self.works
 
 
-def test_url_prints_both(outputs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_url_prints_them_all(outputs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     tasks.url(Context(), stack="s")
-    assert capsys.readouterr().out == "API        http://a:8000/v1\nchat page  http://a:3000\n"
+    assert (
+        capsys.readouterr().out == "API        http://a:8000/v1\nchat page  http://a:3000\ndashboard  http://a:8000/\n"
+    )
     outputs.clear()
     tasks.url(Context(), stack="s")
     assert "chat page  none" in capsys.readouterr().out

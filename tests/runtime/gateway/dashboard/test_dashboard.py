@@ -338,7 +338,7 @@ def test_an_open_page_is_sent_what_changes(tmp_path: Path) -> None:
         await board.stage.watch.look()
         lines = [line.removeprefix("data: ") for line in (await reading).splitlines() if line.startswith("data: ")]
         names = [json.loads(line)["name"] for line in lines]
-        assert names[:6] == ["headline", "state", "actions", "usage", "wakes", "money"], "first all of them"
+        assert names[:6] == ["headline", "state", "actions", "money", "usage", "wakes"], "first all of them"
         assert "usage" not in names[6:], "then what changed"
 
     play(tmp_path, scene)
