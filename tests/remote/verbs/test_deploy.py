@@ -538,6 +538,16 @@ def test_a_failed_gateway_stops_the_host_before_its_agent(world: World, inventor
     assert "lease: inhibit" not in world.log
 
 
+def test_a_haproxy_that_was_reloaded_is_told_the_keys_again(world: World, inventory: Inventory) -> None:
+    """It may have read the map while somebody revoked a key."""
+    run(inventory)
+    assert "gateway: keys.json" not in world.log, "nothing changed"
+    world.facts["gateway"] = without(world.facts["gateway"], "/etc/haproxy/haproxy.cfg")
+    run(inventory)
+    changes = [line for line in world.log if line.startswith("gateway: ")]
+    assert (changes[0], changes[-1]) == ("gateway: other", "gateway: keys.json")
+
+
 def test_a_key_file_that_does_not_work_gets_a_key(world: World, inventory: Inventory, tmp_path: Path) -> None:
     file = tmp_path / "key"
     report = run(inventory, key_file=file)
