@@ -12,6 +12,7 @@ import dataclasses
 import json
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from typing import Any, Final
 from core import lease as protocol
 from core.contract.documents import HostConfig, RelayConfig, RelayUnit
 from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
+from core.contract.network import RELAY_HEALTH
 from core.contract.paths import RELAY_CONFIG
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease, Outcome, State
@@ -28,6 +30,7 @@ from runtime.backends.power import Power, PowerRefused, PowerUnanswered
 from runtime.operations import Operations, existing, nonce, plain, shown
 
 POLL_S: Final = 0.5
+RELAY_S: Final = 2.0  # the relay of this machine answers within this, or not at all
 NOT_MET: Final = 3
 
 
@@ -50,6 +53,8 @@ class Cli:
             answer["events"] = [plain(e) for e in self._store.events(self._config.unit, since=since)]
         if arguments.machine:
             answer["machine"] = dataclasses.asdict(self._power.describe(self._config.instance_id))
+        if arguments.gateway:
+            answer["redis"] = _redis()
         return answer
 
     def create(self, _: argparse.Namespace) -> dict[str, Any]:
@@ -156,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
     show.add_argument("--settings", action="store_true", help="and what the reaper goes by")
     show.add_argument("--history", type=float, default=0.0, help="and the events of the last so many seconds")
+    show.add_argument("--gateway", action="store_true", help="and what the relay here says of its Redis")
     verbs.add_parser("create", help="make the lease, or renew it for a replaced machine")
     inhibit = verbs.add_parser("inhibit", help="nothing stops the host for a while")
     inhibit.add_argument("--who", required=True)
@@ -223,6 +229,16 @@ def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
     for line in answer if isinstance(answer, list) else [answer]:
         _print(line)
     return NOT_MET if isinstance(answer, dict) and answer.get("met") is False else 0
+
+
+def _redis() -> str:
+    """What the relay on this machine says of its Redis: "ok", or why it is down; "" where no relay answers."""
+    try:
+        with urllib.request.urlopen(RELAY_HEALTH, timeout=RELAY_S) as answer:
+            told = json.load(answer)
+    except (OSError, ValueError):
+        return ""  # a relay that is down is seen in other ways, and is no reason to say nothing of the lease
+    return str(told.get("redis", ""))
 
 
 def one_unit(config: HostConfig | RelayConfig, name: str = "") -> HostConfig | RelayUnit:

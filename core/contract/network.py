@@ -14,6 +14,7 @@ SSH_PORT: Final = 22
 ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
 ENGINE_PORT_LAST: Final = 8115
 RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
+RELAY_HEALTH: Final = f"http://127.0.0.1:{RELAY_PORT}/health"  # what a relay sees, for programs on its machine
 INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
 HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
 ACME_PORT: Final = 9110  # on the gateway's loopback: HAProxy → certbot, only while it asks for a certificate

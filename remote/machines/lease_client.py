@@ -53,8 +53,8 @@ class Answer:
     """What one command of the lease client said.
 
     `lease` None: there is none yet. `now`: the table's time, s. `changed` False comes with `note`: why nothing was
-    written. `met`: what a `wait` waited for is there. `unpinned`: a pin was ended on the way. `machine`, `settings` and
-    `events` only where they were asked for.
+    written. `met`: what a `wait` waited for is there. `unpinned`: a pin was ended on the way. `machine`, `settings`,
+    `events` and `redis` ("ok", or why it is down) only where they were asked for.
     """
 
     lease: Lease | None
@@ -66,6 +66,7 @@ class Answer:
     machine: Instance = NOT_ASKED
     settings: UnitSettings | None = None
     events: tuple[Event, ...] = ()
+    redis: str = ""
 
     @property
     def state(self) -> State | None:
@@ -97,6 +98,7 @@ def read(printed: Mapping[str, Any]) -> Answer:
         machine=_as(Instance, printed.get("machine", {})),
         settings=UnitSettings.from_dict(settings) if settings else None,
         events=tuple(_as(Event, event) for event in printed.get("events", ())),
+        redis=str(printed.get("redis", "")),
     )
 
 

@@ -55,6 +55,7 @@ class Seen:
     settings: UnitSettings
     events: Sequence[Event]
     now: float
+    redis: str = ""  # "ok", or why nothing is counted and cached; "": nobody could tell
 
     def facts(self, spent_usd: float | None = None) -> Facts:
         """For the policy."""
@@ -65,13 +66,14 @@ class Seen:
 
 def look(front: Front, *, history_s: float) -> Seen:
     """One command through the lease client: lease, machine, settings and the events of the last `history_s` seconds."""
-    answer = front.client.call("show", "--machine", "--settings", "--history", str(history_s))
+    answer = front.client.call("show", "--machine", "--settings", "--gateway", "--history", str(history_s))
     return seen(answer, front.inventory.settings)
 
 
 def seen(answer: Answer, stack: StackSettings) -> Seen:
     """An answer as a look; the stack file's settings where the table has none."""
-    return Seen(answer.lease, answer.machine, answer.settings or settings_of(stack), answer.events, answer.now)
+    settings = answer.settings or settings_of(stack)
+    return Seen(answer.lease, answer.machine, settings, answer.events, answer.now, answer.redis)
 
 
 def settings_of(stack: StackSettings) -> UnitSettings:

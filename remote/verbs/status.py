@@ -55,6 +55,7 @@ class Status:
     spent_month_usd: float | None = None
     cost_problem: str = ""
     last_wake: Attempt | None = None
+    redis_problem: str = ""  # why the gateway counts and caches nothing
 
     @property
     def for_s(self) -> float | None:
@@ -159,6 +160,7 @@ def of(at: Front, seen: Seen) -> Status:
         spent_month_usd=known_facts.spent_usd,
         cost_problem=cost_problem,
         last_wake=last_wake(seen.events),
+        redis_problem="" if seen.redis == "ok" else seen.redis,
     )
 
 
@@ -211,6 +213,7 @@ def as_dict(one: Status | Unknown) -> Record:
         "spent_month_usd": one.spent_month_usd,
         "cost_problem": one.cost_problem or None,
         "last_wake": one.last_wake and _wake(one.last_wake, one.zone),
+        "redis_problem": one.redis_problem or None,
     }
 
 
@@ -251,7 +254,7 @@ def _row(one: Status | Unknown) -> list[str]:
         one.stack,
         _state(one),
         _time(one.for_s),
-        one.why,
+        one.why + (f"; Redis is down, nothing is counted or cached: {one.redis_problem}" if one.redis_problem else ""),
         _time(one.idle_s),
         _time(one.stops_in_s),
         "" if one.cost_today_usd is None else f"${one.cost_today_usd:.2f}",

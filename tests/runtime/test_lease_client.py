@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from core import lease as protocol
 from core.contract.documents import EngineAddress, HostConfig, Place, RelayConfig, RelayUnit
+from core.contract.network import RELAY_HEALTH
 from core.contract.table import SK_LEASE
 from core.errors import ContractError
 from core.lease import Lease, State, to_item
@@ -234,3 +237,21 @@ def test_the_unit_is_the_first_or_the_one_that_is_named() -> None:
     for config in (relay, CONFIG):
         with pytest.raises(ContractError, match="no unit 'demo/c', only demo/"):
             one_unit(config, "demo/c")
+
+
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [({"redis": "ok"}, "ok"), ({"redis": "it does not answer"}, "it does not answer"), ({}, ""), (None, "")],
+)
+def test_what_the_relay_beside_it_says_of_its_redis(
+    world: World, monkeypatch: pytest.MonkeyPatch, health: Any, told: str
+) -> None:
+    def answers(url: str, timeout: float) -> io.BytesIO:
+        assert url == RELAY_HEALTH
+        if health is None:
+            raise OSError("refused")
+        return io.BytesIO(json.dumps(health).encode())
+
+    monkeypatch.setattr(urllib.request, "urlopen", answers)
+    assert world.run("show", "--gateway")["redis"] == told
+    assert "redis" not in world.run("show")

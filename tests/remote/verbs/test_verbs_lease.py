@@ -78,6 +78,7 @@ class Client:
     """Answers as `python -m runtime.lease_client` prints it, JSON and all; keeps what it was asked."""
 
     events_told = EVENTS
+    redis_told = "ok"
 
     def __init__(self, lease: Lease | None = RUNNING) -> None:
         self.lease, self.asked, self.answer = lease, list[tuple[str, ...]](), dict[str, Any]()
@@ -88,6 +89,7 @@ class Client:
         if verb != "show":
             return read({**lease, "now": NOON, "changed": True, "pin_until": NOON + 60, **self.answer})
         told = {**lease, "now": NOON, "machine": MACHINE, "settings": None, "events": self.events_told}
+        told |= {"redis": self.redis_told} if "--gateway" in words else {}
         return read(json.loads(json.dumps(told)))
 
     def show(self) -> Answer:
@@ -120,6 +122,18 @@ def test_status_of_a_host_that_is_on() -> None:
     assert shown["last_wake"] == {"at": at, "who": None, "took_s": 42, "boot_s": 21.5, "engines_s": {"a": 20.5}}
     assert shown["stops_at"] == "2026-11-20T12:20:00+01:00"
     json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"), [("ok", None), ("", None), ("it does not answer.", "it does not answer.")]
+)
+def test_a_redis_that_is_down_is_said(told: str, problem: str | None) -> None:
+    client = Client()
+    client.redis_told = told
+    found = verbs_status.status(front(client))
+    assert verbs_status.as_dict(found)["redis_problem"] == problem
+    row = printed(verbs_status.table([found]))
+    assert ("nothing is counted or cached" in " ".join(row.split())) is (problem is not None)
 
 
 def test_what_today_and_the_month_have_cost() -> None:
