@@ -23,6 +23,7 @@ WHO = "dashboard-test"
 BY = f"{WHO} (dashboard)"
 WAKE_MS = 300_000
 SOON_MS = 30_000
+HEADLINE = "[data-part=headline]"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_wake_is_shown_as_it_happens(demo: Stack, page: Page, key: str) -> Non
     page.get_by_role("link", name="Log in as an operator").click()
     page.get_by_label("API key of an operator").fill(key)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("status").filter(has_text="Off")).to_be_visible()
+    expect(page.locator(HEADLINE)).to_have_text("Off")
     picture(page, "1-off")
     page.get_by_role("button", name=f"Wake {demo.name}").click()
     expect(page.get_by_text("It is being started.")).to_be_visible()
@@ -73,13 +74,19 @@ def test_a_wake_is_shown_as_it_happens(demo: Stack, page: Page, key: str) -> Non
     picture(page, "2-boots")
     expect(step).to_have_text("The engines load their models", timeout=WAKE_MS)
     picture(page, "3-loads")
-    expect(page.get_by_role("status").filter(has_text="Awake")).to_be_visible(timeout=WAKE_MS)
+    expect(page.locator(HEADLINE)).to_have_text("Awake", timeout=WAKE_MS)
     row = page.locator("[data-part=wakes]").get_by_role("row").filter(has_text=BY).first
     expect(row).to_contain_text("boot")
     expect(row).to_contain_text("engine")
     picture(page, "4-awake")
     assert page.evaluate("performance.timeOrigin") == loaded, "it went on by itself"
     assert demo.state() == "RUNNING"
+
+
+def test_a_pin_keeps_it_on(demo: Stack, page: Page) -> None:
+    page.get_by_role("button", name=f"Pin {demo.name}").click()
+    expect(page.get_by_text("Pinned.", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"^Pinned until .* by {re.escape(BY)}"))).to_be_visible()
     assert "Paris" in demo.caller.ask().text
 
 
@@ -94,8 +101,8 @@ def test_money_is_what_fab_status_says(demo: Stack, page: Page) -> None:
 def test_stop_asks_the_host_which_turns_itself_off(demo: Stack, page: Page) -> None:
     wait_for(lambda: not int(demo.watch.lease().get("busy") or 0), 60, demo.watch.words)
     page.get_by_role("button", name=f"Stop {demo.name}").click()
-    expect(page.get_by_text("It was asked to stop")).to_be_visible()
-    expect(page.get_by_role("status").filter(has_text="Off")).to_be_visible(timeout=WAKE_MS)
+    expect(page.get_by_text("The pin is over. It was asked to stop")).to_be_visible()
+    expect(page.locator(HEADLINE)).to_have_text("Off", timeout=WAKE_MS)
     picture(page, "5-off-again")
     events = demo.watch.events()
     assert any(e["by"] == BY and e["after"] == "DRAINING" for e in events)

@@ -252,6 +252,8 @@ def _plan(look: Look, past: Past, zone: str) -> str:
     decision = decide(lease, facts, settings, look.now)
     if decision.stops_at is not None:
         return f"It goes off at {moments.clock(decision.stops_at, zone)} if nobody asks."
+    if lease.pinned(look.now) or lease.inhibitor(look.now) or lease.busy or lease.reason in decision.words:
+        return ""  # it is said already
     return f"{decision.words[:1].upper()}{decision.words[1:]}."
 
 

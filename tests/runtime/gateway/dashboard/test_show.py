@@ -148,6 +148,26 @@ def test_when_it_goes_off_is_the_policys_word() -> None:
     assert not [n for n in show.host(seen, replace(past, machine=longer)).notes if "goes off at" in n]
 
 
+def test_a_pin_is_said_once() -> None:
+    seen = look(State.RUNNING, pin_until=NOW + 3600, pin_who="ann", ready_at=NOW - 600, agent_at=NOW)
+    past = Past(WOKEN, SETTINGS, Machine("i-1", "running", instance_type="g6.xlarge"))
+    assert [note for note in show.host(seen, past).notes if "inned" in note] == [
+        "Pinned until Wed 25 Nov 11:46 by ann.",
+    ]
+
+
+def test_why_it_is_off_is_said_once() -> None:
+    past = Past(WOKEN, SETTINGS, Machine("i-1", "stopped", instance_type="g6.xlarge"))
+    found = show.host(look(State.STOPPED), past)
+    assert (found.why, found.notes) == ("because", ())
+
+
+def test_what_nothing_else_says_is_the_policys_word() -> None:
+    silent = look(State.RUNNING, ready_at=NOW - 600, agent_at=NOW - 400, since=NOW - 600)
+    past = Past(WOKEN, SETTINGS, Machine("i-1", "running", instance_type="g6.xlarge"))
+    assert show.host(silent, past).notes[-1].startswith("The agent")
+
+
 def test_why_a_service_is_awake_is_for_whom() -> None:
     found = show.host(look(State.RUNNING), Past(WOKEN, SETTINGS))
     assert [(s.name, s.state, s.why) for s in found.services] == [
