@@ -23,6 +23,7 @@ from core.lease import Event, Lease, Outcome, Refused, State
 from core.money.ledger import Ledger, spending
 from core.policy import RULES, Action, Case, Decision, Facts
 from core.policy.carry_out import GOES_ON, ROUNDS, Order, Step, carry_out, taken
+from core.times.schedule import next_change
 from core.wakes import wakes
 
 STEP_S: Final = 60.0  # the reaper's own interval
@@ -109,7 +110,7 @@ def goes_off(spans: list[Span]) -> float | None:
 
 def _played(host: _Host, now: float, until: float) -> Iterator[tuple[float, str, Decision]]:
     """The rule and decision of `now` and of every whole minute, but for those of a rest: nothing is done, the decision
-    does not ask to be looked at again, and LEAP_S later it is the same.
+    does not ask to be looked at again, the schedule's hours neither begin nor end, and LEAP_S later it is the same.
     """
     minute, walked = now, now  # up to `walked` a rest was looked for, and there is none
     while minute < until:
@@ -117,7 +118,8 @@ def _played(host: _Host, now: float, until: float) -> Iterator[tuple[float, str,
         yield minute, rule, decision
         while minute >= walked:
             later = _floor(minute) + LEAP_S
-            if later >= min(until, math.inf if decision.look_again_at is None else decision.look_again_at):
+            again = math.inf if decision.look_again_at is None else decision.look_again_at
+            if later >= min(until, again, host.hours_change(minute)):
                 break
             rests = host.rests(later, rule, decision)
             minute, walked = (later, later) if rests else (minute, later)
@@ -172,6 +174,11 @@ class _Host:
             if not self._carry_out(step, now) or decision.action not in GOES_ON:
                 break
         return rule, decision
+
+    def hours_change(self, now: float) -> float:
+        """When the schedule's hours begin or end next, s; infinity without a schedule."""
+        schedule = Case(self.lease, self._facts, self._settings, now).limits.schedule
+        return math.inf if schedule is None else next_change(schedule, now)
 
     def rests(self, later: float, rule: str, decision: Decision) -> bool:
         """At `later` the decision is still the same, and to do nothing; else nothing was played."""
