@@ -94,7 +94,7 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
         if json:
             print_json("status", None, {"stacks": [verbs_status.as_dict(one) for one in found]})
         else:
-            console(clear=watch).print(verbs_status.table(found))
+            console(clear=watch).print(verbs_status.Listing(found))
         if not watch:
             break
         time.sleep(WATCH_S)

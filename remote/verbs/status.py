@@ -1,16 +1,19 @@
 """`fab status`: what each host does and why, how long it has, what it cost today, how long its last wake took.
 
-`status` is the look at one stack; `as_dict` is how programs read it and `table` how people read several.
+`status` is the look at one stack; `as_dict` is how programs read it and `Listing` how people read several.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from core import money
 from core.errors import DeployError, PilotlightError, SettingsError
@@ -28,6 +31,8 @@ from remote import stack_files
 from remote.machines.lease_client import NOT_ASKED, Instance
 from remote.verbs.lease import Front, Record, Seen, front, host_record, look
 
+COLUMNS: Final = ("stack", "state", "for", "why", "idle", "stops in", "today", "last wake")
+WIDE: Final = 100  # columns of a terminal
 HORIZON_S: Final = 86400.0  # "stops in" is looked for this far
 HISTORY_S: Final = 7 * 86400.0  # today's cost and the last wake
 BUDGET_HISTORY_S: Final = 32 * 86400.0  # and, where there is a budget, the month's spending
@@ -237,14 +242,37 @@ def _wake(wake: Attempt, zone: str) -> Record:
 
 
 # ---------------------------------------------------------------- for people
-def table(records: Sequence[Status | Unknown]) -> Table:
-    """One row a stack."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("stack", "state", "for", "why", "idle", "stops in", "today", "last wake"):
-        shown.add_column(column, overflow="fold", no_wrap=column in ("stack", "state"))
-    for one in records:
-        shown.add_row(*_row(one))
-    return shown
+@dataclass(frozen=True)
+class Listing:
+    """A row a stack; on less than WIDE columns a paragraph a stack, since a folded row cannot be read."""
+
+    records: Sequence[Status | Unknown]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """The one or the other, for rich."""
+        if options.max_width >= WIDE:
+            yield self._table()
+            return
+        for one in self.records:
+            yield from _paragraph(_row(one))
+
+    def _table(self) -> Table:
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for column in COLUMNS:
+            shown.add_column(column, overflow="fold", no_wrap=column in ("stack", "state"))
+        for one in self.records:
+            shown.add_row(*_row(one))
+        return shown
+
+
+def _paragraph(row: Sequence[str]) -> Iterator[RenderableType]:
+    """`qwen7b  RUNNING for 5m`, why, and what else is known with its column's name."""
+    stack, state, for_, why, *rest = row
+    yield Text.assemble((stack, "bold"), f"  {state}", f" for {for_}" if for_ else "")
+    known = [f"{name} {cell}" for name, cell in zip(COLUMNS[4:], rest, strict=True) if cell]
+    for line in (why, ", ".join(known)):
+        if line:
+            yield Padding(Text(line), (0, 0, 0, 2))
 
 
 def _row(one: Status | Unknown) -> list[str]:

@@ -105,9 +105,9 @@ def front(client: Client) -> Front:
     return Front(inventory, client)  # type: ignore[arg-type]
 
 
-def printed(table: Any) -> str:
+def printed(table: Any, width: int = 200) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(table)
+    Console(file=out, width=width).print(table)
     return out.getvalue()
 
 
@@ -175,7 +175,7 @@ def test_a_malformed_tag_is_said_and_leaves_only_max_lease(monkeypatch: pytest.M
     assert "not stopped for being idle until that is corrected" in found.why
     assert found.decision.action == "keep"
     assert (found.stops_in_s is None) is (lease is not RUNNING), "maxLease still ends it"
-    assert '"30 minuts"' in printed(verbs_status.table([found]))
+    assert '"30 minuts"' in printed(verbs_status.Listing([found]))
 
 
 def test_a_pin_and_requests_are_seen() -> None:
@@ -184,14 +184,14 @@ def test_a_pin_and_requests_are_seen() -> None:
     pin = {"who": "ann", "why": "demo", "until": "2026-11-20T14:00:00+01:00"}
     assert verbs_status.as_dict(found)["host"]["pin"] == pin
     assert (found.idle_s, found.stops_in_s) == (None, 7200)
-    assert "RUNNING (pinned)" in printed(verbs_status.table([found]))
-    shown = printed(verbs_status.table([dataclasses.replace(found, lease=dataclasses.replace(lease, dead="a, b"))]))
+    assert "RUNNING (pinned)" in printed(verbs_status.Listing([found]))
+    shown = printed(verbs_status.Listing([dataclasses.replace(found, lease=dataclasses.replace(lease, dead="a, b"))]))
     assert "RUNNING (pinned; engine a, b does not answer)" in " ".join(shown.split())
 
 
 def test_who_asked_is_said_while_the_host_starts_and_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     starting = dataclasses.replace(RUNNING, state=State.STARTING, wake_by="key ann", wake_until=NOON + 60)
-    assert "STARTING (for key ann)" in printed(verbs_status.table([verbs_status.status(front(Client(starting)))]))
+    assert "STARTING (for key ann)" in printed(verbs_status.Listing([verbs_status.status(front(Client(starting)))]))
     woken = [event(NOON - 642, "STOPPED", "STARTING", wanted_by="key ann"), event(NOON - 600, "STARTING", "RUNNING")]
     monkeypatch.setattr(Client, "events_told", woken)
     found = verbs_status.status(front(Client()))
@@ -202,16 +202,33 @@ def test_who_asked_is_said_while_the_host_starts_and_afterwards(monkeypatch: pyt
 def test_status_before_the_first_deployment() -> None:
     found = verbs_status.status(front(Client(None)))
     assert (verbs_status.as_dict(found)["host"], found.why) == ({"state": None}, "no lease yet; run `fab deploy`")
-    assert "not deployed" in printed(verbs_status.table([found]))
+    assert "not deployed" in printed(verbs_status.Listing([found]))
 
 
 def test_the_table() -> None:
     shown = printed(
-        verbs_status.table([verbs_status.status(front(Client())), verbs_status.Unknown("t", "not made yet")])
+        verbs_status.Listing([verbs_status.status(front(Client())), verbs_status.Unknown("t", "not made yet")])
     )
     assert "last demand 10m ago; stops in 20m" in shown
     assert "42s: boot 21s, engine a 20s" in shown
     assert "not made yet" in shown
+
+
+def test_on_a_narrow_terminal_a_stack_is_a_paragraph() -> None:
+    listing = verbs_status.Listing(
+        [verbs_status.status(front(Client())), verbs_status.Unknown("t", "not made yet; run `pulumi up -s t`")]
+    )
+    lines = [line.rstrip() for line in printed(listing, width=80).splitlines()]
+    assert lines == [
+        "s  RUNNING for 10m",
+        "  last demand 10m ago; stops in 20m",
+        "  idle 10m, stops in 20m, today $0.85, last wake 42s: boot 21s, engine a 20s",
+        "t  -",
+        "  not made yet; run `pulumi up -s t`",
+    ]
+    assert printed(listing, width=verbs_status.WIDE).splitlines()[0].split() == [
+        word for column in verbs_status.COLUMNS for word in column.split()
+    ]
 
 
 def test_all_stacks_say_why_one_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
