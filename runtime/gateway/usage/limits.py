@@ -122,7 +122,7 @@ class Limits:
             del self._held[held.ident]
             task = asyncio.create_task(self._settle(held, call))
             self._settling.add(task)
-            task.add_done_callback(self._settling.discard)  # nobody waits for it, and who hangs up is charged as well
+            task.add_done_callback(self._settled)  # nobody waits for it, and who hangs up is charged as well
 
     async def _reserve(self, call: Call, limit: int) -> Held:
         context = self._contexts.get(call.engine) or CONTEXT_UNKNOWN
@@ -150,6 +150,11 @@ class Limits:
         with contextlib.suppress(RedisDown):  # `Redis` has said so; the reservation ends by itself
             await self._holder.settle(held.owner, held.ident, since=held.since, tokens=prompt + answer)
             await self.ledger.note(held.owner, self._clock(), prompt=prompt, answer=answer)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._settling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("not settled", exc_info=error)  # the reservation ends by itself
 
     def _doubt(self, engine: str, prompt: int, thought: int) -> None:
         """From now on a prompt of this engine is taken for a whole context."""

@@ -33,9 +33,10 @@ def test_text_has_at_most_as_many_tokens_as_bytes_beside_the_template() -> None:
     assert found == Need(len(json.dumps(SAY | {"max_tokens": 50})) + TEMPLATE_TOKENS, 50, 1)
 
 
-@pytest.mark.parametrize("text", ["ﬃ", "𝅘𝅥𝅮" * 40, "क़" * 40, "語" * 40, "🙂" * 40])
+@pytest.mark.parametrize("character", ["\U0001d160", "\ufb2c", "\u0958", "\u8a9e", "\U0001f642", "e\u0301"])
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_a_character_that_normalisation_makes_longer_is_within_it(text: str, ascii_only: bool) -> None:
+def test_a_character_that_normalisation_makes_longer_is_within_it(character: str, ascii_only: bool) -> None:
+    text = character * 1000
     asked = SAY | {"messages": [{"role": "user", "content": text}], "max_tokens": 1}
     found = of(CHAT, body(asked, ascii_only=ascii_only), CONTEXT)
     assert found.prompt - TEMPLATE_TOKENS >= len(unicodedata.normalize("NFC", text).encode())
