@@ -1,7 +1,8 @@
 """Unmodified clients of the API, each in a folder of its own in the cache: made once, from PyPI, npm and Go's proxy.
 
 Of openai-go the three versions that an empty line after a comment is known to break; each takes minutes to compile on
-two cores, so no newer one. To add a client: an entry in `CLIENTS`. `stream.*` are the programs that they run.
+two cores, so no newer one. Old versions of anthropic send their key as x-api-key. To add a client: an entry in
+`CLIENTS`. `client_programs/` has what they run: `stream.*` chat, `responses.*` and `messages.*` the other dialects.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ def _python(script: str, *packages: str) -> Client:
     return Client("python3", make, lambda place: [str(place / "venv/bin/python"), str(HERE / script)])
 
 
-def _node(version: str) -> Client:
+def _node(script: str, package: str) -> Client:
     def make(place: Path) -> None:
         (place / "package.json").write_text('{"private": true}')
-        _run("npm", "install", "--silent", "--no-audit", "--no-fund", f"openai@{version}", at=place)
-        shutil.copy(HERE / "stream.mjs", place)
+        _run("npm", "install", "--silent", "--no-audit", "--no-fund", package, at=place)
+        shutil.copy(HERE / script, place)
 
-    return Client("npm", make, lambda place: ["node", str(place / "stream.mjs")])
+    return Client("npm", make, lambda place: ["node", str(place / script)])
 
 
 def _go(module: str, version: str) -> Client:
@@ -93,8 +94,13 @@ CLIENTS: Mapping[str, Client] = {
     "python-1.0.0": _python("stream.py", "openai==1.0.0", OLD_HTTPX),
     "python-3.57.0": _python("stream.py", "openai==3.57.0"),
     "langchain-1.7.4": _python("lang_chain.py", "langchain-openai==1.7.4"),
-    "node-4.0.0": _node("4.0.0"),
-    "node-7.57.0": _node("7.57.0"),
+    "node-4.0.0": _node("stream.mjs", "openai@4.0.0"),
+    "node-7.57.0": _node("stream.mjs", "openai@7.57.0"),
+    "responses-python-3.57.0": _python("responses.py", "openai==3.57.0"),
+    "responses-node-7.57.0": _node("responses.mjs", "openai@7.57.0"),
+    "messages-python-0.30.0": _python("messages.py", "anthropic==0.30.0", OLD_HTTPX),
+    "messages-python-2.14.0": _python("messages.py", "anthropic==2.14.0"),
+    "messages-node-1.14.0": _node("messages.mjs", "@anthropic-ai/sdk@1.14.0"),
     "go-1.12.0": _go("github.com/openai/openai-go", "v1.12.0"),
     "go-3.0.0": _go("github.com/openai/openai-go/v3", "v3.0.0"),
     "go-3.41.0": _go("github.com/openai/openai-go/v3", "v3.41.0"),

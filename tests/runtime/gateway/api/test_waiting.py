@@ -178,3 +178,29 @@ def test_who_comes_while_others_wait_for_their_turn_goes_behind_them(monkeypatch
         assert [seen["asked"]["n"] for seen in engine.seen] == [1, 2]
 
     play(scene, State.STOPPED)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_end_of_an_answer_lets_the_next_one_go(stream: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.gateway.unit.line.RELEASED_MAX", 1)
+
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        tasks = [asyncio.create_task(raw(url, BODY | {"stream": stream})) for _ in range(3)]
+        await stage.waiting(3)
+        await wake(stage)
+        assert [status for status, _, _ in await asyncio.gather(*tasks)] == [200] * 3
+
+    play(scene, State.STOPPED, queue_max=3)
+
+
+def test_an_engines_refusal_lets_the_next_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.gateway.unit.line.RELEASED_MAX", 1)
+
+    async def scene(stage: Stage, engine: FakeEngine, url: str) -> None:
+        engine.redirect = 307
+        tasks = [asyncio.create_task(raw(url, BODY)) for _ in range(3)]
+        await stage.waiting(3)
+        await wake(stage)
+        assert [status for status, _, _ in await asyncio.gather(*tasks)] == [502] * 3
+
+    play(scene, State.STOPPED, queue_max=3)
