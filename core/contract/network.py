@@ -40,8 +40,8 @@ SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in
 BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
 SERVER_ACME: Final = "acme/certbot"  # backend/server; enabled only while a certificate is asked for
 ACME_PATH: Final = "/.well-known/acme-challenge/"  # RFC 8555, 8.3
-# who is on this machine or in its private network (RFC 1918); the security group keeps the internet out
-PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+# who is on this machine or in its private network (RFC 1918, 6598); the security group keeps the internet out
+PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 
 
 def backend_engine(engine: str) -> str:

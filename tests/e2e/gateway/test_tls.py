@@ -245,6 +245,18 @@ def test_the_machine_itself_reaches_the_api_without_tls(gateway: Gateway) -> Non
     assert requests.post(url, json=CHAT, timeout=20).status_code == 401
 
 
+def test_the_dashboards_cookie_is_for_tls_alone(issued: Gateway) -> None:
+    """And the form comes from the page's own origin, which is the domain with its port."""
+    issued.front.add_key("ann", "sk-pl-ann", operator=True)
+    port = issued.front.ports["api"]
+    origin = {"Origin": f"https://{DOMAIN}:{port}", "Content-Type": "application/x-www-form-urlencoded"}
+    with closing(Https(port, issued.root)) as caller:
+        caller.request("POST", "/dashboard/log-in", "key=sk-pl-ann", origin)
+        answer = caller.getresponse()
+        answer.read()
+    assert (answer.status, "; Secure" in answer.headers["set-cookie"]) == (303, True)
+
+
 # ---------------------------------------------------------------- one's own
 def test_ones_own_certificate_takes_the_place_under_a_running_stream(issued: Gateway, tmp_path: Path) -> None:
     port, maker = issued.front.ports["api"], Maker(tmp_path)
