@@ -26,6 +26,7 @@ from runtime.certificates.front_door import FrontDoor, NotRunningError
 
 PATIENCE_S: Final = 180.0  # of one run of certbot: an authority asks within seconds
 SYSTEM_STORE: Final = "/etc/ssl/certs/ca-certificates.crt"  # certbot's own store has no authority of yours
+TRUSTS: Final = "REQUESTS_CA_BUNDLE"
 LINES: Final = 12  # of certbot's words in a message
 _PEM: Final = re.compile(r"-----BEGIN (CERTIFICATE|[A-Z ]*PRIVATE KEY)-----\n.*?\n-----END \1-----", re.DOTALL)
 
@@ -92,10 +93,10 @@ def command(config: CertificateConfig, places: Places, folder: Path) -> list[str
 
 
 def _certbot(words: list[str], places: Places) -> None:
-    trusts = {"REQUESTS_CA_BUNDLE": str(places.store)} if places.store.exists() else {}
+    trusts = {TRUSTS: str(places.store)} if places.store.exists() else {}  # the machine's own environment wins
     try:
         done = subprocess.run(
-            words, env=os.environ | trusts, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+            words, env=trusts | os.environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
     except subprocess.TimeoutExpired as error:
         raise CertificateError(f"certbot was not done within {PATIENCE_S:.0f} s. Run `fab deploy` again.") from error

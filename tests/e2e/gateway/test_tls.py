@@ -91,7 +91,8 @@ def whole(new_front: NewFront) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def gateway(whole: Gateway) -> Gateway:
+def gateway(whole: Gateway, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    monkeypatch.delenv(issue.TRUSTS, raising=False)  # what this computer trusts is not what a gateway does
     whole.front.recover()
     return whole
 
