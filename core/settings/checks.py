@@ -223,6 +223,13 @@ def _form(pattern: str, words: str) -> StringConstraints:
 
 _NAME: Final = "[a-z][a-z0-9-]{0,30}"
 _NAME_WORDS: Final = "lower-case letters, digits and -, at most 31, beginning with a letter"
+# What callers write as `model`: also a key of HAProxy's map and the end of a path, so no space, no `..`, no empty part
+_PART: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_SERVICE: Final = f"^{_PART}(/{_PART}){{0,3}}$"
+_SERVICE_WORDS: Final = (
+    "letters, digits and ., _, -, in at most four parts with / between them, each beginning with a letter or digit, "
+    "e.g. Qwen/Qwen2.5-7B-Instruct"
+)
 _STACK: Final = rf"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?{_NAME}$"
 _STACK_WORDS: Final = f"a stack's name ({_NAME_WORDS}), or ORGANIZATION/PROJECT/NAME"
 _KEY_ARN: Final = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
@@ -247,6 +254,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 HostKind = Annotated[Literal["ec2"], BeforeValidator(_kind)]
 Spot = Annotated[bool, AfterValidator(_no_spot)]
 Name = Annotated[str, _form(f"^{_NAME}$", _NAME_WORDS)]
+ServiceName = Annotated[str, _form(_SERVICE, _SERVICE_WORDS)]
 StackName = Annotated[str, _form(_STACK, _STACK_WORDS)]
 Zone = Annotated[str, _form(r"^(auto|[a-z]{2}(-[a-z]+)+-[0-9][a-z])$", "auto, or a zone, e.g. us-east-1a")]
 SubnetId = Annotated[str, _form(r"^subnet-[0-9a-f]+$", "a subnet's id, e.g. subnet-0a1b2c3d")]

@@ -35,6 +35,7 @@ from core.settings.checks import (
     Password,
     QueueMax,
     Region,
+    ServiceName,
     StackName,
     SubnetId,
     TimeZone,
@@ -314,10 +315,10 @@ class StackSettings(Section):
     engines: Mapping[Name, Engine] = Field(
         min_length=1, max_length=ENGINES_MAX, description="Engines by name, in the order of their ports."
     )
-    services: Mapping[Name, Service] = Field(
+    services: Mapping[ServiceName, Service] = Field(
         default_factory=dict,
-        description="Services by name; docs/services.md says what each key does. Default: one an engine, with the "
-        "engine's name.",
+        description="Services by name, which callers write as `model` (`Qwen/Qwen2.5-7B-Instruct` is one too); "
+        "docs/services.md says what each key does. Default: one an engine, with the engine's name.",
     )
     templates: Mapping[Name, Template] = Field(
         default_factory=dict,

@@ -48,6 +48,22 @@ def test_defaults() -> None:
     assert stop_after_s(settings.idle) == 1800
 
 
+@pytest.mark.parametrize("name", ["qwen2.5-7b", "Qwen/Qwen2.5-7B-Instruct", "GPT_4o", "a/b/c/d", "7b", "a" * 63])
+def test_a_service_may_be_named_as_a_model_is(name: str) -> None:
+    engines = {"a": {"model": "/m", "device": "cpu"}}
+    assert list(load(raw(engines=engines, services={name: {"engine": "a"}}), "lab").services) == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "a/", "/a", "a//b", "../a", "a/../b", "#a", "-a", "a:b", "a;b", "ü", "a\nb", "a" * 64, "a/b/c/d/e"],
+)
+def test_what_is_no_services_name_is_refused(name: str) -> None:
+    engines = {"a": {"model": "/m", "device": "cpu"}}
+    with pytest.raises(SettingsError, match="at most four parts with / between them"):
+        load(raw(engines=engines, services={name: {"engine": "a"}}), "lab")
+
+
 def test_one_service_an_engine_unless_services_are_named() -> None:
     engines = {"a": {"model": "x/m"}, "b": {"model": "x/m"}}
     assert {n: s.engine for n, s in load(raw(engines=engines), "lab").services.items()} == {"a": "a", "b": "b"}
