@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core import settings
 from core.contract.paths import CERTIFICATE, CERTIFICATE_CONFIG
 from core.errors import DeployError
 from core.settings import Access
@@ -14,9 +16,13 @@ from remote.items import Item
 from remote.items.certificates import SERVICE, STAMP, TIMER, UNIT_DIR, Issued, NoRenewal, OwnCertificate, PointsHere
 from remote.items.files import File
 from remote.machines.facts import Facts, FileFact, UnitFact
+from remote.machines.inventory import Inventory
+from remote.machines.transport import Address
 from remote.plan import plan
-from remote.services import certificates
+from remote.services import certificates, haproxy
+from remote.verbs import wanted
 from tests.certificates import Maker
+from tests.remote.machines.test_inventory import OUTPUTS
 
 DOMAIN, ADDRESS = "llm.example.org", "203.0.113.9"
 
@@ -79,6 +85,25 @@ def test_the_config_says_where_the_domain_must_point_and_whom_to_ask() -> None:
 def test_the_timer_stands_before_the_first_certificate_is_asked_for() -> None:
     labels = [item.label for item in all_items(ACME)]
     assert labels.index(TIMER) < labels.index(f"certificate of {DOMAIN}")
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> list[Item]:
+    """Everything on a gateway with a domain."""
+    given = {"cloud": "embedded", "engines": {"a": {"model": "x/a"}}, "access": {"domain": DOMAIN}}
+    loaded = settings.load({f"pilotlight:{key}": value for key, value in given.items()}, "demo")
+    gateway = Address("gateway", "i-gate", ADDRESS, "ubuntu", "", tmp_path)
+    return wanted.gateway(Inventory("demo", loaded, OUTPUTS, replace(gateway, role="host"), gateway))
+
+
+def test_on_the_gateway_dns_comes_first_then_a_file_for_haproxy_then_the_real_one(whole: list[Item]) -> None:
+    labels = [item.label for item in whole]
+    asked = f"whether {DOMAIN} points to {ADDRESS}"
+    order = [asked, CERTIFICATE, haproxy.CONFIG, haproxy.UNIT, f"certificate of {DOMAIN}"]
+    assert sorted(order, key=labels.index) == order
+    assert labels.index(asked) == 1
+    config = next(item for item in whole if isinstance(item, File) and item.path == haproxy.CONFIG)
+    assert f"https://{DOMAIN}".encode() in config.content
 
 
 # ---------------------------------------------------------------- one's own
