@@ -73,4 +73,6 @@ def _of_its_kind(value: Any) -> Any:
 
 # The union of kinds. pydantic's discriminator takes two at least: with the next kind this becomes
 # Annotated[Ec2Host | ..., Field(discriminator="kind"), BeforeValidator(_of_its_kind)]
+# A discriminator takes neither a validator nor a default: `kind` is then a plain Literal in each class, and
+# `_of_its_kind` puts `KINDS[0]` where it is missing and refuses what `checks.HostKind` refuses now.
 Host = Annotated[Ec2Host, BeforeValidator(_of_its_kind)]
