@@ -132,7 +132,7 @@ def test_a_redis_that_is_down_is_said(told: str, problem: str | None) -> None:
     client.redis_told = told
     found = verbs_status.status(front(client))
     assert verbs_status.as_dict(found)["redis_problem"] == problem
-    row = printed(verbs_status.table([found]))
+    row = printed(verbs_status.Listing([found]), width=80)
     assert ("nothing is counted or cached" in " ".join(row.split())) is (problem is not None)
 
 
