@@ -157,11 +157,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", default=RELAY_CONFIG, help="relay.json or agent.json (default: %(default)s)")
     parser.add_argument("--unit", default="", help="one of those that FILE names (default: its first)")
     verbs = parser.add_subparsers(dest="verb", required=True)
+    for add in (_add_reading, _add_inhibitors, _add_wants, _add_stops, _add_history):
+        add(verbs)
+    return parser
+
+
+def _add_reading(verbs: Any) -> None:
     show = verbs.add_parser("show", help="the lease as it is")
     show.add_argument("--machine", action="store_true", help="and what EC2 says of the machine")
     show.add_argument("--settings", action="store_true", help="and what the reaper goes by")
     show.add_argument("--history", type=float, default=0.0, help="and the events of the last so many seconds")
     show.add_argument("--gateway", action="store_true", help="and what the relay here says of its Redis")
+    wait = verbs.add_parser("wait", help="until the lease is in a state")
+    wait.add_argument("--until", type=_state, nargs="+", required=True)
+    wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
+
+
+def _add_inhibitors(verbs: Any) -> None:
     verbs.add_parser("create", help="make the lease, or renew it for a replaced machine")
     inhibit = verbs.add_parser("inhibit", help="nothing stops the host for a while")
     inhibit.add_argument("--who", required=True)
@@ -171,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     release = verbs.add_parser("release", help="end an inhibitor")
     release.add_argument("--who", required=True)
+
+
+def _add_wants(verbs: Any) -> None:
     wake_request = verbs.add_parser("request-wake", help="somebody wants the host")
     wake_request.add_argument("--by", required=True)
     wake_request.add_argument("--why", default="", help="what they used, e.g. `fab wake`")
@@ -187,15 +202,13 @@ def _parser() -> argparse.ArgumentParser:
     pin.add_argument("--start", action="store_true", help="and start it from here where it is off")
     verbs.add_parser("unpin", help="end the pin")
     verbs.add_parser("drop-wake-request", help="delete the wake request")
+
+
+def _add_stops(verbs: Any) -> None:
     for name, text in (("drain", "check, and stop if idle"), ("force-stop", "stop without a check")):
         stop = verbs.add_parser(name, help=text)
         stop.add_argument("--by", default="operator")
         stop.add_argument("--reason", required=True)
-    wait = verbs.add_parser("wait", help="until the lease is in a state")
-    wait.add_argument("--until", type=_state, nargs="+", required=True)
-    wait.add_argument("--timeout", type=float, default=600.0, help="seconds (default: %(default)s)")
-    _add_history(verbs)
-    return parser
 
 
 def _add_history(verbs: Any) -> None:

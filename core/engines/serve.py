@@ -1,7 +1,7 @@
 """What vLLM is told to serve an engine: its flags for `serve --config`, and its environment. Pure.
 
 Each flag that we set has its reason beside it; what the stack file sets by `flags` comes last and wins. What vLLM does
-with which flag: `vllm serve --help=all` on the host. `bench/engine.py` measures these very flags.
+with which flag: `vllm serve --help=all` on the host. `bench/engine/` measures these very flags.
 """
 
 from __future__ import annotations

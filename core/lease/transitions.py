@@ -58,14 +58,8 @@ def start(
     For a wake request that stands in the lease, and only while it does; or, with `wake_until`, carrying a wake request
     of `wake_by`'s (default: `by`'s) own, so that a wake is one write.
     """
-    if wrong := must(lease, State.STOPPED, State.FAILED):
+    if wrong := _may_not_start(lease, now, wake_until):
         return wrong
-    if lease.spent(now):
-        return Refused(OVER_BUDGET)
-    if not lease.wanted(now) and (wake_until is None or wake_until <= now):
-        return Refused("nobody wants the host")
-    if lease.order_alive(now):
-        return Refused("a stop order may still land")
     whose: str = lease.wake_by
     clause: Clause = After("wake_until", now)
     wake_request: Mapping[str, Any] = {}
@@ -90,6 +84,16 @@ def start(
         busy=0,
         tried=None,
     )
+
+
+def _may_not_start(lease: Lease, now: float, wake_until: float | None) -> Refused | None:
+    if wrong := must(lease, State.STOPPED, State.FAILED):
+        return wrong
+    if lease.spent(now):
+        return Refused(OVER_BUDGET)
+    if not lease.wanted(now) and (wake_until is None or wake_until <= now):
+        return Refused("nobody wants the host")
+    return Refused("a stop order may still land") if lease.order_alive(now) else None
 
 
 def adopt(lease: Lease, *, now: float, nonce: str, reason: str = "started by hand") -> Outcome:

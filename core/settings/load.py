@@ -64,10 +64,7 @@ def load(
     raw = {k: None if v == "" else v for k, v in ours.items() if not notify.is_sealed(v)}  # "": Pulumi's null
     if region := mapping.get("aws:region"):
         raw["region"] = region
-    try:
-        settings = StackSettings.model_validate(raw | {"stack": stack})
-    except ValidationError as error:
-        raise _wrong(where, messages.lines(error, StackSettings)) from error
+    settings = _valid(where, raw | {"stack": stack})
     problems = _together(settings, to_deploy=to_deploy)
     if to_deploy and f"{_PREFIX}webui" not in secret_keys:
         problems += _plain_password(settings)
@@ -76,6 +73,13 @@ def load(
     if settings.services:
         return settings
     return settings.model_copy(update={"services": {name: Service(engine=name) for name in settings.engines}})
+
+
+def _valid(where: str, raw: Mapping[str, Any]) -> StackSettings:
+    try:
+        return StackSettings.model_validate(raw)
+    except ValidationError as error:
+        raise _wrong(where, messages.lines(error, StackSettings)) from error
 
 
 SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
