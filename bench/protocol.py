@@ -32,6 +32,8 @@ BOUNDS = (
     Options(requests=2, faults=0, reapers=1, dead_engines=True),
     Options(requests=1, faults=0, reapers=2),
     Options(requests=3, faults=0, reapers=1),
+    Options(requests=1, faults=0, reapers=1, pair=True),
+    Options(requests=0, faults=1, reapers=1, pair=True),
     Options(requests=1, faults=1, reapers=1),
     Options(requests=2, faults=2, reapers=2),
 )

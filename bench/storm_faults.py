@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.contract.documents import Outputs
-from core.contract.paths import AGENT_UNIT, RELAY_UNIT
+from core.contract.paths import AGENT_UNIT, RELAY_UNITS
 from local.cloud.client import Cloud
 from local.demo.caller import Caller
 from local.demo.observe import Observer
@@ -56,6 +56,11 @@ def _call(action: str, *, of: str = "", **options: object) -> Fault:
     return put
 
 
+def _relays_killed(ground: Ground, _: random.Random) -> None:
+    for unit in RELAY_UNITS:
+        _kill(ground, ground.watch.gateway, unit)
+
+
 def _reaper_killed(ground: Ground, dice: random.Random) -> None:
     """Three passes end anywhere between two of their calls."""
     for _ in range(3):
@@ -92,7 +97,8 @@ CAPACITY: Final = "no capacity for 20 s"
 FULL: Final = "full queue"
 FAULTS: Final[dict[str, Fault]] = {
     NONE: lambda _, __: None,
-    "relay killed": lambda g, _: _kill(g, g.watch.gateway, RELAY_UNIT),
+    "a relay killed": lambda g, dice: _kill(g, g.watch.gateway, dice.choice(RELAY_UNITS)),
+    "both relays killed": _relays_killed,
     "agent killed": lambda g, _: _kill(g, g.watch.host, AGENT_UNIT),
     "host and gateway cut": _wire_cut,
     "reaper killed between calls": _reaper_killed,

@@ -20,7 +20,7 @@ from typing import Any, Final
 from core import lease as protocol
 from core.contract.documents import HostConfig, RelayConfig, RelayUnit
 from core.contract.intervals import INHIBITOR_S, WAKE_REQUEST_EXTRA_S
-from core.contract.network import RELAY_HEALTH
+from core.contract.network import RELAY_HEALTHS
 from core.contract.paths import RELAY_CONFIG
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease, Outcome, State
@@ -245,9 +245,14 @@ def main(argv: list[str] | None = None, *, cli: Cli | None = None) -> int:
 
 
 def _redis() -> str:
-    """What the relay on this machine says of its Redis: "ok", or why it is down; "" where no relay answers."""
+    """What the relays on this machine say of their Redis: "ok", or why it is down; "" where no relay answers."""
+    told = [said for url in RELAY_HEALTHS if (said := _redis_by(url))]
+    return next((said for said in told if said != "ok"), "ok" if told else "")
+
+
+def _redis_by(url: str) -> str:
     try:
-        with urllib.request.urlopen(RELAY_HEALTH, timeout=RELAY_S) as answer:
+        with urllib.request.urlopen(url, timeout=RELAY_S) as answer:
             told = json.load(answer)
     except (OSError, ValueError):
         return ""  # a relay that is down is seen in other ways, and is no reason to say nothing of the lease

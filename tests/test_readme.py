@@ -64,7 +64,7 @@ def test_the_cost_table_is_what_the_stack_files_cost(stack: str) -> None:
 
 def test_what_relay_and_reaper_cost_is_what_the_readme_says() -> None:
     reaper = money.reaper_month("us-east-1", seconds_a_pass=0.3, mib=256, reads=3, writes=1)
-    assert f"twice a second (${money.relay_hour('us-east-1') * 730:.2f} a month)" in README
+    assert f"two and a half times a second (${money.relay_hour('us-east-1') * 730:.2f} a month)" in README
     assert f"add about ${reaper:.2f} a month" in README.replace("\n", " ")
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from core.contract.intervals import DRAIN_EXTRA_S
+from core.contract.network import RELAY_PORTS
 from core.contract.shaping import Filter, ServiceShape
 from core.errors import ContractError
 
@@ -283,7 +285,8 @@ class RelayConfig(Document):
     `chat_url`: where the chat page is, "" without one.
 
     Names of units, engines and services are unique over the gateway: callers name only a service, and HAProxy has one
-    map of routes. `queue_max` is the gateway's, over all of its units; one of several has half of it.
+    map of routes. `queue_max` is the gateway's, over all of its units; one of several has half of it. Each of the two
+    relays has half of that (`places`).
     """
 
     stack: str
@@ -319,6 +322,16 @@ class RelayConfig(Document):
     def services(self) -> tuple[ServiceRoute, ...]:
         """Of all units."""
         return tuple(s for unit in self.units for s in unit.services)
+
+    @property
+    def places(self) -> int:
+        """How many callers may wait at one relay: HAProxy sends each of them its share of those who come."""
+        return math.ceil(self.queue_max / len(RELAY_PORTS))
+
+    @property
+    def drain_s(self) -> float:
+        """A relay that is to end waits at most this long for the callers that it has: nobody queues for longer."""
+        return max(self.queue_timeout_s, *(unit.start_timeout_s for unit in self.units)) + DRAIN_EXTRA_S
 
     def one(self, name: str = "") -> RelayUnit:
         """The unit of this name; without a name the first. ContractError names those that there are."""

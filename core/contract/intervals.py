@@ -23,4 +23,5 @@ YOUNG_ORDER_S: Final = 90.0
 NEW_ALERT_S: Final = 1800.0
 INHIBITOR_S: Final = 900.0
 WAKE_REQUEST_EXTRA_S: Final = 600.0  # wakeRequestTtl = queueTimeout + this
+DRAIN_EXTRA_S: Final = 60.0  # a relay that is to end: for answers, after the longest wait in its queue
 AGENT_TICK_S: Final = 0.1  # the agent's loop while a lease is STARTING or DRAINING

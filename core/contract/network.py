@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 # ---------------------------------------------------------------- ports
@@ -13,9 +14,11 @@ HTTP_PORT: Final = 80  # with a domain: sends callers on to TLS, and the certifi
 SSH_PORT: Final = 22
 ENGINE_PORT_FIRST: Final = 8100  # engines on the host: first, first+1, … in the order of the stack file
 ENGINE_PORT_LAST: Final = 8115
-RELAY_PORT: Final = 9100  # on the gateway's loopback: HAProxy → relay
-RELAY_HEALTH: Final = f"http://127.0.0.1:{RELAY_PORT}/health"  # what a relay sees, for programs on its machine
-INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to the relay
+# On the gateway's loopback: HAProxy → the relays, by name. Each is a unit of its own (ADR 29)
+RELAY_PORTS: Final = MappingProxyType({"a": 9100, "b": 9102})
+# what a relay sees, for programs on its machine
+RELAY_HEALTHS: Final = tuple(f"http://127.0.0.1:{port}/health" for port in RELAY_PORTS.values())
+INNER_PORT: Final = 9101  # on the gateway's loopback: relay → HAProxy → engine, never back to a relay
 HAPROXY_METRICS_PORT: Final = 9105  # on the gateway's loopback
 ACME_PORT: Final = 9110  # on the gateway's loopback: HAProxy → certbot, only while it asks for a certificate
 WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, or on the host for the gateway alone
@@ -37,7 +40,10 @@ SESSION_HEADER: Final = "X-Session-Id"  # by callers: the session whose tokens `
 CACHE_HEADER: Final = "x-pilotlight-cache"  # in answers: hit, shared (with an equal request), miss
 SHAPED_BYTES_MAX: Final = 2**20  # of a request's body: it is read as a whole in the relay's event loop
 # ---------------------------------------------------------------- HAProxy names
-BACKEND_RELAY: Final = "relay"  # value in routes.map that means: the relay takes it
+BACKEND_RELAY: Final = "relay"  # value in routes.map that means: a relay takes it
+RELAY_READY: Final = "/ready"  # of a relay: 200 where it takes new requests, 503 where it is about to end
+RELAY_READY_FALL: Final = 2  # so many answers that are not 200, and HAProxy sends no new requests
+REQUEST_ID_HEADER: Final = "x-pilotlight-request"  # to a relay: the same where HAProxy sends a request again
 SERVER_ACME: Final = "acme/certbot"  # backend/server; enabled only while a certificate is asked for
 ACME_PATH: Final = "/.well-known/acme-challenge/"  # RFC 8555, 8.3
 # who is on this machine or in its private network (RFC 1918, 6598); the security group keeps the internet out
@@ -63,7 +69,7 @@ USER_REQUESTS_MAX: Final = 100  # in flight, of one person at the chat page; all
 RATE_WINDOW_S: Final = 60  # a key's requests a minute are counted by the clock's minutes
 KEY_MEMORY_S: Final = 24 * 86400  # HAProxy remembers a key's last use so long; its timers go to 24.8 days
 ENGINE_CONNECTIONS_MAX: Final = 512  # to one engine, by each way: straight, and from the relay
-RELEASED_MAX: Final = 256  # of those: requests that waited, and that one engine has at a time; vLLM runs 256 by default
+RELEASED_MAX: Final = 128  # of those: of each relay, requests that waited; vLLM runs 256 at a time by default
 QUEUE_LIMIT: Final = 1000  # of gateway.queueMax: one key may fill the queue and still be answered
 PAGES_A_MINUTE_MAX: Final = 120  # of the dashboard, with its forms, from one address
 LOG_INS_A_MINUTE_MAX: Final = 10  # tries, from one address

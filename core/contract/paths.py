@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from core import versions
+from core.contract.network import RELAY_PORTS
 
 # ---------------------------------------------------------------- paths on machines
 ETC: Final = "/etc/pilotlight"
@@ -36,6 +37,7 @@ SHUTDOWN_REPORT_FILE: Final = (
 )
 ROUTES_MAP: Final = f"{ETC}/routes.map"  # on disk every route says "relay"
 HAPROXY_SOCKET: Final = "/run/haproxy/admin.sock"
+RELAY_RUN_DIR: Final = "/run/pilotlight-relay"  # tmpfs: what the relays tell each other
 REDIS_SOCKET: Final = "/run/pilotlight-redis/redis.sock"  # no TCP port
 REDIS_PASSWORD: Final = (
     f"{ETC}/redis-password.conf"  # one line "requirepass <hex>": Redis includes it, the relay reads it
@@ -45,7 +47,8 @@ ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"
 DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
 CERTIFICATE_UNIT: Final = "pilotlight-certificate.service"  # its timer has the same name
-RELAY_UNIT: Final = "pilotlight-relay.service"
+RELAY_UNIT: Final = "pilotlight-relay@{name}.service"
+RELAY_UNITS: Final = tuple(RELAY_UNIT.format(name=name) for name in RELAY_PORTS)
 REDIS_UNIT: Final = "pilotlight-redis.service"
 ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.contract.documents import Shape
-from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S
+from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.lease import Event, State
 from core.money import ledger, prices
 from core.money.ledger import HOUR_S, Interval, host_usd
@@ -61,9 +61,11 @@ def standing_hour(shape: Shape) -> float:
 
 
 def relay_hour(region: str) -> float:
-    """$/h of a relay's own table requests while its host is off: it reads the lease twice a second, and beats."""
+    """$/h of the relays' own table requests while their host is off: who acts reads the lease twice a second, and
+    beats; the other reads every two seconds.
+    """
     known, hour = prices.of(region), HOUR_S
-    reads = hour / (LEASE_READ_OTHERWISE_S + LEASE_READ_GAP_S)
+    reads = sum(hour / (every_s + LEASE_READ_GAP_S) for every_s in (LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S))
     return reads * known.table_read + hour / HEARTBEAT_S * known.table_write
 
 

@@ -19,7 +19,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from core.contract.documents import Outputs
 from core.contract.network import SSH_PORT
-from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, RELAY_UNIT, WEBUI_CONTAINER
+from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, RELAY_UNITS, WEBUI_CONTAINER
 from core.contract.table import LAST_EPOCH, SK_LEASE, TABLE_PK, TABLE_SK, sk_event
 from core.errors import CloudError
 from local.cloud.client import Cloud
@@ -108,8 +108,8 @@ class Observer:
         return kib / 1024
 
     def relay_mib(self) -> float:
-        """The relay's resident memory, MiB."""
-        return self.resident_mib(self.gateway, RELAY_UNIT)
+        """Both relays' resident memory together, MiB."""
+        return sum(self.resident_mib(self.gateway, unit) for unit in RELAY_UNITS)
 
     def agent_mib(self) -> float:
         """The agent's resident memory, MiB."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from remote.items import STAMPS, Order
 from remote.machines.facts import Facts, Query
+
+DRAIN_LATE_S: Final = 15.0  # for a process to end, after its time to drain
 
 
 class Hashed(Protocol):
@@ -35,6 +38,7 @@ class Unit:
     name: str
     applied: str
     reload: bool = False  # `reload-or-restart` instead of `restart`
+    drain_s: float = 0.0  # `reload` ends it when nobody is inside, at the latest after so long; systemd starts it anew
     wait_for_inhibitor: bool = False  # apply.py starts it only when the inhibitor stands
     slow: bool = False
 
@@ -67,10 +71,25 @@ class Unit:
             "set -e; systemctl daemon-reload",
             f"systemctl -q enable {name}",
             f"systemctl reset-failed {name} 2>/dev/null || true",
-            f"systemctl {verb} {name} || {{ journalctl -u {name} -n 20 --no-pager -o cat; exit 1; }}",
+            f"verb={verb}",
+            *(_drained(name, self.drain_s) if self.drain_s else ()),
+            f"systemctl $verb {name} || {{ journalctl -u {name} -n 20 --no-pager -o cat; exit 1; }}",
             f"mkdir -p {STAMPS}; echo {self.applied} > {stamp}",
         )
-        return (Order("\n".join(lines), timeout_s=180, failure=f"{self.name} did not start"),)
+        timeout_s = 180 + DRAIN_LATE_S + self.drain_s
+        return (Order("\n".join(lines), timeout_s=timeout_s, failure=f"{self.name} did not start"),)
+
+
+def _drained(name: str, limit_s: float) -> tuple[str, ...]:
+    """The unit's process ends by itself, and `systemctl start` then waits for its successor; else it is restarted."""
+    return (
+        "pid() { systemctl show -P MainPID " + name + "; }; old=$(pid)",
+        f"if systemctl -q is-active {name} && systemctl reload {name}; then",
+        f"  end=$(($(date +%s) + {math.ceil(limit_s + DRAIN_LATE_S)}))",
+        '  while [ "$(pid)" = "$old" ] && [ "$(date +%s)" -lt $end ]; do sleep 0.2; done',
+        "fi",
+        'if [ "$old" = 0 ] || [ "$(pid)" != "$old" ]; then verb=start; fi',
+    )
 
 
 @dataclass(frozen=True)

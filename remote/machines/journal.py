@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract.paths import AGENT_UNIT, CERTIFICATE_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, REDIS_UNIT, RELAY_UNIT
+from core.contract.paths import AGENT_UNIT, CERTIFICATE_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, REDIS_UNIT, RELAY_UNITS
 from core.errors import DeployError
 from remote.machines.inventory import Inventory
 from remote.machines.transport import Machine
 from remote.services import haproxy, webui
 
 HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, webui.UNIT)
-GATEWAY_UNITS: Final = (RELAY_UNIT, haproxy.UNIT, REDIS_UNIT, webui.UNIT, CERTIFICATE_UNIT)
+GATEWAY_UNITS: Final = (*RELAY_UNITS, haproxy.UNIT, REDIS_UNIT, webui.UNIT, CERTIFICATE_UNIT)
 
 
 @dataclass(frozen=True)

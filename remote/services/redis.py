@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.contract.paths import ETC, REDIS_DATA, REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT, RELAY_UNIT
+from core.contract.paths import ETC, REDIS_DATA, REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT, RELAY_UNITS
 from remote import templates
 from remote.items import STAMPS, Item
 from remote.items.files import File
@@ -26,7 +26,7 @@ UNIT_FILE: Final = f"/etc/systemd/system/{REDIS_UNIT}"
 def items() -> list[Item]:
     """Password, configuration and unit; the package comes before."""
     password = DrawnSecret(
-        REDIS_PASSWORD, "requirepass ", USER, tuple(f"{STAMPS}/{u}" for u in (REDIS_UNIT, RELAY_UNIT))
+        REDIS_PASSWORD, "requirepass ", USER, tuple(f"{STAMPS}/{u}" for u in (REDIS_UNIT, *RELAY_UNITS))
     )
     config = File(
         CONFIG, templates.render("redis.conf.j2", password=REDIS_PASSWORD, socket=REDIS_SOCKET, data=REDIS_DATA)

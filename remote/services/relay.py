@@ -1,11 +1,14 @@
-"""The relay on the gateway (or, without one, on the host), and the lease client in its environment."""
+"""The relays on the gateway (or, without one, on the host), and the lease client in their environment.
+
+There are two (ADR 29): a deployment drains one after the other, and the other takes those who come meanwhile.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from core.contract.documents import RelayConfig
-from core.contract.paths import RELAY_APP, RELAY_CONFIG, RELAY_UNIT, RELAY_VENV
+from core.contract.paths import RELAY_APP, RELAY_CONFIG, RELAY_RUN_DIR, RELAY_UNIT, RELAY_UNITS, RELAY_VENV
 from core.shipping import Program
 from remote import templates
 from remote.items import Item
@@ -21,7 +24,7 @@ UNIT_DIR: Final = "/etc/systemd/system"
 
 
 def items(config: RelayConfig) -> list[Item]:
-    """User, code, environment, configuration and unit; an edit of the lease client restarts nothing.
+    """User, code, environment, configuration and units; an edit of the lease client restarts nothing.
 
     The packages of HAProxy and Redis come before: their groups are named here.
     """
@@ -34,9 +37,16 @@ def items(config: RelayConfig) -> list[Item]:
     )
     document = File(RELAY_CONFIG, config.to_json().encode())
     unit = File(
-        f"{UNIT_DIR}/{RELAY_UNIT}",
-        templates.render("pilotlight-relay.service.j2", app=RELAY_APP, venv=RELAY_VENV, user=RELAY_USER),
+        f"{UNIT_DIR}/{RELAY_UNIT.format(name='')}",
+        templates.render(
+            "pilotlight-relay@.service.j2",
+            app=RELAY_APP,
+            venv=RELAY_VENV,
+            user=RELAY_USER,
+            run_dir=RELAY_RUN_DIR.removeprefix("/run/"),
+        ),
     )
+    applied = digest_of((tree, venv, document, unit))
     return [
         User(RELAY_USER, RELAY_HOME, ("haproxy", "redis")),
         tree,
@@ -44,5 +54,5 @@ def items(config: RelayConfig) -> list[Item]:
         venv,
         document,
         unit,
-        Unit(RELAY_UNIT, digest_of((tree, venv, document, unit))),
+        *(Unit(name, applied, drain_s=config.drain_s, slow=True) for name in RELAY_UNITS),
     ]

@@ -270,6 +270,12 @@ def engine_crashed(detail: str) -> Refusal:
     return Refusal(502, ErrorCode.ENGINE_CRASHED, message)
 
 
+def sent_before() -> Refusal:
+    """502: HAProxy sent a request again whose relay was killed after it may have reached the engine."""
+    message = "The relay ended while the engine had this request. It was not sent again."
+    return Refusal(502, ErrorCode.ENGINE_CRASHED, message)
+
+
 def engine_redirected(status: int) -> Refusal:
     """502: HAProxy says the same where the engine is reached without the relay. Where it points stays with us."""
     message = f"The engine answered with a redirect ({status}), which is not followed."

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from core.contract.documents import Outputs
-from core.contract.network import RELAY_PORT
+from core.contract.network import RELAY_PORTS
 from core.contract.paths import WEBUI_CONTAINER
 from local import folders
 from local.cloud import client
@@ -65,9 +65,9 @@ def asleep(demo: Stack) -> None:
 
 
 def waiting(demo: Stack) -> int:
-    """How many requests wait at the relay."""
-    said = on_gateway(demo, "curl", "-fsS", f"http://127.0.0.1:{RELAY_PORT}/health")
-    return int(json.loads(said)["waiting"])
+    """How many requests wait at the relays."""
+    said = (on_gateway(demo, "curl", "-fsS", f"http://127.0.0.1:{port}/health") for port in RELAY_PORTS.values())
+    return sum(int(json.loads(each)["waiting"]) for each in said)
 
 
 def fetch(url: str, body: bytes | None = None) -> tuple[int, str]:

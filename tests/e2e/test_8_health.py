@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contract.documents import Outputs
-from core.contract.paths import ENGINE_UNIT, RELAY_UNIT
+from core.contract.paths import ENGINE_UNIT, RELAY_UNITS
 from local.demo.observe import wait_for
 from tests.e2e.world import Stack
 
@@ -26,7 +26,7 @@ def test_a_relay_that_starts_without_credentials_finds_them_later(demo: Stack) -
     demo.wake()
     relay = demo.watch.outputs[Outputs.GATEWAY_PRIVATE_IP]
     demo.cloud.fault("metadata:*", seconds=LATE_S, delay_s=NO_ANSWER_S, source=relay)
-    demo.watch.inside(demo.watch.gateway, "systemctl", "restart", RELAY_UNIT)
+    demo.watch.inside(demo.watch.gateway, "systemctl", "restart", *RELAY_UNITS)
     restarted = float(demo.watch.lease()["relay_at"])
 
     def beats() -> bool:

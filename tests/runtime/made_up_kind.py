@@ -21,6 +21,7 @@ from runtime.backends.power import Machine
 from runtime.gateway.unit import Unit
 from runtime.gateway.unit.queue import Places
 from runtime.reaper.passes import Whom, reaper
+from tests.runtime.gateway.stage import FakeActing
 from tests.samples import unit_settings
 
 UNIT, MACHINE, CONTROL = "lab/host", "m-1", "c"
@@ -118,6 +119,7 @@ class Site:
             store=self.backend.leases,
             power=self.backend.power,
             routes=self.routes,  # type: ignore[arg-type]
+            acting=FakeActing(),
             places=Places(10),
             invoke_reaper=lambda: self.backend.ask_reaper(UNIT),
             monotonic=lambda: self.now,

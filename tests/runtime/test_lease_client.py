@@ -12,7 +12,7 @@ import pytest
 
 from core import lease as protocol
 from core.contract.documents import EngineAddress, HostConfig, Place, RelayConfig, RelayUnit
-from core.contract.network import RELAY_HEALTH
+from core.contract.network import RELAY_HEALTHS
 from core.contract.table import SK_LEASE
 from core.errors import ContractError
 from core.lease import Lease, State, to_item
@@ -241,16 +241,22 @@ def test_the_unit_is_the_first_or_the_one_that_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("health", "told"),
-    [({"redis": "ok"}, "ok"), ({"redis": "it does not answer"}, "it does not answer"), ({}, ""), (None, "")],
+    [
+        ([{"redis": "ok"}, {"redis": "ok"}], "ok"),
+        ([{"redis": "ok"}, {"redis": "it does not answer"}], "it does not answer"),
+        ([None, {"redis": "ok"}], "ok"),
+        ([{}, None], ""),
+        ([None, None], ""),
+    ],
 )
-def test_what_the_relay_beside_it_says_of_its_redis(
+def test_what_the_relays_beside_it_say_of_their_redis(
     world: World, monkeypatch: pytest.MonkeyPatch, health: Any, told: str
 ) -> None:
     def answers(url: str, timeout: float) -> io.BytesIO:
-        assert url == RELAY_HEALTH
-        if health is None:
+        said = health[RELAY_HEALTHS.index(url)]
+        if said is None:
             raise OSError("refused")
-        return io.BytesIO(json.dumps(health).encode())
+        return io.BytesIO(json.dumps(said).encode())
 
     monkeypatch.setattr(urllib.request, "urlopen", answers)
     assert world.run("show", "--gateway")["redis"] == told

@@ -7,6 +7,7 @@ of the path's dialect. To add a path for generations: a line in core/contract/di
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,12 +19,15 @@ from aiohttp.typedefs import Middleware
 
 from core.contract import dialects
 from core.contract.documents import RelayConfig
+from core.contract.network import RELAY_READY
 from runtime.gateway import errors
 from runtime.gateway.api import bodies, forward
 from runtime.gateway.api import call as calls
 from runtime.gateway.api.bodies import Budget, Share
 from runtime.gateway.api.call import Call, Passage
 from runtime.gateway.api.forward import Answer, Engines, NotSent
+from runtime.gateway.api.intake import Intake
+from runtime.gateway.api.marks import Marks
 from runtime.gateway.api.waiting import Tell, Wait, Waiting
 from runtime.gateway.errors import Refusal
 from runtime.gateway.metrics import Metrics
@@ -45,13 +49,21 @@ class Relay:
     the limits of keys."""
 
     def __init__(
-        self, config: RelayConfig, *, targets: Mapping[str, Target], engines: Engines, redis: Redis, limits: Limits
+        self,
+        config: RelayConfig,
+        *,
+        targets: Mapping[str, Target],
+        engines: Engines,
+        redis: Redis,
+        limits: Limits,
+        marks: Marks,
     ) -> None:
         self._config = config
         self._redis, self._limits = redis, limits
         self._targets = dict(targets)
         self._by_engine = {e.name: targets[unit.unit] for unit in config.units for e in unit.engines}
-        self._engines = engines
+        self._engines, self._marks = engines, marks
+        self.intake = Intake()
         self._budget = Budget()
         self._services = {s.name: s for s in config.services}
         self._unit_of = {e.name: unit.unit for unit in config.units for e in unit.engines}
@@ -101,9 +113,14 @@ class Relay:
     # ------------------------------------------------------------ generations
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """POST: straight on where the host is awake; else queued until it is, or refused."""
-        with self._budget.share(calls.key_name(request.headers)) as share:
+        headers = request.headers
+        with (
+            self.intake.one(),
+            self._marks.request(headers) as mark,
+            self._budget.share(calls.key_name(headers)) as share,
+        ):
             body = await bodies.receive(request, share)
-            call = calls.read(request.path, body, request.headers, self._services)
+            call = dataclasses.replace(calls.read(request.path, body, headers, self._services), mark=mark)
             if (service := self._shaped.get(call.model)) is not None:
                 with self._budget.share(call.key) as parsed:
                     return await service.answer(call, request, share, parsed)
@@ -272,9 +289,10 @@ def _shaped(metrics: Metrics) -> Middleware:
             return response
         finally:
             ms = round(1000 * (asyncio.get_running_loop().time() - started))
-            log.info("request", extra={"facts": _facts(request, status) | {"ms": ms}})
-            known = request.match_info.route.resource
-            metrics.answered(known.canonical if known else "unknown", status)
+            if request.path != RELAY_READY:  # HAProxy asks twice a second
+                log.info("request", extra={"facts": _facts(request, status) | {"ms": ms}})
+                known = request.match_info.route.resource
+                metrics.answered(known.canonical if known else "unknown", status)
 
     return shaped
 
@@ -317,6 +335,7 @@ def make_app(relay: Relay) -> web.Application:
     app = web.Application(middlewares=[_shaped(relay.metrics)])
     app.router.add_get("/health", relay.health)
     app.router.add_get("/metrics", relay.metrics.show)
+    app.router.add_get(RELAY_READY, relay.intake.ready)
     app.router.add_get("/v1/models", relay.models)
     app.router.add_get("/v1/models/{name:.+}", relay.model)
     for endpoint in dialects.ENDPOINTS:

@@ -22,7 +22,8 @@ from runtime.gateway import errors
 from runtime.gateway.api.outline import NotAnObject, Outline
 
 UPLOAD_S: Final = 120.0  # a body that is read by the relay has arrived within this
-QUEUED_BYTES_MAX: Final = 128 * 2**20  # of all bodies; the unit's MemoryMax leaves as much again for everything else
+# Of all bodies at one relay: half of 128 MiB. The unit's MemoryMax leaves more than as much again for everything else
+QUEUED_BYTES_MAX: Final = 64 * 2**20
 PIECE_BYTES: Final = 64 * 2**10  # the event loop does something else after so many
 
 

@@ -23,6 +23,7 @@ from core.contract.network import (
 from runtime.gateway import errors
 from runtime.gateway.api import hopeless
 from runtime.gateway.api.bodies import Body
+from runtime.gateway.api.marks import NO_MARK, Mark
 from runtime.gateway.api.outline import NotAnObject
 
 WEBUI_TASKS_OF_PEOPLE: Final = ("moa_response_generation",)  # "merge responses": a person's click
@@ -80,6 +81,7 @@ class Call:
     user: str = ""
     background: bool = False
     passage: Passage | None = None
+    mark: Mark = NO_MARK
 
     @property
     def path(self) -> str:

@@ -67,7 +67,19 @@ class Engines:
         await self._session.close()
 
     async def send(self, call: Call, turn: Turn | None = None) -> Answer:
-        """Send the call; the caller closes the answer. NotSent, or Refusal `engine_crashed` where it was sent."""
+        """Send the call; the caller closes the answer. NotSent, or Refusal `engine_crashed` where it was sent.
+
+        It is marked before (`marks.py`), so that it is not sent again where this relay is killed.
+        """
+        first = call.mark.make()
+        try:
+            return await self._send(call, turn)
+        except NotSent:
+            if first:
+                call.mark.take_back()
+            raise
+
+    async def _send(self, call: Call, turn: Turn | None) -> Answer:
         ours = {ENGINE_HEADER: call.engine, "Accept-Encoding": "identity", "Content-Length": str(call.body.size)}
         headers = {**call.headers, **ours}
         if call.passage:

@@ -14,6 +14,7 @@ from core.contract.documents import RelayConfig, RelayUnit
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import Power
 from runtime.gateway.errors import Refusal
+from runtime.gateway.unit.acting import Acting
 from runtime.gateway.unit.line import Turn
 from runtime.gateway.unit.queue import Places, Queue
 from runtime.gateway.unit.routes import Routes
@@ -24,7 +25,9 @@ from runtime.gateway.unit.watch import Watch
 
 
 class Unit:
-    """View, queue, waker and watch of one unit. `places` are those of the gateway; `monotonic` is for tests."""
+    """View, queue, waker and watch of one unit. `places` are the relay's; by `tell_others` its siblings look at the
+    lease; `monotonic` is for tests.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,11 @@ class Unit:
         store: LeaseStore,
         power: Power,
         routes: Routes,
+        acting: Acting,
         places: Places,
         invoke_reaper: InvokeReaper,
         given_up: Callable[[], str] = lambda: "",
+        tell_others: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = unit.unit
@@ -52,6 +57,7 @@ class Unit:
             power=power,
             threads=self._threads,
             routes=routes,
+            acting=acting,
             view=self.view,
             queue=self.queue,
             invoke_reaper=invoke_reaper,
@@ -62,9 +68,12 @@ class Unit:
             view=self.view,
             queue=self.queue,
             waker=self.waker,
+            acting=acting,
             given_up=given_up,
+            tell_others=tell_others,
         )
         self._wakes = config.wakes
+        self._acting = acting
 
     # ------------------------------------------------------------ as the process runs it
     async def run(self) -> None:
@@ -74,7 +83,16 @@ class Unit:
         try:
             await self.watch.run()
         finally:
+            self._acting.release()
             self._threads.close()
+
+    def look(self) -> None:
+        """The lease has changed, a sibling says."""
+        self.queue.arrived.set()
+
+    def end(self) -> None:
+        """The relay takes nobody any more: who waits here is served, and another relay acts."""
+        self.watch.end()
 
     def close(self) -> None:
         """The relay ends: who waits is told at once."""
@@ -140,4 +158,5 @@ class Unit:
     def health(self) -> dict[str, Any]:
         """For people and scripts on the gateway."""
         seen = {"state": self.state, "waiting": self.queue.waiting, "wanted": self.queue.wanted}
-        return seen | {"store": self.view.store_down or "ok", "wakes": self.view.wakes}
+        seen |= {"acts": self._acting.held, "wakes": self.view.wakes}
+        return seen | {"store": self.view.store_down or "ok"}

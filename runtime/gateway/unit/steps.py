@@ -50,6 +50,10 @@ class Act(StrEnum):
     STOPPED = "stopped"
 
 
+# What a relay does although another acts: EC2 is only asked, and a wake request is one conditional note
+OF_EVERY_RELAY: Final = frozenset({Act.WAIT, Act.REQUEST_WAKE, Act.DESCRIBE})
+
+
 @dataclass(frozen=True)
 class Situation:
     """What the relay knows beside the lease."""
@@ -62,10 +66,23 @@ class Situation:
     owed: bool = False  # our START is written, the order is not confirmed
     closed: bool = True  # HAProxy's routes point at the relay
     may_wake: bool = True
+    acts: bool = True  # another relay may have this unit's lease instead
+    inherited: bool = False  # another relay wrote this START and has ended; whether EC2 has its order is not known
 
 
 def next_act(lease: Lease, now: float, s: Situation) -> Act:
     """The first act that is due; WAIT where nothing is."""
+    act = _next_act(lease, now, s)
+    return act if s.acts or act in OF_EVERY_RELAY else _left_to_the_other(act, lease, now, s)
+
+
+def _left_to_the_other(act: Act, lease: Lease, now: float, s: Situation) -> Act:
+    """The relay that acts learns of callers elsewhere by a wake request, and then starts or resumes for them."""
+    for_callers = act in (Act.START, Act.RESUME) and not lease.unpaid(now)
+    return Act.REQUEST_WAKE if for_callers and wake_request_due(lease, now, s) else Act.WAIT
+
+
+def _next_act(lease: Lease, now: float, s: Situation) -> Act:
     match lease.state:
         case State.RUNNING:
             return _describe_if(s.doubted, s)
@@ -73,6 +90,10 @@ def next_act(lease: Lease, now: float, s: Situation) -> Act:
             return _draining(lease, now, s)
         case State.STARTING if s.owed:
             return Act.ORDER if _order_fresh(lease, now) else Act.REPEAT
+        case State.STARTING if s.inherited and s.machine is None:
+            return Act.DESCRIBE
+        case State.STARTING if s.inherited and s.machine is not None and s.machine.state == "stopped":
+            return Act.REPEAT
         case State.STOPPING:
             return _stopping(lease, now, s)
         case State.STOPPED | State.FAILED:

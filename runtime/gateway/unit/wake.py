@@ -1,6 +1,7 @@
 """The relay's hands: it carries out the acts of `steps.py` on the lease, on EC2 and on HAProxy's routes.
 
-Only the watch's task calls `react`, so there is one writer; request handlers only leave demand in the queue.
+Only the watch's task calls `react`, so there is one writer in a process; request handlers only leave demand in the
+queue. Of the gateway's relays one acts (`acting.py`); the others read, and request wakes for their callers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Final
 from core import lease as protocol
 from core.codes import Writer
 from core.contract.intervals import DESCRIBE_S, STOPPED_TWICE_S, WAKE_REQUEST_EXTRA_S
-from core.lease import Lease, Outcome, Refused
+from core.lease import Lease, Outcome, Refused, State
 from runtime.backends.leases import LeaseStore
 from runtime.backends.power import Power, PowerRefused, PowerUnanswered
+from runtime.gateway.unit.acting import Acting
 from runtime.gateway.unit.queue import Queue
 from runtime.gateway.unit.routes import Routes, RoutesUnavailable
 from runtime.gateway.unit.steps import Act, Situation, next_act, wake_request_due
@@ -43,6 +45,7 @@ class Waker:
         power: Power,
         threads: Threads,
         routes: Routes,
+        acting: Acting,
         view: View,
         queue: Queue,
         invoke_reaper: InvokeReaper,
@@ -52,11 +55,13 @@ class Waker:
         self._power = power
         self._threads = threads
         self._routes = routes
+        self._acting = acting
         self._view = view
         self._queue = queue
         self._invoke_reaper = invoke_reaper
         self._ttl_s = queue_timeout_s + WAKE_REQUEST_EXTRA_S  # of a wake request
         self._owed_epoch: int | None = None
+        self._inherits = False
         self._order_after = float("-inf")
         self._order_pause_s = 0.0
         self._closed = False
@@ -74,6 +79,7 @@ class Waker:
 
     async def react(self) -> bool:
         """Do what is due for the reading in the view. True: something was refused meanwhile, read again soon."""
+        self._settle_inheritance()
         await self._settle_routes()
         for _ in range(ACTS_AT_ONCE):
             lease = self._view.lease
@@ -88,6 +94,17 @@ class Waker:
             if self._closed is self._view.awake:
                 await self._settle_routes()
         return False
+
+    @property
+    def owes(self) -> bool:
+        """Our own START is in the lease, and its order is still to be given."""
+        lease = self._view.lease
+        ours = lease is not None and self._owed_epoch == lease.epoch and lease.by == Writer.RELAY
+        return ours and lease is not None and lease.state is State.STARTING
+
+    def took_over(self) -> None:
+        """This relay acts from now on. What the one before it owed is found in the lease."""
+        self._inherits = True
 
     async def beat(self) -> None:
         """The heartbeat: this relay lives."""
@@ -105,6 +122,8 @@ class Waker:
             owed=self._owes(lease),
             closed=self._closed,
             may_wake=self._wakes,
+            acts=self._acting.held,
+            inherited=self._inherits,
         )
 
     def _owes(self, lease: Lease) -> bool:
@@ -123,7 +142,17 @@ class Waker:
         if running or requested or lease.unpaid(self._view.now()):
             self._queue.settle()
 
+    def _settle_inheritance(self) -> None:
+        """A START of the relay before this one is ours to order until EC2 says that the machine is not stopped."""
+        lease, machine = self._view.lease, self._view.fresh_machine
+        theirs = lease is not None and lease.state is State.STARTING and lease.by == Writer.RELAY
+        up = machine is not None and machine.state not in ("stopped", "stopping")
+        self._inherits = self._inherits and theirs and not up and not self.owes
+
     async def _settle_routes(self) -> None:
+        if not self._acting.held:
+            self._closed = False
+            return
         awake, lease = self._view.awake, self._view.lease
         try:
             await self._routes.settle(awake=awake, dead=lease.dead_engines if lease else frozenset())
@@ -177,8 +206,8 @@ class Waker:
     async def _repeat(self, lease: Lease) -> bool:
         """Claim the next order; where none is left, the reaper ends this start."""
         outcome = protocol.repeat_start(lease, now=self._view.now(), nonce=_nonce())
-        if isinstance(outcome, Refused):
-            self._owed_epoch = None
+        self._owed_epoch = None if isinstance(outcome, Refused) else lease.epoch
+        self._inherits = False
         return await self._write(outcome)
 
     async def _refused(self, lease: Lease, refused: PowerRefused) -> bool:

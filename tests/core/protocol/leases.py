@@ -47,6 +47,7 @@ def ops(nonce: str = "n") -> dict[str, Op]:
         "relay:cordon": lambda v: p.cordon(v, **at),
         "relay:start": lambda v: p.start(v, by="relay", **at),
         "relay:request_wake and start": lambda v: p.start(v, by="relay", wake_until=AHEAD, **at),
+        "relay:repeat_start": lambda v: p.repeat_start(v, **at),
         "relay:stopped": lambda v: p.stopped(v, by="relay", **at),
         "relay:not_now": lambda v: p.not_now(v, nonce=nonce),
         "relay:fail": lambda v: p.fail(v, by="relay", failure="capacity", order=False, **words),

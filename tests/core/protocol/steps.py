@@ -91,10 +91,28 @@ def relay(m: Model, w: World) -> Steps:
     for op in _relay_writes(m, w, known.state, wanted=known.wanted(0.0), cordoned=known.cordon_epoch is not None):
         if (done := write(m, w, op, w.relay)) is not None:
             after, lease = done
-            starts = op in ("relay:start", "relay:request_wake and start")
+            starts = op in ("relay:start", "relay:request_wake and start", "relay:repeat_start")
             yield op, NORMAL, after._replace(relay=lease, owes=after.owes or starts)
             if w.faults:
                 yield f"{op}, answer lost", FAULT, after._replace(faults=w.faults - 1)
+
+
+def other_relay(m: Model, w: World) -> Steps:
+    """The relay that does not act. Its readings may be of any age, so it may forward at any time; what it writes names
+    the epoch, so only what it has read since the last transition counts.
+    """
+    if not m.options.pair:
+        return
+    if w.queued and _reachable(w):
+        yield "the other relay releases a request", NORMAL, _enter(m, w._replace(queued=w.queued - 1))
+    if w.cut or w.lease == NONE:
+        return
+    lease = m.leases.all[w.lease]
+    if w.queued and not lease.wanted(0.0) and not lease.dead and (done := write(m, w, "relay:request_wake", w.lease)):
+        yield "the other relay: relay:request_wake", NORMAL, done[0]
+    if w.faults:
+        left = w._replace(faults=w.faults - 1)
+        yield "the relay that acts is killed, the other takes over", FAULT, left._replace(relay=NONE, owes=False)
 
 
 def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, cordoned: bool) -> Iterator[str]:
@@ -107,6 +125,8 @@ def _relay_writes(m: Model, w: World, state: State, *, wanted: bool, cordoned: b
             yield "relay:cordon"
     if state is State.STOPPING and w.view == OFF:
         yield "relay:stopped"
+    if m.options.pair and state is State.STARTING and w.view == OFF and not w.owes:
+        yield "relay:repeat_start"  # another relay wrote the start, and may have ended before its order
     if state in (State.STOPPED, State.FAILED) and not w.owes:
         if wanted:
             yield "relay:start"
@@ -328,7 +348,7 @@ def _renewed(m: Model, w: World) -> Steps:
         yield "deploy:new_machine", NORMAL, done[0]._replace(replaced=False, owes=False)
 
 
-PROCESSES: Final = (requests, relay, agent, reapers, ec2, clock, faults, stranger)
+PROCESSES: Final = (requests, relay, other_relay, agent, reapers, ec2, clock, faults, stranger)
 
 
 def steps(m: Model, w: World) -> Steps:

@@ -28,6 +28,7 @@ SMALL: Bounds = (
     (Options(requests=1, faults=0, reapers=1, dead_engines=True), WHOLE),
     (Options(requests=0, faults=1, reapers=1, budget=True), SOME),
     (Options(requests=0, faults=1, reapers=1, ladder=True), SOME),
+    (Options(requests=0, faults=1, reapers=1, pair=True), FIRST),
 )
 # The same without the long ends: every single fault whole, with its liveness; what takes a request, as far as each of
 # its transitions

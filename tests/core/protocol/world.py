@@ -83,6 +83,7 @@ class Options:
     check_connections: bool = True
     late_orders: bool = False
     agent_checks_boot: bool = True
+    pair: bool = False  # a second relay: it requests wakes and forwards, and takes over from one that is killed
     strangers: bool = False  # an agent on another machine of the same unit
     open_before_ready: bool = False  # admission is open from boot on
     wake_request_while_running: bool = False

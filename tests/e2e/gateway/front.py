@@ -1,4 +1,4 @@
-"""A gateway on this computer's loopback: real HAProxy, the relay as its own process, moto for AWS, a fake engine."""
+"""A gateway on this computer's loopback: real HAProxy, both relays as processes, moto for AWS, a fake engine."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TEMPLATE = ROOT / "remote" / "templates" / "haproxy.cfg.j2"
 KEY = "sk-pl-test"
 REGION, UNIT = "us-east-1", "lab/host"
+RELAYS = tuple(f"relay_{name}" for name in network.RELAY_PORTS)  # as HAProxy's servers are called
 SHAPE = documents.Shape(REGION, "g6.xlarge", 120, 500, "t4g.small", 20)
 
 
@@ -67,9 +68,10 @@ class Front:
     ) -> None:
         self.folder, self.services = folder, services
         self.queue_max, self.cors, self.tls, self.limits = queue_max, cors, tls, limits
-        names = ("api", "relay", "inner", "metrics", "engine", "local", "http", "acme")
+        names = ("api", *RELAYS, "inner", "metrics", "engine", "local", "http", "acme")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._counted_from = 0
+        self.relay_program = [sys.executable, "-m", "runtime.gateway"]
         self.container = f"pilotlight-test-front-{secrets.token_hex(4)}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.table = f"leases-{secrets.token_hex(4)}"
@@ -128,7 +130,7 @@ class Front:
     # ------------------------------------------------------------ files and processes
     def _files(self) -> None:
         names, files = types.SimpleNamespace(**vars(network)), types.SimpleNamespace(**vars(paths))
-        names.API_PORT, names.RELAY_PORT = self.ports["api"], self.ports["relay"]
+        names.API_PORT, names.RELAY_PORTS = self.ports["api"], {name[-1]: self.ports[name] for name in RELAYS}
         names.INNER_PORT, names.HAPROXY_METRICS_PORT = self.ports["inner"], self.ports["metrics"]
         names.API_LOCAL_PORT, names.HTTP_PORT = self.ports["local"], self.ports["http"]
         names.ACME_PORT, files.CERTIFICATE = self.ports["acme"], str(self.folder / "certificate.pem")
@@ -183,14 +185,29 @@ class Front:
         self._start("haproxy", *command)
         wait_port(self.ports["api"])
 
-    def start_relay(self) -> None:
-        ports = "--port", str(self.ports["relay"]), "--inner-port", str(self.ports["inner"])
+    def start_relays(self) -> None:
+        """Those that do not run, and until HAProxy knows of them."""
+        for name in RELAYS:
+            if not self._runs(name):
+                self.start_relay(name)
+        self.relays_known()
+
+    def relays_known(self) -> None:
+        """Return when HAProxy sends requests to all that run."""
+        until(lambda: all(self.server(r) == "UP" for r in RELAYS if self._runs(r)), "HAProxy knows of the relays")
+
+    def start_relay(self, name: str) -> None:
+        """`name`: one of RELAYS."""
+        ports = "--name", name[-1], "--port", str(self.ports[name]), "--inner-port", str(self.ports["inner"])
         files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
         redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
-        config = "--config", str(self.folder / "relay.json"), "--keys", str(self.folder / "keys.json")
-        config += "--session-secret", str(self.folder / "session.key")
-        self._start("relay", sys.executable, "-m", "runtime.gateway", *config, *ports, *files, *redis)
-        wait_port(self.ports["relay"])
+        config = "--config", str(self.folder / "relay.json"), "--run-dir", str(self.folder / "run")
+        config += "--keys", str(self.folder / "keys.json"), "--session-secret", str(self.folder / "session.key")
+        self._start(name, *self.relay_program, *config, *ports, *files, *redis)
+        wait_port(self.ports[name])
+
+    def _runs(self, name: str) -> bool:
+        return name in self.processes and self.processes[name].poll() is None
 
     def start_engine(self) -> None:
         self._start(
@@ -204,6 +221,11 @@ class Front:
                 command, stdout=log, stderr=log, env=self.environment, cwd=self.folder
             )
 
+    def end_relays(self, *, kill: bool = False) -> None:
+        """Both."""
+        for name in RELAYS:
+            self.end(name, kill=kill)
+
     def end(self, name: str, *, kill: bool = False) -> None:
         process = self.processes.pop(name)
         if name == "haproxy" and process.args[0] == "docker":  # type: ignore[index]
@@ -213,10 +235,10 @@ class Front:
 
     def recover(self) -> None:
         """Whatever the last test did: everything up, the lease RUNNING, the routes open, nothing counted."""
-        starts = {"haproxy": self.start_haproxy, "engine": self.start_engine, "relay": self.start_relay}
-        for name, start in starts.items():
-            if name not in self.processes or self.processes[name].poll() is not None:
+        for name, start in {"haproxy": self.start_haproxy, "engine": self.start_engine}.items():
+            if not self._runs(name):
                 start()
+        self.start_relays()
         if self.lease().state == protocol.State.STOPPED:
             self.act(protocol.request_wake, by="test", until=self.store.read(UNIT).now + 60)
             until(lambda: self.lease().state != protocol.State.STOPPED, "the relay starts what a wake request wants")
@@ -227,7 +249,7 @@ class Front:
             self.act(protocol.resume, by="test", reason="next test")
         until(lambda: self.routes() == "engine_tiny", "routes open")
         until(lambda: not self.health()["wanted"], "the last test's callers are forgotten, or they end a drain")
-        self._counted_from = len(self.log("relay"))
+        self._counted_from = len(self.relays_log())
 
     def close(self) -> None:
         for name in list(self.processes):
@@ -255,17 +277,53 @@ class Front:
         return {name: backend for _, name, backend in rows}
 
     def health(self) -> dict[str, Any]:
-        """What the relay says of itself."""
-        found: dict[str, Any] = requests.get(f"http://127.0.0.1:{self.ports['relay']}/health", timeout=5).json()
+        """What the relays say of themselves, added up."""
+        said = list(self.healths().values())
+        sums = {name: sum(each[name] for each in said) for name in ("waiting", "body_bytes")}
+        redis = sorted({each["redis"] for each in said}, key=lambda words: words == "ok")  # what is wrong comes first
+        return sums | {"wanted": any(each["wanted"] for each in said), "redis": "".join(redis[:1])}
+
+    def healths(self) -> dict[str, dict[str, Any]]:
+        """What each relay says of itself that answers."""
+        found = {}
+        for name in RELAYS:
+            with contextlib.suppress(requests.ConnectionError):
+                found[name] = self.health_of(name)
         return found
+
+    def health_of(self, relay: str) -> dict[str, Any]:
+        """What one of RELAYS says of itself."""
+        found: dict[str, Any] = requests.get(f"http://127.0.0.1:{self.ports[relay]}/health", timeout=5).json()
+        return found
+
+    def states(self) -> set[str]:
+        """The lease's state, as each relay knows it."""
+        return {each["state"] for each in self.healths().values()}
+
+    def acting(self) -> str:
+        """The relay that acts on the lease, "" for none."""
+        acts = [name for name, each in self.healths().items() if each["units"][UNIT]["acts"]]
+        assert len(acts) < 2, acts
+        return "".join(acts)
+
+    def server(self, name: str, backend: str = network.BACKEND_RELAY) -> str:
+        """What HAProxy thinks of a server: UP, DOWN, NOLB, …"""
+        lines = self.command("show stat").splitlines()
+        columns = lines[0].removeprefix("# ").split(",")
+        rows = [dict(zip(columns, line.split(","), strict=False)) for line in lines[1:]]
+        return next(row["status"] for row in rows if (row.get("pxname"), row.get("svname")) == (backend, name))
 
     def log(self, name: str) -> list[dict[str, Any]]:
         lines = (self.folder / f"{name}.log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def relays_log(self) -> list[dict[str, Any]]:
+        """What both relays said, in the order of time."""
+        return sorted((line for name in RELAYS for line in self.log(name)), key=lambda line: str(line["at"]))
+
     def relayed(self) -> list[str]:
-        """Paths of the requests that the relay answered in this test."""
-        lines = self.log("relay")[self._counted_from :]
+        """Paths of the requests that the relays answered in this test."""
+        lines = self.relays_log()[self._counted_from :]
         return [str(line["path"]) for line in lines if line.get("what") == "request"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 import requests
-from front import Front, until
+from front import RELAYS, Front, until
 from redis_server import RedisServer
 
 from core.contract.documents import ApiKeys
@@ -48,7 +48,9 @@ def requests_to(front: Front, key: str) -> list[str]:
 
 
 def metrics(front: Front) -> list[str]:
-    return requests.get(f"http://127.0.0.1:{front.ports['relay']}/metrics", timeout=5).text.splitlines()
+    """Of both relays."""
+    urls = (f"http://127.0.0.1:{front.ports[relay]}/metrics" for relay in RELAYS)
+    return [line for url in urls for line in requests.get(url, timeout=5).text.splitlines()]
 
 
 def test_only_a_limited_key_goes_by_way_of_the_relay(front: Front, redis: RedisServer) -> None:
@@ -59,7 +61,7 @@ def test_only_a_limited_key_goes_by_way_of_the_relay(front: Front, redis: RedisS
     ask(front, SECRET, max_tokens=10)
     until(lambda: relayed(front) == 1, "the relay says that it answered")
     ask(front, SECRET, max_tokens=10)
-    assert requests_to(front, "ann") == ["relay/relay"] * 2
+    assert {to.partition("/")[0] for to in requests_to(front, "ann")} == {"relay"}
     with pytest.raises(openai.RateLimitError) as refused:  # this engine says no usage, so all that was reserved counts
         ask(front, SECRET, max_tokens=10)
     assert refused.value.code == "tokens_per_day"

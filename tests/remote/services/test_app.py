@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.contract.paths import AGENT_UNIT, DEAD_MAN_UNIT, LEASE_CLIENT_APP, RELAY_UNIT
+from core.contract.paths import AGENT_UNIT, DEAD_MAN_UNIT, LEASE_CLIENT_APP, RELAY_UNITS
 from core.errors import DeployError
 from core.shipping import Program
 from remote.items import Item
@@ -17,9 +17,10 @@ from remote.items.files import Tree
 from remote.items.units import Unit
 from remote.services import agent, app, relay
 
-CONFIG: Any = SimpleNamespace(to_json=lambda: "{}")  # the same before and after
+CONFIG: Any = SimpleNamespace(to_json=lambda: "{}", drain_s=60.0)  # the same before and after
 TREE: Callable[[Program, Path], Tree] = app.tree.__wrapped__  # without its memory
-UNITS = {AGENT_UNIT, DEAD_MAN_UNIT, RELAY_UNIT}
+RELAYS = set(RELAY_UNITS)
+UNITS = {AGENT_UNIT, DEAD_MAN_UNIT} | RELAYS
 
 
 def copy(root: Path) -> Path:
@@ -42,8 +43,8 @@ def applied(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "restarted"),
     [
-        ("runtime/gateway/__main__.py", {RELAY_UNIT}),
-        ("runtime/gateway/new.py", {RELAY_UNIT}),
+        ("runtime/gateway/__main__.py", RELAYS),
+        ("runtime/gateway/new.py", RELAYS),
         ("runtime/agent/__main__.py", {AGENT_UNIT, DEAD_MAN_UNIT}),
         ("core/lease/record.py", UNITS),
         ("runtime/backends/__init__.py", UNITS),

@@ -29,14 +29,16 @@ def test_engines_have_the_relay_as_backup_and_are_watched(text: str) -> None:
         part = section(text, f"backend {network.backend_engine(engine.name)}")
         assert f"server host {engine.address}:{engine.port}" in part
         assert "observe layer4 error-limit 1 on-error mark-down" in part
-        assert f"server relay 127.0.0.1:{network.RELAY_PORT} backup" in part
+        for name, port in network.RELAY_PORTS.items():
+            assert f"server relay_{name} 127.0.0.1:{port} backup track relay/relay_{name}" in part
+        assert "option allbackups" in part
 
 
 def test_inner_never_comes_back_to_the_relay(text: str) -> None:
     for engine in ENGINES:
         part = section(text, f"backend inner_{engine.name}")
         assert "backup" not in part
-        assert str(network.RELAY_PORT) not in part
+        assert not [port for port in network.RELAY_PORTS.values() if str(port) in part]
         assert " check " not in part
 
 
@@ -49,7 +51,9 @@ def test_every_hop_has(text: str, line: str) -> None:
 
 
 def test_only_refused_connections_are_tried_again(text: str) -> None:
-    assert re.findall(r"retry-on (.*)", text) == ["conn-failure"]
+    """But between HAProxy and the relays, who know what reached an engine."""
+    assert "  retry-on conn-failure empty-response\n" in section(text, "backend relay")
+    assert re.findall(r"^  retry-on (.*)", text, re.MULTILINE) == ["conn-failure", "conn-failure empty-response"]
 
 
 def test_keys_are_checked_before_anything_is_read(text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.contract.paths import REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT, RELAY_UNIT
+from core.contract.paths import REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT, RELAY_UNITS
 from remote.items.files import File
 from remote.items.secrets import DrawnSecret
 from remote.items.units import Off, Unit
@@ -82,7 +82,7 @@ def test_the_password_is_as_wanted_where_only_root_and_the_group_read_it() -> No
     assert secret.reason(Facts()) == "missing"
     assert secret.reason(Facts(files={REDIS_PASSWORD: right})) == ""
     assert secret.reason(Facts(files={REDIS_PASSWORD: FileFact("", 0o644, "root", "redis")})) == "mode or owner differs"
-    assert [stamp.rpartition("/")[2] for stamp in secret.readers] == [REDIS_UNIT, RELAY_UNIT]
+    assert [stamp.rpartition("/")[2] for stamp in secret.readers] == [REDIS_UNIT, *RELAY_UNITS]
 
 
 def test_the_unit_comes_last() -> None:

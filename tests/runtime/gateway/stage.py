@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +22,7 @@ from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.gateway.api.app import Relay, make_app
 from runtime.gateway.api.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
+from runtime.gateway.api.marks import Marks
 from runtime.gateway.api.serving import listening
 from runtime.gateway.redis import Redis
 from runtime.gateway.unit import Unit
@@ -89,6 +92,21 @@ class FakeRoutes:
         return changed
 
 
+class FakeActing:
+    """Acts from the first look; `other` stands for another relay that has the lease."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self.other = False
+
+    def take(self) -> bool:
+        self.held = self.held or not self.other
+        return self.held
+
+    def release(self) -> None:
+        self.held = False
+
+
 class FlakyStore(MemoryLeaseStore):
     """Down while `down`; `lose` answers are lost after the write was applied."""
 
@@ -129,6 +147,7 @@ class Stage:
         self.power = FakePower()
         self.routes = FakeRoutes()
         self.redis: Any = Redis("/nowhere/redis.sock", "/nowhere")
+        self.acting = FakeActing()
         self.invoked = 0
         self.limits: Limits | None = None  # None: no key has any
         self.unit = Unit(
@@ -137,6 +156,7 @@ class Stage:
             store=self.store,
             power=self.power,
             routes=self.routes,  # type: ignore[arg-type]
+            acting=self.acting,
             places=places or Places(self.config.queue_max),
             invoke_reaper=self._invoked,
             monotonic=self.clock,
@@ -210,14 +230,19 @@ class Stage:
         if inner:
             await inner.start_server(max_field_size=2**17, max_headers=300)
         engines = Engines(str(inner.make_url("")).rstrip("/") if inner else "http://127.0.0.1:1")
+        folder = tempfile.TemporaryDirectory()
+        self.marks = Path(folder.name)
         targets = {s.name: s.unit for s in (self, *others)}
         limits = self.limits or Limits(Keys("/nowhere/keys.json"), self.redis, {})
-        self.relay = Relay(self.config, targets=targets, engines=engines, redis=self.redis, limits=limits)
+        self.relay = Relay(
+            self.config, targets=targets, engines=engines, redis=self.redis, limits=limits, marks=Marks(self.marks)
+        )
         app = make_app(self.relay)
         try:
             async with listening(app, shutdown_s=0.1, linger_s=0.5) as port:
                 yield f"http://127.0.0.1:{port}/"
         finally:
+            folder.cleanup()
             await engines.close()
             if inner:
                 await inner.close()
