@@ -59,13 +59,34 @@ def _python(script: str, *packages: str) -> Client:
     return Client("python3", make, lambda place: [str(place / "venv/bin/python"), str(HERE / script)])
 
 
+def _npm(package: str, place: Path) -> None:
+    (place / "package.json").write_text('{"private": true}')
+    _run("npm", "install", "--silent", "--no-audit", "--no-fund", package, at=place)
+
+
 def _node(script: str, package: str) -> Client:
     def make(place: Path) -> None:
-        (place / "package.json").write_text('{"private": true}')
-        _run("npm", "install", "--silent", "--no-audit", "--no-fund", package, at=place)
+        _npm(package, place)
         shutil.copy(HERE / script, place)
 
     return Client("npm", make, lambda place: ["node", str(place / script)])
+
+
+def _codex(version: str) -> Client:
+    """An agent that speaks Responses only; its last message is all that it writes to stdout."""
+
+    def make(place: Path) -> None:
+        _npm(f"@openai/codex@{version}", place)
+        (place / "home").mkdir()
+
+    script = (
+        "CODEX_HOME=$PWD/home NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 node_modules/.bin/codex exec --skip-git-repo-check "
+        "--sandbox read-only -c check_for_update_on_startup=false -c analytics.enabled=false -c model=chat "
+        "-c model_provider=ours -c model_providers.ours.name=ours -c model_providers.ours.env_key=KEY "
+        '-c model_providers.ours.wire_api=responses -c "model_providers.ours.base_url=$BASE_URL" hi </dev/null '
+        "| tr -d '\\n'"
+    )
+    return Client("npm", make, lambda _: ["bash", "-o", "pipefail", "-c", script])
 
 
 def _go(module: str, version: str) -> Client:
@@ -98,6 +119,7 @@ CLIENTS: Mapping[str, Client] = {
     "node-7.57.0": _node("stream.mjs", "openai@7.57.0"),
     "responses-python-3.57.0": _python("responses.py", "openai==3.57.0"),
     "responses-node-7.57.0": _node("responses.mjs", "openai@7.57.0"),
+    "codex-0.169.0": _codex("0.169.0"),
     "messages-python-0.30.0": _python("messages.py", "anthropic==0.30.0", OLD_HTTPX),
     "messages-python-2.14.0": _python("messages.py", "anthropic==2.14.0"),
     "messages-node-1.14.0": _node("messages.mjs", "@anthropic-ai/sdk@1.14.0"),

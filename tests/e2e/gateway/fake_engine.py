@@ -24,7 +24,7 @@ SEEN: list[dict[str, object]] = []
 async def answer(request: web.Request) -> web.StreamResponse:
     body = await request.read()
     asked = json.loads(body)
-    prompt = asked["input"] if "input" in asked else asked["messages"][-1]["content"]
+    prompt = str(asked["input"]) if "input" in asked else asked["messages"][-1]["content"]
     seen = {"sha256": hashlib.sha256(body).hexdigest(), "prompt": prompt[:40], "headers": dict(request.headers)}
     SEEN.append(seen)
     if prompt.startswith("redirect"):
