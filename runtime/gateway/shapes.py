@@ -1,7 +1,7 @@
 """An error in a dialect's shape: as an answer's body, and as the last events of a stream that has begun.
 
 An error is a mapping with OpenAI's four members: message, type, param, code. Anthropic's clients read message and type,
-and and find the other two beside them. The official Python clients raise on these events; no `[DONE]` and no
+and find the other two beside them. The official Python clients raise on these events; no `[DONE]` and no
 `message_stop` follows.
 """
 
