@@ -128,5 +128,7 @@ def test_where_memory_is_short_cached_answers_go_and_counts_stay(tmp_path: Path)
             await fill(redis)
         await redis.close()
 
-    asyncio.run(story())
-    server.stop()
+    try:
+        asyncio.run(story())
+    finally:
+        server.stop()
