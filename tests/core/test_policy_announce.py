@@ -12,7 +12,7 @@ from core.lease import Inhibitor, State
 from core.policy.on import WARN_BEFORE_S
 from core.soon import Soon
 from core.wakes import Wake
-from tests.core.test_policy import NOON, OFFICE, decided, lease
+from tests.core.policy_cases import NOON, OFFICE, decided, lease
 
 NEAR: dict[str, Any] = {"demand_at": NOON - 1500}  # stopAfter is 30 min: 5 min are left
 INHIBITED = {"inhibitors": (Inhibitor("deploy", "x", NOON + 60),), "inhibited_until": NOON + 60}

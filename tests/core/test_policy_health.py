@@ -10,7 +10,7 @@ from core.contract.intervals import SILENT_AFTER_S
 from core.engines.health import ALERT_AFTER_S
 from core.lease import Inhibitor, State, Write
 from core.policy import Action, carry_out
-from tests.core.test_policy import IDLE, NOON, OFFICE, SETTINGS, WAKE_REQUEST, decided, lease
+from tests.core.policy_cases import IDLE, NOON, OFFICE, SETTINGS, WAKE_REQUEST, decided, lease
 
 LIMIT = SETTINGS.engine_timeout_s
 PINNED = {"pin_until": NOON + 3600, "pin_who": "ann"}

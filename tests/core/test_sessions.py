@@ -10,8 +10,8 @@ from core.sessions import ACTIVE_S, RENEW_S, Session, due, working
 from core.soon import Soon
 from tests.core.lease import cases
 from tests.core.lease.cases import NOW
-from tests.core.test_policy import IDLE, NOON, decided
-from tests.core.test_policy import lease as policy_lease
+from tests.core.policy_cases import IDLE, NOON, decided
+from tests.core.policy_cases import lease as policy_lease
 
 FRESH, STALE = Session("ann", "pts/0", 12.0), Session("bob", "pts/1", ACTIVE_S)
 

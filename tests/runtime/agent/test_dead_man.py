@@ -13,7 +13,7 @@ from runtime.agent.dead_man import RETRY_POWER_OFF_S, DeadMan
 from runtime.agent.drain import IDLE_CHECK_WAIT_S
 from runtime.agent.engines import Counters, Unreadable
 from runtime.agent.table_seen import Answer, Heard
-from tests.runtime.agent.test_agent import CONFIG, FakeEngine, FakeHost
+from tests.runtime.agent.world import CONFIG, FakeEngine, FakeHost
 
 LIMIT = CONFIG.max_silence_s
 

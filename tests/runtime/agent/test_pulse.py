@@ -9,7 +9,7 @@ from core.contract.intervals import HEARTBEAT_S
 from core.engines.health import GIVEN_UP_S, HUNG_S, LOADING_S, SILENT_S
 from core.lease import State
 from runtime.agent.engines import Absent, Counters, Unreadable
-from tests.runtime.agent.test_agent import World
+from tests.runtime.agent.world import World
 
 BEATS = 2 * HEARTBEAT_S + 1
 

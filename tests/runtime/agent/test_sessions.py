@@ -14,9 +14,9 @@ from core.contract.intervals import HEARTBEAT_S
 from core.lease import SESSIONS, State
 from core.sessions import ACTIVE_S, Session
 from runtime.agent.sessions import Sessions, read_sessions, write_to
-from tests.runtime.agent.test_agent import World
 from tests.runtime.agent.test_dead_man import LIMIT
 from tests.runtime.agent.test_dead_man import World as SwitchWorld
+from tests.runtime.agent.world import World
 
 NOW = 2_000_000.0
 

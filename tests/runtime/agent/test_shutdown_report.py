@@ -16,7 +16,7 @@ from runtime.agent import shutdown_report
 from runtime.agent.shutdown_report import UNANNOUNCED, Shipper, read_journals
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
-from tests.runtime.agent.test_agent import World
+from tests.runtime.agent.world import World
 
 UNIT = "demo/host"
 CONFIG = HostConfig(1, "demo", UNIT, Place("made up"), "i-1", (EngineAddress("m", "127.0.0.1", 8100),), 1800.0)
