@@ -18,7 +18,7 @@ from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine
 from runtime.reaper.sweep import Sweep
 from tests.core.test_policy_forecast import DAY, NOON, OFFICE, PLAIN, at, running
-from tests.runtime.reaper.test_sweep import Told
+from tests.runtime.reaper.world import Told
 
 UNIT = "s/host"
 TYPES = ("g6.xlarge", "g5.xlarge")

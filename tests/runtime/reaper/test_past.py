@@ -16,7 +16,7 @@ from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.past import CHUNK, KEPT_EVERY, LOOK_BACK, READS_A_PASS, READS_A_UNIT, Pasts
 from tests.core.test_past import history
-from tests.runtime.reaper.test_sweep import World, wake_requested
+from tests.runtime.reaper.world import World, wake_requested
 
 UNIT = "demo/host"
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()

@@ -11,7 +11,7 @@ from core.lease import Event, Lease, State, to_item
 from core.policy import Action
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.sweep import Sweep
-from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told
+from tests.runtime.reaper.world import SETTINGS, FakePower, Told
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 HOUR = 3600.0

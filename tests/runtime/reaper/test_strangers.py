@@ -21,7 +21,7 @@ from core.policy import Action
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.reaper.act import Actor
 from runtime.reaper.sweep import Sweep
-from tests.runtime.reaper.test_sweep import SETTINGS, FakePower, Told, World, wake_requested
+from tests.runtime.reaper.world import SETTINGS, FakePower, Told, World, wake_requested
 
 VICTIM, THIEF = "a-victim/host", "thief/host"
 MONTH_S = 30 * 86400.0

@@ -15,7 +15,7 @@ from core.notifications import Kind, Notification
 from core.policy import Action, Decision
 from runtime.backends.leases import StoreUnavailable
 from runtime.reaper import tell
-from tests.runtime.reaper.test_sweep import World
+from tests.runtime.reaper.world import World
 
 UNIT = "demo/host"
 
