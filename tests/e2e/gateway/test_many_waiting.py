@@ -7,6 +7,7 @@ sockets and the engine's process a busy computer mixes neighbours.
 from __future__ import annotations
 
 import asyncio
+import bisect
 import threading
 from typing import Any
 
@@ -14,8 +15,7 @@ import aiohttp
 import pytest
 
 from core.contract.network import RELEASED_MAX
-from runtime.gateway.unit.line import SENDING_MAX
-from tests.e2e.gateway.front import KEY, RELAYS, Front, until
+from tests.e2e.gateway.front import KEY, Front, until
 from tests.e2e.gateway.test_gateway import engine_seen, stop_host, waiting
 
 pytestmark = pytest.mark.e2e
@@ -63,6 +63,15 @@ def body(prompt: str) -> dict[str, Any]:
     return {"model": "chat", "messages": [{"role": "user", "content": prompt}]}
 
 
+def rising(numbers: list[int]) -> int:
+    """The length of the longest part of it, gaps allowed, that only rises (patience sorting)."""
+    piles: list[int] = []
+    for number in numbers:
+        at = bisect.bisect_left(piles, number)
+        piles[at : at + 1] = [number]
+    return len(piles)
+
+
 def test_all_are_answered_and_in_their_order(front: Front) -> None:
     assert CALLERS > RELEASED_MAX
     stop_host(front)
@@ -78,6 +87,5 @@ def test_all_are_answered_and_in_their_order(front: Front) -> None:
     assert all(b"Paris" in said or said.endswith(b"data: [DONE]\n\n") for _, said in callers.answers)
     came = [int(seen["prompt"]) for seen in engine_seen(front) if seen["prompt"].isdigit()]
     assert sorted(came) == list(range(CALLERS // 2))
-    overtaken = [abs(place - number) for place, number in enumerate(came)]  # on the way a few are, by chance
-    assert sum(overtaken) / len(came) <= len(RELAYS) * SENDING_MAX, came
+    assert rising(came) >= len(came) / 4, came  # of two mixed orders half; by chance twice the root, an eighth
     assert waiting(front) == 0
