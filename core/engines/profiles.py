@@ -1,4 +1,4 @@
-"""Profiles of an engine on a GPU: what is traded for what, by flags of vLLM 0.26.0. Pure. Measured by `bench/engine`.
+"""Profiles of an engine on a GPU: what is traded for what, by flags of vLLM 0.26.0. Pure. Measured by `bench/engine/`.
 
 `--enforce-eager`, which old guides advise, is in none of them: it saves little start-up time and decodes 4 to 8 times
 slower.
