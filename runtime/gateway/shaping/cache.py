@@ -48,10 +48,12 @@ class Store(Protocol):
         """The one with the claim is done."""
 
 
-def canonical(asked: Mapping[str, Any], path: str, shape: ServiceShape) -> str:
-    """The name of all requests that are equal to this one. Another shape of the service is another request."""
+def canonical(asked: Mapping[str, Any], path: str, shape: ServiceShape, *, background: bool = False) -> str:
+    """The name of all requests that are equal to this one. Another shape of the service is another request, and so is
+    a background call, which is not shaped.
+    """
     kept = {name: value for name, value in asked.items() if name not in IGNORED and value is not None}
-    text = json.dumps([path, kept, vars(shape)], sort_keys=True, separators=(",", ":"), default=vars)
+    text = json.dumps([path, kept, vars(shape), background], sort_keys=True, separators=(",", ":"), default=vars)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -131,7 +131,7 @@ class ShapedService:
         """From what is kept, with an equal request, or by the engine."""
         if self._cache is None:
             return await self._fresh(this, None)
-        name = canonical(this.visit.asked, PATH, self._shape)
+        name = canonical(this.visit.asked, PATH, self._shape, background=this.visit.background)
         ends = asyncio.get_running_loop().time() + self._upstream.longest_s(this.call)
         while True:
             if found := await self._cache.get(name):

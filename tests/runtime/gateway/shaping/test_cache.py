@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.contract.network import WEBUI_TASK_HEADER
 from core.contract.shaping import Filter, ServiceShape
 from core.lease import State
 from runtime.gateway.shaping.cache import canonical
@@ -49,6 +50,18 @@ def test_another_shape_of_the_service_is_another_request() -> None:
         ServiceShape(cache_s=3600.0, input_filter=(Filter("a", "b", "mask"),)),
     ):
         assert canonical(ASKED, PATH, other) != canonical(ASKED, PATH, CACHED)
+
+
+@pytest.mark.parametrize("first_in_background", [True, False])
+def test_a_background_call_which_is_not_shaped_and_one_that_is_share_no_answer(first_in_background: bool) -> None:
+    async def act(scene: Scene) -> None:
+        for background in (first_in_background, not first_in_background):
+            headers = {WEBUI_TASK_HEADER: "title_generation"} if background else {}
+            assert (await scene.post(headers=headers))[1]["x-pilotlight-cache"] == "miss"
+        shaped = [any(m["role"] == "system" for m in messages) for messages in scene.engine.prompts]
+        assert shaped == [not first_in_background, first_in_background]
+
+    play(ServiceShape(cache_s=3600.0, system_prompt="Be kind."), act)
 
 
 @pytest.mark.parametrize("first", [False, True])
