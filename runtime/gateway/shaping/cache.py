@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from core.codes import ErrorCode
 from core.contract.shaping import ServiceShape
 from runtime.gateway.errors import Refusal
 from runtime.gateway.shaping.reply import EngineSaid
@@ -30,6 +31,9 @@ KEPT_REASONS: Final = frozenset({"stop", "tool_calls"})
 CLAIM_S: Final = 30.0
 LOOK_S: Final = 0.2  # between two looks at what the other relay brings
 FORM: Final = 1  # of an entry; another one is no entry
+# What an engine did to a request, it would do to an equal one. Of the other refusals each caller has its own: whether
+# its key wakes, how long it waits, what it has left
+_ENGINES_OWN: Final = frozenset({ErrorCode.ENGINE_CRASHED, ErrorCode.ENGINE_REDIRECTED})
 
 
 class Store(Protocol):
@@ -121,7 +125,7 @@ class Flights:
 
     async def follow(self, name: str, ends: float) -> Json | None:
         """What the one who asks brings: an answer, or None where it left, or where `ends` (the loop's time) came first.
-        Its failure, where an equal request would fail too.
+        The engine's failure, which an equal request would meet too.
         """
         going = self._going.get(name)
         if going is None:
@@ -146,7 +150,7 @@ class Flight:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         future = self._going.pop(self._name)
-        if isinstance(error, EngineSaid) or (isinstance(error, Refusal) and error.status >= 500):
+        if isinstance(error, EngineSaid) or (isinstance(error, Refusal) and error.code in _ENGINES_OWN):
             future.set_exception(error)  # it is not about this caller alone
             future.exception()  # nobody may be waiting
         else:

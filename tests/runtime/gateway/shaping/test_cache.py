@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.contract.network import WEBUI_TASK_HEADER
+from core.contract.network import QUIET_HEADER, WEBUI_TASK_HEADER
 from core.contract.shaping import Filter, ServiceShape
 from core.lease import State
 from runtime.gateway.shaping.cache import canonical
@@ -187,6 +187,49 @@ def test_what_the_engine_refuses_one_it_refuses_all() -> None:
         scene.engine.status = 200
         assert (await scene.post())[0] == 200
         assert scene.stage.relay._shaped["polish"]._flights._going == {}
+
+    play(CACHED, act)
+
+
+def test_a_caller_who_may_wake_is_not_refused_as_one_who_may_not() -> None:
+    """The first of two equal requests has a quiet key, and the host is off."""
+    redis, gate = HeldClaims(), asyncio.Event()
+    redis.gate = gate
+
+    async def act(scene: Scene) -> None:
+        quiet = asyncio.create_task(scene.post(headers={QUIET_HEADER: "1"}))
+        await until(lambda: redis.asked_for_claims == 1)
+        other = asyncio.create_task(scene.post())
+        await until(lambda: following() == 1)
+        gate.set()
+        status, _, answer = await quiet
+        assert (status, answer["error"]["code"]) == (503, "asleep")
+        await until(lambda: scene.stage.queue.waiting == 1)
+        other.cancel()
+        await asyncio.wait({other})
+
+    play(CACHED, act, redis=redis, state=State.STOPPED)
+
+
+class HeldClaims(MemoryRedis):
+    """Claims are answered once `gate` is open."""
+
+    gate: asyncio.Event
+
+    async def claim(self, name: str, ttl_s: float) -> bool:
+        claimed = await super().claim(name, ttl_s)
+        await self.gate.wait()
+        return claimed
+
+
+def test_a_crash_of_the_engine_is_told_to_all_who_wait_for_the_answer() -> None:
+    async def act(scene: Scene) -> None:
+        scene.engine.gate, scene.engine.breaks = asyncio.Event(), True
+        asking = [asyncio.create_task(scene.post(stream=True)) for _ in range(3)]
+        await until(lambda: scene.engine.seen and following() == 2)
+        scene.engine.gate.set()
+        assert all("engine_crashed" in str(answer) for _, _, answer in await asyncio.gather(*asking))
+        assert len(scene.engine.seen) == 1
 
     play(CACHED, act)
 
