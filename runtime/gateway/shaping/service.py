@@ -194,6 +194,8 @@ class ShapedService:
             live = Live(visit, reply, marks=self._marks)
             try:
                 await live.run(chunks)
+            except aiohttp.ClientConnectionResetError:
+                raise  # a write to the caller, who has left; the engine is read, not written to
             except (aiohttp.ClientError, TimeoutError, BadStream, ValueError) as error:
                 raise errors.engine_crashed("the stream broke off") from error
             finally:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 
 from core.contract.network import QUIET_HEADER, WEBUI_TASK_HEADER
 from core.contract.shaping import Filter, ServiceShape
 from core.lease import State
 from runtime.gateway.shaping.cache import canonical
+from runtime.gateway.shaping.reply import Reply
 from runtime.gateway.shaping.service import PATH
 from tests.runtime.gateway.shaping.scenes import MemoryRedis, Scene, play, until, words
 
@@ -187,6 +189,35 @@ def test_what_the_engine_refuses_one_it_refuses_all() -> None:
         scene.engine.status = 200
         assert (await scene.post())[0] == 200
         assert scene.stage.relay._shaped["polish"]._flights._going == {}
+
+    play(CACHED, act)
+
+
+def test_where_the_first_ones_connection_is_reset_in_its_stream_the_next_one_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before aiohttp has noticed, a write to it fails: no failure of the engine's."""
+    write, failed = Reply.write, False
+
+    async def once(reply: Reply, event: bytes) -> None:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+        await write(reply, event)
+
+    monkeypatch.setattr(Reply, "write", once)
+
+    async def act(scene: Scene) -> None:
+        scene.engine.gate = asyncio.Event()
+        first = asyncio.create_task(scene.post(stream=True))
+        await until(lambda: scene.engine.seen)
+        second = asyncio.create_task(scene.post())
+        await until(lambda: following() == 1)
+        scene.engine.gate.set()
+        assert (await second)[0] == 200
+        await asyncio.wait({first})
+        assert len(scene.engine.seen) == 2
 
     play(CACHED, act)
 
