@@ -138,6 +138,12 @@ def test_what_is_not_http_is_400_and_goes_nowhere(front: Front, request_: bytes)
     assert (len(engine_seen(front)), front.relayed()) == (before, [])
 
 
+def test_http_2_is_not_spoken_even_where_a_caller_begins_with_it(front: Front) -> None:
+    """Its bodies without a length would pass all limits."""
+    answer = say(front, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 # ---------------------------------------------------------------- redirects
 @pytest.mark.parametrize("prompt", ["redirect", "redirect" + "x" * 400_000], ids=["straight", "relayed"])
 def test_an_engines_redirect_is_502_and_followed_by_nobody(front: Front, prompt: str) -> None:

@@ -44,7 +44,10 @@ def test_inner_never_comes_back_to_the_relay(text: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["option abortonclose", "option http-no-delay", "option http-server-close", "http-reuse never", "retries 3"],
+    [
+        *("option abortonclose", "option http-no-delay", "option disable-h2-upgrade", "option http-server-close"),
+        *("http-reuse never", "retries 3"),
+    ],
 )
 def test_every_hop_has(text: str, line: str) -> None:
     assert f"  {line}\n" in section(text, "defaults")
