@@ -209,9 +209,11 @@ async def _form(request: web.Request) -> Form | web.Response:
         return _text("This form was not sent by the dashboard's own page.", 403)
     if request.content_type != FORM or (request.content_length or 0) > FORM_BYTES_MAX:
         return _text(f"A form of at most {FORM_BYTES_MAX} bytes is expected.", 400)
-    body = await request.content.read(FORM_BYTES_MAX + 1)
-    if len(body) > FORM_BYTES_MAX or not request.content.at_eof():
-        return _text(f"A form of at most {FORM_BYTES_MAX} bytes is expected.", 400)
+    body = b""
+    async for piece in request.content.iter_any():  # a slow connection brings it in several
+        body += piece
+        if len(body) > FORM_BYTES_MAX:
+            return _text(f"A form of at most {FORM_BYTES_MAX} bytes is expected.", 400)
     try:
         return {name: values[-1] for name, values in parse_qs(body.decode(), max_num_fields=10).items()}
     except ValueError:

@@ -7,11 +7,14 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from aiohttp import StreamReader, web
+from aiohttp.test_utils import make_mocked_request
 
 from core import lease as protocol
-from core.contract.network import SCHEME_HEADER
+from core.contract.network import FORM_BYTES_MAX, SCHEME_HEADER
 from core.lease import State
 from runtime.gateway.dashboard import app as app_module
 from runtime.gateway.dashboard import stream
@@ -312,6 +315,22 @@ def test_a_form_that_is_none_is_refused(tmp_path: Path, body: bytes) -> None:
             assert answer.status == 400
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(("rest", "read"), [(b"cd&x=1", {"key": "abcd", "x": "1"}), (b"c" * FORM_BYTES_MAX, 400)])
+def test_a_form_that_comes_in_pieces_is_read_as_a_whole_and_bounded(rest: bytes, read: Any) -> None:
+    async def scene() -> None:
+        body = StreamReader(Mock(_reading_paused=False), 2**16)
+        request = make_mocked_request("POST", "/dashboard/log-in", {"Content-Type": app_module.FORM}, payload=body)
+        body.feed_data(b"key=ab")
+        reading = asyncio.create_task(app_module._form(request))
+        await asyncio.sleep(0)
+        body.feed_data(rest)
+        body.feed_eof()
+        form = await reading
+        assert (form.status if isinstance(form, web.Response) else form) == read
+
+    asyncio.run(scene())
 
 
 # ---------------------------------------------------------------- live
