@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
+from core.contract.network import CACHE_HEADER
 from runtime.gateway.api.call import Call
 from runtime.gateway.api.waiting import SSE_COMMENT_S, Waiting
 from runtime.gateway.errors import Refusal
@@ -111,4 +112,4 @@ class Reply:
 
 def _ours(response: web.StreamResponse) -> dict[str, str]:
     """The headers that `says` added."""
-    return {name: value for name, value in response.headers.items() if name.lower() in ("x-pilotlight-cache", "age")}
+    return {name: value for name, value in response.headers.items() if name.lower() in (CACHE_HEADER, "age")}
