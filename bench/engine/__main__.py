@@ -63,27 +63,24 @@ class Row:
     streams: Sequence[int] = (1, 12, 64)
 
 
-def quick(how: str) -> Callable[..., list[str]]:
-    """One of `bench/engine/quick.py`'s ways."""
-    return lambda *more: [sys.executable, "-m", "bench.engine.quick", how, *more]
+def lean(*more: str) -> list[str]:
+    """`bench/engine/lean.py` in place of `vllm serve`."""
+    return [sys.executable, "-m", "bench.engine.lean", *more]
 
 
 DROP: Final = "sync; echo 3 > /proc/sys/vm/drop_caches"
 PLAN: Final = {"VLLM_ENABLE_STARTUP_PLAN": "1"}
-SERVER: Final = {**PLAN, "VLLM_WORKER_MULTIPROC_METHOD": "forkserver"}
 GUIDE: Final = {"enforce-eager": True, "gpu-memory-utilization": 0.95, "dtype": "half"}
 ROWS: Final[Mapping[str, Row]] = {
     "default": Row("vLLM's defaults (spawn)", profile="throughput", ours=False),
     "fork": Row("fast-start: fork, 64 sequences, 7 captures"),
     "plan": Row("besides, the start-up plan", environment=PLAN),
-    "lean": Row("besides, no other subcommands, no GC on import", start=quick("lean"), environment=PLAN),
-    "preload": Row("besides, the engine's imports on another core", start=quick("preload"), environment=SERVER),
-    "early": Row("besides, the engine before the API's imports", start=quick("early"), environment=SERVER),
-    "aot": Row("early, and AOT compilation", start=quick("early"), environment={**SERVER, "VLLM_USE_AOT_COMPILE": "1"}),
+    "lean": Row("besides, no other subcommands, no GC on import", start=lean, environment=PLAN),
+    "aot": Row("plan, and AOT compilation", environment={**PLAN, "VLLM_USE_AOT_COMPILE": "1"}),
     "throughput": Row("throughput profile: fork, vLLM's limits", profile="throughput"),
     "guide": Row("old guides' flags (eager, util 0.95)", GUIDE, profile="throughput", ours=False, streams=(1, 12)),
     "cold-plan": Row("plan, page cache dropped", environment=PLAN, prepare=DROP, streams=()),
-    "cold-early": Row("early, page cache dropped", start=quick("early"), environment=SERVER, prepare=DROP, streams=()),
+    "cold-lean": Row("lean, page cache dropped", start=lean, environment=PLAN, prepare=DROP, streams=()),
 }
 
 
