@@ -21,7 +21,10 @@ def main(argv: list[str]) -> int:
     args = _arguments().parse_args(argv)
     narrator = Narrator()
     stay = args.keep or (narrator.terminal and not args.down)
-    story = Story(narrator)
+    try:
+        story = Story(narrator)
+    except PilotlightError as error:
+        return _failed(narrator, error)
     try:
         figures = story.tell()
         _print(narrator, figures)
@@ -29,15 +32,20 @@ def main(argv: list[str]) -> int:
             _down(narrator)
         narrator.paste(["", *next_steps.lines(story.ending(), stays=stay)])
     except PilotlightError as error:
-        narrator.console.print(f"[red]{error}[/red]", markup=True)
+        failed = _failed(narrator, error)
         narrator.say("The embedded cloud is still up: `fab cloud.status` shows it, `fab cloud.down` removes it.")
-        return 1
+        return failed
     except KeyboardInterrupt:
         narrator.say("Interrupted. `make demo` goes on from here; `fab cloud.down` removes everything.")
         return 130
     if args.json:
         print(json.dumps(figures.flat()))
     return 0
+
+
+def _failed(narrator: Narrator, error: PilotlightError) -> int:
+    narrator.console.print(str(error), style="red", markup=False)
+    return 1
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from core import settings
 from core.contract.documents import Outputs
+from local.demo import __main__ as demo
 from local.demo import story as story_module
 from local.demo.caller import Answer
 from local.demo.narrator import Narrator
@@ -100,3 +101,13 @@ def test_a_wake_is_told_in_parts_that_add_up_to_all_of_it(told: tuple[Story, io.
     parts = [float(seconds) for seconds in re.findall(r"([\d.]+) s\b", text.rpartition("Of that: ")[2])]
     assert sum(parts) == pytest.approx(times.first_token - times.asked, abs=0.1)
     assert "boot 2.9 s, engine smollm2 9.5 s" in text
+
+
+def test_a_wrong_name_of_a_cloud_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PILOTLIGHT_CLOUD", "Mine")
+    assert demo.main([]) == 1
+    assert capsys.readouterr().out.strip().splitlines() == [
+        "PILOTLIGHT_CLOUD is `Mine`; allowed are a-z, 0-9 and -, at most 40, not starting with -."
+    ]
