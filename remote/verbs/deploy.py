@@ -19,7 +19,7 @@ from core.contract.documents import ApiKeys, Outputs
 from core.contract.paths import AGENT_UNIT, LEASE_CLIENT_APP, RELAY_CONFIG, RELAY_VENV
 from core.errors import DeployError, PilotlightError
 from core.lease import State
-from core.settings import digest
+from core.settings import digest, service_routes
 from remote import plan
 from remote.apply import apply
 from remote.items import Item
@@ -339,7 +339,7 @@ class Deployment:
             front=self.front,
             client=self.client,
             engines=tuple(self.inventory.settings.engines),
-            services=tuple(self.inventory.settings.services),
+            services={s.name: s.shaping is not None for s in service_routes(self.inventory.settings)},
             timeout_s=max(FIRST_START_S, self.inventory.settings.idle.start_timeout),
             progress=self.progress,
         )

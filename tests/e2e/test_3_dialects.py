@@ -32,14 +32,18 @@ def test_awake(demo: Stack, claude: anthropic.Anthropic) -> None:
         model=demo.caller.model, input=ASKED[0]["content"], temperature=0, max_output_tokens=40
     )
     assert "Paris" in response.output_text
-    message = claude.messages.create(model=demo.caller.model, max_tokens=40, temperature=0, messages=ASKED)
+    message = claude.messages.create(
+        model=demo.caller.model, max_tokens=40, messages=ASKED, extra_body={"temperature": 0}
+    )
     assert "Paris" in "".join(block.text for block in message.content if block.type == "text")
     assert claude.messages.count_tokens(model=demo.caller.model, messages=ASKED).input_tokens > 5
 
 
 def test_cold_a_message_is_streamed(demo: Stack, claude: anthropic.Anthropic) -> None:
     demo.sleep()
-    with claude.messages.stream(model=demo.caller.model, max_tokens=40, temperature=0, messages=ASKED) as stream:
+    with claude.messages.stream(
+        model=demo.caller.model, max_tokens=40, messages=ASKED, extra_body={"temperature": 0}
+    ) as stream:
         assert "Paris" in stream.get_final_text()
 
 
