@@ -51,10 +51,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Row:
-    """How an engine is started: `flags` on top of our file's (None: no file of ours), `start` the command's begin."""
+    """How an engine is started: `flags` on top of our file's, `start` the command's begin."""
 
     words: str
-    flags: Mapping[str, Any] | None = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
     profile: str = "fast-start"
     start: Callable[..., list[str]] = vllm
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ ROWS: Final[Mapping[str, Row]] = {
 
 def spec(model: str, row: Row, device: str) -> EngineSpec:
     """The engine of a row, as a stack file would have it."""
-    flags = tuple((row.flags or {}).items())
+    flags = tuple(row.flags.items())
     dtype = "float16" if device == "gpu" else "auto"
     return EngineSpec("m", PORT, ("m",), model, CONTEXT, device, dtype, None, flags, "", "127.0.0.1", row.profile)
 

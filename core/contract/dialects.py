@@ -31,16 +31,18 @@ class Endpoint:
     wakes: bool = True
 
 
+CHAT: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
+RESPONSES: Final = "/v1/responses"
+MESSAGES: Final = "/v1/messages"  # what begins so has Anthropic's errors, paths that do not exist too
 ENDPOINTS: Final = (
-    Endpoint("/v1/chat/completions", Dialect.OPENAI),
-    Endpoint("/v1/completions", Dialect.OPENAI),
-    Endpoint("/v1/responses", Dialect.RESPONSES),
-    Endpoint("/v1/messages", Dialect.ANTHROPIC),
-    Endpoint("/v1/messages/count_tokens", Dialect.ANTHROPIC, streams=False, wakes=False),
+    Endpoint(CHAT, Dialect.OPENAI),
+    Endpoint(COMPLETIONS, Dialect.OPENAI),
+    Endpoint(RESPONSES, Dialect.RESPONSES),
+    Endpoint(MESSAGES, Dialect.ANTHROPIC),
+    Endpoint(f"{MESSAGES}/count_tokens", Dialect.ANTHROPIC, streams=False, wakes=False),
 )
 BY_PATH: Final[Mapping[str, Endpoint]] = MappingProxyType({e.path: e for e in ENDPOINTS})
-MESSAGES: Final = "/v1/messages"  # what begins so has Anthropic's errors, paths that do not exist too
-RESPONSES: Final = "/v1/responses"
 EMBEDDINGS: Final = "/v1/embeddings"  # refused: an engine is ready when it has completed a text, which theirs cannot
 
 # Anthropic's `error.type` by status (https://docs.anthropic.com/en/api/errors)

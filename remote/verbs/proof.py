@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.codes import ErrorCode
+from core.contract import dialects
 from core.contract.network import API_LOCAL_PORT, WEBUI_TASK_HEADER
 from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, HAPROXY_SOCKET, KEYS_MAP
 from core.errors import DeployError
@@ -41,9 +42,9 @@ def question(service: str, shaped: bool) -> tuple[str, dict[str, Any], dict[str,
     """
     body = {"model": service, "max_tokens": 1, "temperature": 0}
     if not shaped:
-        return "/v1/completions", {**body, "prompt": "Hello"}, {}
+        return dialects.COMPLETIONS, {**body, "prompt": "Hello"}, {}
     chat = {**body, "messages": [{"role": "user", "content": "Hello"}]}
-    return "/v1/chat/completions", chat, {WEBUI_TASK_HEADER: CHECK_KEY}
+    return dialects.CHAT, chat, {WEBUI_TASK_HEADER: CHECK_KEY}
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,13 @@ import aiohttp
 from aiohttp import web
 
 from core.codes import ErrorCode
-from core.contract.network import INNER_PORT
+from core.contract.network import ENGINE_HEADER, INNER_PORT, NOT_SENT_HEADER
 from runtime.gateway import errors, shapes
 from runtime.gateway.api.call import Call
 from runtime.gateway.target import Turn
 
 log = logging.getLogger(__name__)
 
-ENGINE_HEADER: Final = "x-pilotlight-engine"
-NOT_SENT_HEADER: Final = "x-pilotlight-not-sent"
 TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=3600.0)
 ERROR_BYTES_MAX: Final = 64 * 2**10
 DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server", "content-length"})

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from core.contract import dialects
 from runtime.gateway import errors
 
 Members = Mapping[str, Any]
@@ -51,10 +52,10 @@ _TOKENS: Final = Range(1)
 # By path: the numbers, and the types of the rest. What is absent or null is the engine's default.
 _NUMBERS: Final[Mapping[str, Mapping[str, Range]]] = MappingProxyType(
     {
-        "/v1/chat/completions": {**_SAMPLING, "max_tokens": _TOKENS, "max_completion_tokens": _TOKENS},
-        "/v1/completions": {**_SAMPLING, "max_tokens": Range(0)},
-        "/v1/responses": {"max_output_tokens": _TOKENS},
-        "/v1/messages": {"max_tokens": _TOKENS},
+        dialects.CHAT: {**_SAMPLING, "max_tokens": _TOKENS, "max_completion_tokens": _TOKENS},
+        dialects.COMPLETIONS: {**_SAMPLING, "max_tokens": Range(0)},
+        dialects.RESPONSES: {"max_output_tokens": _TOKENS},
+        dialects.MESSAGES: {"max_tokens": _TOKENS},
     }
 )
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
@@ -77,17 +78,17 @@ def refuse(path: str, members: Members) -> None:
 
 def _refuse_missing(path: str, members: Members) -> None:
     match path:
-        case "/v1/completions":
+        case dialects.COMPLETIONS:
             if members.get("prompt") in (None, "") and members.get("prompt_embeds") is None:
                 raise errors.invalid("You must provide a `prompt` that is not empty.", param="prompt")
-        case "/v1/responses":
+        case dialects.RESPONSES:
             if members.get("input") is None:
                 raise errors.invalid("You must provide an `input`.", param="input")
             _refuse_stored(members)
         case _:
             if not members.get("messages"):
                 raise errors.invalid("You must provide `messages`, and at least one.", param="messages")
-            if path == "/v1/messages" and members.get("max_tokens") is None:
+            if path == dialects.MESSAGES and members.get("max_tokens") is None:
                 raise errors.invalid("You must provide `max_tokens`.", param="max_tokens")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 from aiohttp import web
 
+from core.contract import dialects
 from core.contract.documents import ServiceRoute
 from core.contract.network import CACHE_HEADER
 from core.contract.shaping import ServiceShape
@@ -39,7 +40,7 @@ from runtime.gateway.shaping.truncation import Truncation
 from runtime.gateway.shaping.visit import NOTES, Json, Stage, Visit
 from runtime.gateway.target import Target
 
-PATH: Final = "/v1/chat/completions"
+PATH: Final = dialects.CHAT
 ANSWER_BYTES_MAX: Final = 8 * 2**20
 OF_THIS_CALL: Final = frozenset({"session_tokens_left", "cache", "age_s"})  # notes that an equal request is not told
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from core.contract.dialects import CHAT, COMPLETIONS
 from runtime.gateway import errors
 from runtime.gateway.api.call import JUDGED_BYTES, Call
 from runtime.gateway.redis import Redis, RedisDown
@@ -34,7 +35,7 @@ LEAST_ANSWER: Final = 16  # tokens: a shorter answer is not worth its prompt
 FORGET_S: Final = 3600.0
 CONTEXT_UNKNOWN: Final = 2**17  # tokens, of an engine whose context relay.json does not say
 STREAM_OPTIONS: Final = {"include_usage": True, "continuous_usage_stats": True}
-_WITH_OPTIONS: Final = frozenset({needs.CHAT, needs.COMPLETIONS})
+_WITH_OPTIONS: Final = frozenset({CHAT, COMPLETIONS})
 
 
 class Held:

@@ -12,14 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.contract.dialects import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from runtime.gateway import errors
 from runtime.gateway.api.bodies import Body
 from runtime.gateway.api.call import JUDGED_BYTES
 
-CHAT: Final = "/v1/chat/completions"
-COMPLETIONS: Final = "/v1/completions"
-RESPONSES: Final = "/v1/responses"
-MESSAGES: Final = "/v1/messages"
 COUNTED: Final = frozenset({CHAT, COMPLETIONS, RESPONSES, MESSAGES})  # other paths make no tokens
 TEMPLATE_TOKENS: Final = 1024  # what a model's own template adds to a request: its default system prompt, its marks
 NORMALISED: Final = 3  # NFC makes a character at most three times as long in UTF-8 (Unicode Standard Annex 15)

@@ -15,6 +15,7 @@ from core.contract.documents import ServiceRoute
 from core.contract.network import BACKEND_RELAY, SHAPED_BYTES_MAX
 from core.contract.shaping import Filter, ServiceShape
 from tests.e2e.gateway.front import KEY, Front, until
+from tests.e2e.gateway.test_gateway import stop_host
 
 pytestmark = pytest.mark.e2e
 
@@ -61,15 +62,6 @@ def post(front: Front, service: str, text: str) -> requests.Response:
 
 def prompts(front: Front) -> list[str]:
     return [s["prompt"] for s in requests.get(f"http://127.0.0.1:{front.ports['engine']}/seen", timeout=5).json()]
-
-
-def stop_host(front: Front) -> None:
-    """Drain, look, power off: as reaper and agent do."""
-    front.act(protocol.drain, reason="idle")
-    front.act(protocol.stop, boot_id=front.lease().boot_id)
-    front.end("engine", kill=True)
-    front.ec2.stop_instances(InstanceIds=[front.instance_id])
-    until(lambda: front.lease().state == protocol.State.STOPPED, "STOPPED")
 
 
 def test_only_shaped_services_go_by_way_of_the_relay(front: Front) -> None:

@@ -16,12 +16,13 @@ from aiohttp.test_utils import TestServer
 from core import lease as protocol
 from core.contract import documents
 from core.contract.documents import EngineAddress, Place, RelayConfig, RelayUnit, ServiceRoute
+from core.contract.network import ENGINE_HEADER, NOT_SENT_HEADER
 from core.lease import Lease, State, Write
 from runtime.backends.leases import StoreUnavailable
 from runtime.backends.leases.memory import MemoryLeaseStore
 from runtime.backends.power import Machine, PowerRefused, PowerUnanswered, refusal
 from runtime.gateway.api.app import Relay, make_app
-from runtime.gateway.api.forward import ENGINE_HEADER, NOT_SENT_HEADER, Engines
+from runtime.gateway.api.forward import Engines
 from runtime.gateway.api.marks import Marks
 from runtime.gateway.api.serving import listening
 from runtime.gateway.redis import Redis
