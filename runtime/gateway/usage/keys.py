@@ -1,13 +1,15 @@
-"""keys.json as the relay reads it: the limits of a key by its name, read again when the file changes."""
+"""keys.json as the relay reads it: the limits of a key by its name, read again when the file changes.
+
+The file is looked at for each request: HAProxy knows a new key at once, and a request that comes by its limit in the
+same moment must not pass as one of a key without a limit.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from core.contract.documents import ApiKey, ApiKeys
 from core.contract.paths import KEYS_FILE
@@ -15,24 +17,19 @@ from core.errors import ContractError
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.5  # a changed file counts within this
-
 
 class Keys:
     """Asked by name. A file that cannot be read leaves what was known, and is said once."""
 
-    def __init__(self, path: str = KEYS_FILE, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._monotonic = Path(path), monotonic
+    def __init__(self, path: str = KEYS_FILE) -> None:
+        self._path = Path(path)
         self._by_name: Mapping[str, ApiKey] = {}
         self._seen: tuple[int, int, int] | None = None
-        self._look_at = float("-inf")
         self._problem = ""
 
     def named(self, name: str) -> ApiKey | None:
         """The name's own record; None where no key has the name."""
-        if self._monotonic() >= self._look_at:
-            self._look_at = self._monotonic() + LOOK_S
-            self._look()
+        self._look()
         return self._by_name.get(name)
 
     def tokens_per_day(self, name: str) -> int | None:
