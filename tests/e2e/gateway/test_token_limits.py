@@ -102,9 +102,7 @@ class Place:
         self.keys = server.folder / "keys.json"
         self.write_keys(LIMIT)
         self.stage.redis = self.redis = Redis(str(server.socket), str(server.password_file), monotonic=self.monotonic)
-        self.limits = Limits(
-            Keys(str(self.keys)), self.redis, {"tiny": CONTEXT}, clock=self.clock
-        )
+        self.limits = Limits(Keys(str(self.keys)), self.redis, {"tiny": CONTEXT}, clock=self.clock)
         self.stage.limits = self.limits
         self.engine = CountingEngine()
 
