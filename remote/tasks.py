@@ -74,6 +74,27 @@ def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {"wake": "turn the host on, look at it too, and ask every service for one real answer (costs a start)"}
+)
+@verb
+def doctor(_: Context, stack: str = "", identity: str = "", wake: bool = False, json: bool = False) -> None:
+    """Check everything, each line with its fix; wakes nothing."""
+    from remote.checks import Verdict
+    from remote.verbs import doctor as verbs_doctor
+
+    found = verbs_doctor.examine(stack, Progress(quiet=True), identity=identity, wake=wake)
+    if json:
+        print_json("doctor", stack, found.as_dict())
+    else:
+        print("\n".join(found.lines()))
+    if found.count(Verdict.FAIL):
+        sys.exit(1)
+
+
 WATCH_S: Final = 2.0
 WIDE: Final = 160  # characters
 STACKS: Final = {"stack": "one stack, or several with commas between (default: all)"}
@@ -386,5 +407,5 @@ def version(_: Context, json: bool = False) -> None:
 
 
 namespace = Collection(
-    deploy, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, version, **{"open": open_}
+    deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, version, **{"open": open_}
 )

@@ -16,8 +16,10 @@ from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
 from remote import tasks
+from remote.checks import Area, passed, warned
 from remote.machines import inventory
 from remote.verbs import deploy as verbs_deploy
+from remote.verbs import doctor as verbs_doctor
 from remote.verbs import explain as verbs_explain
 from remote.verbs import lease as verbs_lease
 from remote.verbs import status as verbs_status
@@ -40,6 +42,7 @@ FULL = dataclasses.replace(
 
 VERBS: dict[str, Callable[[], None]] = {
     "deploy": lambda: tasks.deploy(Context(), stack="s", json=True),
+    "doctor": lambda: tasks.doctor(Context(), stack="s", json=True),
     "status": lambda: tasks.status(Context(), stack="s", json=True),
     "wake": lambda: tasks.wake(Context(), stack="s", json=True),
     "stop": lambda: tasks.stop(Context(), stack="s", force=True, json=True),
@@ -72,6 +75,8 @@ def told(
     for module in (verbs_lease, verbs_status, verbs_explain):
         monkeypatch.setattr(module, "front", lambda stack, identity: front(client))
     monkeypatch.setattr(verbs_deploy, "Deployment", Deployment)
+    found = verbs_doctor.Examination((passed(Area.HOST, "disk", "enough"), warned(Area.HOST, "clock", "no NTP", "x")))
+    monkeypatch.setattr(verbs_doctor, "examine", lambda *_, **__: found)
     load = inventory.load
 
     def with_urls(stack: str, identity: str) -> Any:
