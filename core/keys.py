@@ -13,11 +13,10 @@ from enum import StrEnum
 from typing import Final
 
 from core.contract.documents import ApiKey, ApiKeys
-from core.contract.network import WEBUI_KEY
+from core.contract.network import CHECK_KEY, WEBUI_KEY
 from core.errors import SettingsError
 
 NAME_MAX: Final = 40  # characters; with a user's id behind it, it is one key of HAProxy's tables
-CHECK_KEY: Final = "deploy-check"  # lives in the running HAProxy for as long as `fab deploy` proves its work
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _OURS: Final = {WEBUI_KEY: "the chat page's own key; `fab deploy` makes it", CHECK_KEY: "what `fab deploy` asks with"}
 

@@ -26,6 +26,8 @@ WEBUI_PORT: Final = 3001  # HAProxy → Open WebUI: on the gateway's loopback, o
 WEBUI_TASK_HEADER: Final = "X-OWUI-Task"  # on each call of the page: a background call's kind, "" for a person's chat
 WEBUI_CHAT_HEADER: Final = "X-OWUI-Chat"  # the chat's id: whoever sends it is shown status lines
 WEBUI_KEY: Final = "webui"  # the name of the page's own API key: no person holds it
+CHECK_KEY: Final = "deploy-check"  # lives in the running HAProxy for as long as `fab deploy` proves its work
+TASK_KEYS: Final = (WEBUI_KEY, CHECK_KEY)  # whose WEBUI_TASK_HEADER is believed: a background call is not shaped
 WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
 # ---------------------------------------------------------------- who calls: HAProxy tells the relay, callers cannot
 KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
@@ -82,5 +84,6 @@ HEADERS_MAX: Final = 100
 BODY_BYTES_MAX: Final = 32 * 2**20
 CHUNKED_BYTES_MAX: Final = 16 * 2**10  # a longer body without Content-Length goes by way of the relay
 TLS_SILENCE_S: Final = 60  # of a caller who owes bytes: a handshake, a body, or the reading of an answer
+SILENCE_MAX_S: Final = 3600  # of an engine that owes an answer, or of a caller: then the connection is cut
 HSTS_S: Final = 180 * 86400  # a browser asks for TLS by itself for so long
 CHAT_BODY_BYTES_MAX: Final = 64 * 2**20  # of a file that somebody uploads; Open WebUI takes it in before it asks who

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
+from core.contract.network import CHECK_KEY
 from core.contract.paths import HAPROXY_SOCKET, KEYS_FILE, KEYS_MAP
 from core.errors import ContractError, DeployError
-from core.keys import CHECK_KEY, Change
+from core.keys import Change
 from remote.items import Order
 from remote.machines.facts import Facts, Query
 from remote.scripts import edit_keys

@@ -17,10 +17,9 @@ from typing import Any, Final
 
 from core.codes import ErrorCode
 from core.contract import dialects
-from core.contract.network import API_LOCAL_PORT, WEBUI_TASK_HEADER
+from core.contract.network import API_LOCAL_PORT, CHECK_KEY, WEBUI_TASK_HEADER
 from core.contract.paths import AGENT_UNIT, ENGINE_UNIT, HAPROXY_SOCKET, KEYS_MAP
 from core.errors import DeployError
-from core.keys import CHECK_KEY
 from core.lease import State
 from remote.machines.facts import Query, UnitFact
 from remote.machines.lease_client import Answer, LeaseClient

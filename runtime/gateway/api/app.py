@@ -175,7 +175,8 @@ class Relay:
             self._limits.one(call) as counted,
             await self._reached(counted, share, longest_s, tell) as answer,
         ):
-            yield answer, forward.chunks(answer, counted)
+            shortened = counted.passage is not None and counted.passage.shortened
+            yield Reached(answer, forward.chunks(answer, counted), shortened)
 
     async def _reached(self, call: Call, share: Share, longest_s: float, tell: Tell | None) -> aiohttp.ClientResponse:
         target = self.target(call)

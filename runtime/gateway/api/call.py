@@ -48,6 +48,10 @@ class Passage(Protocol):
     def tokens(self) -> tuple[int, int]:
         """Prompt's and answer's so far."""
 
+    @property
+    def shortened(self) -> bool:
+        """The engine is asked for no more than its caller has left, which is less than the request allows."""
+
     def sent(self) -> None:
         """Bytes of it may reach an engine from now on."""
 

@@ -16,14 +16,14 @@ import aiohttp
 from aiohttp import web
 
 from core.codes import ErrorCode
-from core.contract.network import ENGINE_HEADER, INNER_PORT, NOT_SENT_HEADER
+from core.contract.network import ENGINE_HEADER, INNER_PORT, NOT_SENT_HEADER, SILENCE_MAX_S
 from runtime.gateway import errors, shapes
 from runtime.gateway.api.call import Call
 from runtime.gateway.target import Turn
 
 log = logging.getLogger(__name__)
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=3600.0)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=SILENCE_MAX_S)
 ERROR_BYTES_MAX: Final = 64 * 2**10
 DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server", "content-length"})
 

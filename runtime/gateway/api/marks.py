@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from core.contract.network import REQUEST_ID_HEADER
+from core.contract.network import REQUEST_ID_HEADER, SILENCE_MAX_S
 from runtime.gateway import errors
 
 # After a request's end HAProxy may still send it again: for seconds, since it tries twice
 KEPT_S: Final = 60.0
-# Left behind by a relay that was killed. Longer than an answer may take (`timeout server` in haproxy.cfg)
-LEFT_BEHIND_S: Final = 2 * 3600.0
+# Left behind by a relay that was killed. HAProxy waits no longer than SILENCE_MAX_S for an answer's first byte
+LEFT_BEHIND_S: Final = 2.0 * SILENCE_MAX_S
 SWEEP_S: Final = 3600.0
 _ID: Final = re.compile(r"[0-9a-f-]{36}")  # HAProxy's uuid()
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -34,10 +34,10 @@ from runtime.gateway.shaping.live import OPTIONS, Live
 from runtime.gateway.shaping.long_input import Summarize
 from runtime.gateway.shaping.output import JsonOutput
 from runtime.gateway.shaping.reply import EngineSaid, Reply
-from runtime.gateway.shaping.session import Counts, SessionLimit
+from runtime.gateway.shaping.session import Counts, SessionLimit, spent
 from runtime.gateway.shaping.stream import CHUNK, DONE, BadStream, encoded
 from runtime.gateway.shaping.truncation import Truncation
-from runtime.gateway.shaping.visit import NOTES, Json, Stage, Visit
+from runtime.gateway.shaping.visit import NOTES, Json, Stage, Visit, choices
 from runtime.gateway.target import Target
 
 PATH: Final = dialects.CHAT
@@ -45,7 +45,14 @@ ANSWER_BYTES_MAX: Final = 8 * 2**20
 OF_THIS_CALL: Final = frozenset({"session_tokens_left", "cache", "age_s"})  # notes that an equal request is not told
 
 
-Reached = tuple[aiohttp.ClientResponse, AsyncIterator[bytes]]  # an engine's answer, and its bytes as they are counted
+class Reached(NamedTuple):
+    """An engine's answer, and its bytes as they are counted. `shortened`: it may be no longer than what the caller's
+    key has left.
+    """
+
+    answer: aiohttp.ClientResponse
+    chunks: AsyncIterator[bytes]
+    shortened: bool
 
 
 class Upstream(Protocol):
@@ -120,13 +127,16 @@ class ShapedService:
 
         async def ask(body: Json) -> Json:
             plain = {name: value for name, value in body.items() if name != "stream_options"}
-            async with self._sent(call, plain | {"stream": False}, share, tell) as (_, chunks):
-                return await _whole(chunks)
+            async with self._sent(call, plain | {"stream": False}, share, tell) as reached:
+                answer = await _whole(reached.chunks)
+                visit.own |= _cut_by_own(visit, body, answer, reached)
+                return answer
 
         caller = "\0".join((call.key, call.user))
         body = {**asked, "model": call.model, "messages": [dict(m) for m in asked["messages"]]}
         named = requests.session(request.headers, asked)
-        return Visit(call.model, asked, body, caller, named, ask, background=call.background)
+        visit = Visit(call.model, asked, body, caller, named, ask, background=call.background)
+        return visit
 
     async def _answer(self, this: _Request) -> web.StreamResponse:
         """From what is kept, with an equal request, or by the engine."""
@@ -188,19 +198,20 @@ class ShapedService:
         visit, reply = this.visit, this.reply
         body = visit.body | {"stream": True, "stream_options": OPTIONS}
         visit.calls += 1
-        async with self._sent(this.call, body, this.share, reply.tell) as (answer, chunks):
-            if not forward.is_stream(answer):
-                raise await _refused(answer, this.call)
+        async with self._sent(this.call, body, this.share, reply.tell) as reached:
+            if not forward.is_stream(reached.answer):
+                raise await _refused(reached.answer, this.call)
             await reply.begin(visit.notes)
             live = Live(visit, reply, marks=self._marks)
             try:
-                await live.run(chunks)
+                await live.run(reached.chunks)
             except aiohttp.ClientConnectionResetError:
                 raise  # a write to the caller, who has left; the engine is read, not written to
             except (aiohttp.ClientError, TimeoutError, BadStream, ValueError) as error:
                 raise errors.engine_crashed("the stream broke off") from error
             finally:
                 visit.charge(live.seen.usage)
+            visit.own |= _cut_by_own(visit, body, live.seen.answer, reached)
         return await self._end(this, live, flight, name)
 
     async def _end(self, this: _Request, live: Live, flight: Flight | None, name: str) -> web.StreamResponse:
@@ -218,8 +229,8 @@ class ShapedService:
         return await this.reply.end()
 
     async def _keep(self, visit: Visit, answer: Json, flight: Flight | None, name: str) -> None:
-        """For equal requests that wait, and for later ones."""
-        if flight is None or self._cache is None:
+        """For equal requests that wait, and for later ones; not what this caller's own limits cut."""
+        if flight is None or self._cache is None or visit.own:
             return
         notes = {n: v for n, v in visit.notes.items() if n not in OF_THIS_CALL}
         others = {n: v for n, v in answer.items() if n != NOTES} | ({NOTES: notes} if notes else {})
@@ -236,10 +247,10 @@ class ShapedService:
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Reached]:
-            async with self._upstream.reach(sent, share, self._upstream.longest_s(call), tell) as (answer, chunks):
-                if answer.status != 200:
-                    raise await _refused(answer, call)
-                yield answer, chunks
+            async with self._upstream.reach(sent, share, self._upstream.longest_s(call), tell) as reached:
+                if reached.answer.status != 200:
+                    raise await _refused(reached.answer, call)
+                yield reached
 
         return opened()
 
@@ -266,6 +277,14 @@ def _noted(visit: Visit, answer: Json) -> Json:
         visit.note(engine_calls=visit.calls)
     usage = {"usage": {**answer.get("usage", {}), **visit.usage}} if visit.usage else {}
     return {**answer, "model": visit.service, **usage, **({NOTES: visit.notes} if visit.notes else {})}
+
+
+def _cut_by_own(visit: Visit, body: Json, answer: Json, reached: Reached) -> bool:
+    """The answer was cut where its caller's tokens end. What the request, the service or the model's length cuts would
+    be cut for every equal request.
+    """
+    cut = any(choice.get("finish_reason") == "length" for choice in choices(answer))
+    return cut and (reached.shortened or spent(visit, body, answer))
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> Json:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from runtime.gateway import errors
 from runtime.gateway.redis import Redis, RedisDown
-from runtime.gateway.shaping.defaults import cap
+from runtime.gateway.shaping.defaults import asked_max_tokens, cap
 from runtime.gateway.shaping.visit import Json, Through, Visit
 
 PREFIX: Final = "session:"  # of names in Redis
@@ -41,6 +41,7 @@ class SessionLimit(Through):
         if used >= self._limit:
             raise errors.session_limit(used, self._limit)
         left = self._limit - used
+        visit.left = left
         cap(visit.body, left)  # where it is more than fits, vLLM takes what fits
         visit.note(session_tokens_left=left)
         return None
@@ -57,6 +58,14 @@ class SessionLimit(Through):
             await self._counts.add(_name(visit), tokens, SESSION_S)
             left = visit.notes.get("session_tokens_left", 0) - tokens
             visit.note(session_tokens_left=max(0, left))
+
+
+def spent(visit: Visit, body: Json, answer: Json) -> bool:
+    """The answer to this body took all that the session had left, and would be longer otherwise."""
+    if visit.left is None or asked_max_tokens(body) != visit.left:
+        return False
+    tokens = (answer.get("usage") or {}).get("completion_tokens")
+    return not isinstance(tokens, int) or tokens >= visit.left
 
 
 class SessionCounts:

@@ -30,6 +30,8 @@ class Visit:
     calls: int = 0  # to the engine
     usage: Json = field(default_factory=dict)  # of all of them together
     charged: int = 0  # tokens of it that the session was charged with
+    left: int | None = None  # tokens that the session had before
+    own: bool = False  # a limit of the caller's own cut an engine's answer: what came of it is nobody else's
 
     async def ask(self, body: Json) -> Json:
         """One more request to the engine; it is counted."""

@@ -49,6 +49,7 @@ class Held:
         self._asked, self._stream = asked, stream
         self._meters: list[Meter] = []
         self._sent = self._refused = False
+        self.shortened = False  # the answer may be no longer than there are tokens for
 
     def sent(self) -> None:
         """Bytes of it may reach an engine from now on."""
@@ -141,7 +142,8 @@ class Limits:
             day = Day(0, 0, need.answers)
         if day.granted is None:
             raise errors.tokens_spent(limit, day.used, day.held, need.prompt + least, resets_at(now) - now)
-        _mark(call, need, day.granted)
+        held.shortened = need.open_ended and day.granted < need.answers
+        _mark(call, held, day.granted)
         return held
 
     async def _settle(self, held: Held, call: Call) -> None:
@@ -196,12 +198,12 @@ def _asked(call: Call) -> Asked:
     return Asked(at_end, at_end and told.get("continuous_usage_stats") is True)
 
 
-def _mark(call: Call, need: Need, granted: int) -> None:
+def _mark(call: Call, held: Held, granted: int) -> None:
     """Ask the engine to count aloud, and for no longer answer than there are tokens for."""
     members: dict[str, Any] = {}
     if call.stream and call.endpoint.path in _WITH_OPTIONS:
         members["stream_options"] = STREAM_OPTIONS
-    if need.open_ended and granted < need.answers:
-        members |= dict.fromkeys(needs.LONGEST[call.endpoint.path], granted // need.choices)
+    if held.shortened:
+        members |= dict.fromkeys(needs.LONGEST[call.endpoint.path], granted // held.need.choices)
     if members:
         call.body.append(members)

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from core import lease as protocol
+from core.contract.network import WEBUI_KEY, WEBUI_TASK_HEADER
 from tests.e2e.gateway.front import KEY, RELAYS, Front, until
 
 pytestmark = pytest.mark.e2e
@@ -220,11 +221,12 @@ def test_stopped_host_is_woken_by_a_streamed_and_a_plain_request(front: Front) -
 
 def test_what_does_not_wake(front: Front) -> None:
     stop_host(front)
+    front.add_key(WEBUI_KEY, "sk-page")
     client = front.client(max_retries=2)
     assert client.models.list().data[0].to_dict()["state"] == "stopped"
     for refused in (
         lambda: ask(front.client("wrong"), "x"),
-        lambda: ask(client, "x", extra_headers={"X-OWUI-Task": "title_generation"}),
+        lambda: ask(front.client("sk-page"), "x", extra_headers={WEBUI_TASK_HEADER: "title_generation"}),
         lambda: client.chat.completions.create(model="other", messages=[{"role": "user", "content": "x"}]),
     ):
         with pytest.raises(openai.APIStatusError):

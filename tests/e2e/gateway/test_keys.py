@@ -15,7 +15,7 @@ import requests
 
 from core import keys
 from core.contract.documents import ApiKey, ApiKeys
-from core.contract.network import WEBUI_KEY
+from core.contract.network import WEBUI_KEY, WEBUI_TASK_HEADER
 from core.keys import Change
 from remote.services.keys import hash_of
 from tests.e2e.gateway.front import KEY, Front, until
@@ -38,10 +38,15 @@ def post(front: Front, key: str, *, prompt: str = "hi", headers: Any = None, **b
     return requests.post(url, json=said, headers={"Authorization": f"Bearer {key}"} | (headers or {}), timeout=30)
 
 
-def seen(front: Front) -> dict[str, str]:
-    """The headers in our name and the page's with which the engine got the last request."""
+def headers_seen(front: Front) -> dict[str, str]:
+    """The headers with which the engine got the last request."""
     found = requests.get(f"http://127.0.0.1:{front.ports['engine']}/seen", timeout=5).json()[-1]["headers"]
-    return {k.lower(): v for k, v in found.items() if k.lower().startswith(("x-pilotlight-", "x-openwebui-"))}
+    return {name.lower(): value for name, value in found.items()}
+
+
+def seen(front: Front) -> dict[str, str]:
+    """Those of them in our name and the page's."""
+    return {k: v for k, v in headers_seen(front).items() if k.startswith(("x-pilotlight-", "x-openwebui-"))}
 
 
 def test_a_revoked_key_is_refused_at_once_and_its_stream_ends_well(front: Front) -> None:
@@ -98,6 +103,14 @@ def test_only_the_chat_pages_key_says_who_sits_there(front: Front) -> None:
     assert seen(front) == {"x-pilotlight-key": WEBUI_KEY, "x-pilotlight-user": "u-1"}
     assert post(front, KEY, headers=who | {"x-pilotlight-quiet": "1"}).status_code == 200
     assert seen(front) == {"x-pilotlight-key": "tester"}, "a caller says nothing about itself"
+
+
+def test_only_the_chat_pages_key_says_that_a_call_is_a_background_call(front: Front) -> None:
+    front.add_key(WEBUI_KEY, PAGE)
+    marked = {WEBUI_TASK_HEADER: "title_generation"}
+    for secret, believed in ((PAGE, True), (KEY, False)):
+        assert post(front, secret, headers=marked).status_code == 200
+        assert (WEBUI_TASK_HEADER.lower() in headers_seen(front)) is believed
 
 
 @pytest.mark.parametrize("user", ["a b", "u-1,u-2", "u/1", "x" * 65, "u\t1", '"u"'])

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from core.contract.documents import ApiKeys
-from core.contract.network import KEY_MEMORY_S
+from core.contract.network import CHECK_KEY, KEY_MEMORY_S
 from core.errors import DeployError, SettingsError
-from core.keys import CHECK_KEY
 from remote import key_tasks
 from remote.items.keys import KeyFiles, KeysFile, NoKey
 from remote.machines.facts import Facts

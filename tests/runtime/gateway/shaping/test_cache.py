@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
-from core.contract.network import QUIET_HEADER, WEBUI_TASK_HEADER
+from core.contract.network import KEY_HEADER, QUIET_HEADER, WEBUI_TASK_HEADER
 from core.contract.shaping import Filter, ServiceShape
 from core.lease import State
+from runtime.gateway.api.call import Call
 from runtime.gateway.shaping.cache import canonical
 from runtime.gateway.shaping.reply import Reply
 from runtime.gateway.shaping.service import PATH
-from tests.runtime.gateway.shaping.scenes import MemoryRedis, Scene, play, until, words
+from runtime.gateway.usage.holder import Owner
+from runtime.gateway.usage.limits import Held
+from runtime.gateway.usage.meter import EVERYTHING
+from runtime.gateway.usage.need import Need
+from tests.runtime.gateway.shaping.scenes import MemoryRedis, Scene, events, play, until, words
 
 CACHED = ServiceShape(cache_s=3600.0)
 USER = {"role": "user", "content": "hi"}
@@ -158,6 +166,81 @@ def test_equal_requests_at_the_same_time_ask_the_engine_once() -> None:
         assert sorted(headers["x-pilotlight-cache"] for _, headers, _ in answers) == ["miss", *["shared"] * 5]
 
     play(CACHED, act)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("limited_by", ["session", "key"])
+def test_an_answer_that_the_first_callers_own_limit_cut_is_nobody_elses(limited_by: str, stream: bool) -> None:
+    """The session of the first has 5 tokens left, or the day of its key has few."""
+    by_key = limited_by == "key"
+    shape = CACHED if by_key else ServiceShape(cache_s=3600.0, session_tokens=20)
+    ann, bob = ({"X-Session-Id": name, KEY_HEADER: name} for name in ("ann", "bob"))
+
+    async def act(scene: Scene) -> None:
+        await scene.post("another question", headers=ann)
+        first, second = await led_and_followed(scene, ann, bob, stream=stream)
+        assert (said(first)[:3], said(second)) == ("cut", "whole")
+        assert len(scene.engine.seen) == 3
+        assert said((await scene.post(headers=bob))[2]) == "whole", "and it is kept"
+
+    play(shape, act, "used", ("cut", "length"), "whole", limits=NearTheEnd("ann") if by_key else None)
+
+
+@pytest.mark.parametrize("named", ["by the request", "by the service", "by nobody"])
+def test_an_answer_that_would_be_cut_for_everybody_is_shared(named: str) -> None:
+    most = {"max_tokens": 3} if named == "by the request" else {}
+    shape = ServiceShape(cache_s=3600.0, session_tokens=1000, max_tokens=3 if named == "by the service" else None)
+
+    async def act(scene: Scene) -> None:
+        answers = await led_and_followed(scene, {}, {"X-Session-Id": "bob"}, **most)
+        assert {said(answer)[:3] for answer in answers} == {"cut"}
+        assert len(scene.engine.seen) == 1
+
+    play(shape, act, ("cut", "length"))
+
+
+@pytest.mark.parametrize("repaired", ['{"n": 1}', "no JSON either"])
+def test_what_was_made_of_such_an_answer_is_nobody_elses_either(repaired: str) -> None:
+    """The JSON was repaired, but only because the first caller's limit had cut it."""
+
+    async def act(scene: Scene) -> None:
+        first, second = await led_and_followed(scene, {KEY_HEADER: "ann"}, {KEY_HEADER: "bob"})
+        assert said(first) != said(second) == '{"n": 2}'
+        assert len(scene.redis.kept) == 1
+
+    says = ('{"n"', "length"), repaired, '{"n": 2}'
+    play(ServiceShape(cache_s=3600.0, json_output=True), act, *says, limits=NearTheEnd("ann"))
+
+
+async def led_and_followed(
+    scene: Scene, leads: dict[str, str], follows: dict[str, str], **options: Any
+) -> tuple[Any, Any]:
+    """The answers of two equal requests, of which the second waits for the first."""
+    scene.engine.gate, before = asyncio.Event(), len(scene.engine.seen)
+    first = asyncio.create_task(scene.post(headers=leads, **options))
+    await until(lambda: len(scene.engine.seen) > before)
+    second = asyncio.create_task(scene.post(headers=follows, **options))
+    await until(lambda: following() == 1)
+    scene.engine.gate.set()
+    return (await first)[2], (await second)[2]
+
+
+def said(answer: Any) -> str:
+    """The text of a plain answer, or of a stream that ended well."""
+    return words(events(answer)) if isinstance(answer, str) else str(answer["choices"][0]["message"]["content"])
+
+
+class NearTheEnd:
+    """In the place of the keys' limits: the day of one key has few tokens left."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    @asynccontextmanager
+    async def one(self, call: Call) -> AsyncIterator[Call]:
+        held = Held(Owner(call.key), Need(1, 1), since=0.0, asked=EVERYTHING, stream=call.stream)
+        held.shortened = call.key == self._key
+        yield dataclasses.replace(call, passage=held)
 
 
 def following() -> int:
