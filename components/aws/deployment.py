@@ -234,10 +234,12 @@ def _url(settings: StackSettings, front: GatewayHost | GpuHost, rest: str) -> pu
 
 
 def _chat_outputs(settings: StackSettings, front: GatewayHost | GpuHost) -> dict[str, Any]:
-    """Where the page is, and the first account's password as a secret, where the stack file has one."""
+    """Where the page is, and as secrets the first account's password and single sign-on's, where the file has them."""
     if settings.chat_on is None:
         return {Outputs.CHAT_URL: ""}
     found: dict[str, Any] = {Outputs.CHAT_URL: _url(settings, front, f":{CHAT_PORT}")}
     if password := settings.webui.admin_password:
         found[Outputs.WEBUI_PASSWORD] = pulumi.Output.secret(password)
+    if (oidc := settings.webui.oidc) and oidc.client_secret:
+        found[Outputs.WEBUI_OIDC_SECRET] = pulumi.Output.secret(oidc.client_secret)
     return found

@@ -53,6 +53,7 @@ class Outputs:
     API_URL: Final = "apiUrl"  # "http://<address>:8000/v1", "https://<domain>:8000/v1"
     CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", "https://<domain>:3000", "": no chat page
     WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
+    WEBUI_OIDC_SECRET: Final = "webuiOidcClientSecret"  # a secret: single sign-on's, only where the stack has that
     SSH_USER: Final = "sshUser"
     SETTINGS_DIGEST: Final = "settingsDigest"  # `core.settings.digest` of the stack file that `pulumi up` applied
     CONTROL: Final = "control"  # ControlLink as JSON: what a stack reads that is to share this stack's control

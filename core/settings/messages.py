@@ -18,7 +18,8 @@ from core.settings import checks, flags, notify
 from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
-_CLOSED: Final = ("webui", "flags")  # as a whole, where they are no section: a secret may stand anywhere in them
+# As a whole, where they are no section: a secret may stand anywhere in them
+_CLOSED: Final = ("webui", "oidc", "flags")
 _NOT_SHOWN: Final = "the value (not shown)"
 _LONGEST: Final = 60  # of a value that is shown; a pasted key would fill the screen
 _HINTS: Final = {

@@ -45,6 +45,7 @@ from core.settings.hosts import Ec2Host, Host
 from core.settings.models import Model
 from core.settings.section import Section, as_tuple, distinct
 from core.settings.services import Service, Template
+from core.settings.sign_on import Oidc
 from core.times import bounds
 
 ENGINES_MAX = network.ENGINE_PORT_LAST - network.ENGINE_PORT_FIRST + 1
@@ -112,6 +113,11 @@ class Webui(Section):
         json_schema_extra=applied.BOTH_SECRET,
     )
     sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
+    oidc: Annotated[Oidc | None, WithJsonSchema({"anyOf": [Oidc.model_json_schema(), {"type": "null"}]})] = Field(
+        default=None,
+        description="Single sign-on by an OpenID Connect provider: {issuer, clientId, clientSecret, allowedDomains}; "
+        "docs/operate/chat.md says what these and further keys do. Needs `access.domain`. Default: none.",
+    )
 
 
 class Engine(Section):

@@ -37,7 +37,7 @@ from remote.items.system import Packages, PortFree
 from remote.items.units import Unit, digest_of
 from remote.machines.facts import Facts, Query
 from remote.plan import Step
-from remote.services import keys
+from remote.services import keys, sign_on
 
 UNIT: Final = "pilotlight-webui.service"
 UNIT_DIR: Final = "/etc/systemd/system"
@@ -47,7 +47,8 @@ HEALTH_SERVICE: Final = "pilotlight-webui-health.service"
 DOCKER_UNIT: Final = "docker.service"
 ENVIRONMENT_FILE: Final = f"{ETC}/webui.env"
 SECRETS_FILE: Final = f"{ETC}/webui.secrets"
-KEY_STAMP: Final = f"{STAMPS}/webui.key"  # the key's hash, so that a deployment need not read the key
+# The key's hash and, with single sign-on, its secret's: a deployment need not read them
+KEY_STAMP: Final = f"{STAMPS}/webui.key"
 DATA: Final = "/var/lib/pilotlight/webui"
 PASSWORD: Final = "WEBUI_ADMIN_PASSWORD"
 API_KEY: Final = "OPENAI_API_KEY"
@@ -155,6 +156,7 @@ def environment(page: Page) -> dict[str, str]:
         "ENABLE_SIGNUP": str(wanted.sign_up).lower(),
         "DEFAULT_USER_ROLE": "user" if wanted.sign_up else "pending",
     }
+    found |= sign_on.environment(page.settings)
     if domain := page.settings.access.domain:
         # the log-in's cookie is not sent without TLS
         found |= {"WEBUI_URL": f"https://{domain}:{CHAT_PORT}"} | dict.fromkeys(SECURE_COOKIES, "true")
@@ -222,6 +224,8 @@ def _unit(page: Page, guard: str) -> bytes:
 
 
 DATABASE: Final = f"{DATA}/webui.db"
+STRANGER: Final = "the gateway does not know its key"
+OTHER_SECRET: Final = "single sign-on's secret changed"
 QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_FILE), paths=(DATABASE,))
 
 
@@ -236,21 +240,41 @@ class Secrets:
 
 def secrets_needed(front: Facts, on: Facts) -> bool:
     """The page's secrets are missing, or the gateway does not know its key (any more)."""
-    known = on.texts.get(KEY_STAMP, "")
+    known, _ = _stamped(on)
     own = read_keys(front).named(WEBUI_KEY)
     return not known or SECRETS_FILE not in on.files or own is None or own.sha256 != known
 
 
-def make_secrets(page: Page, on: Facts, password: str) -> Secrets:
-    """A key for the page and, where it has none, its secret key and first account. `password` "": one is made."""
+def sign_on_differs(page: Page, on: Facts, client_secret: str | None) -> bool:
+    """The page has another secret for single sign-on than the stack. None: the stack's was not read."""
+    oidc, (_, there) = page.settings.webui.oidc, _stamped(on)
+    if oidc is None or client_secret is None:
+        return bool(there) != (oidc is not None)
+    return there != sign_on.digest(oidc, client_secret)
+
+
+def _stamped(on: Facts) -> tuple[str, str]:
+    """The key's hash, and the digest of single sign-on's secret or ""."""
+    key, _, client = on.texts.get(KEY_STAMP, "").strip().partition(" ")
+    return key, client
+
+
+def make_secrets(page: Page, on: Facts, password: str, client_secret: str = "", why: str = STRANGER) -> Secrets:
+    """A key for the page and, where it has none, its secret key and first account. `password` "": one is made.
+    `client_secret` is single sign-on's, "" without; `why` is said where there are secrets already.
+    """
     key = keys.make(WEBUI_KEY)
     first = SECRETS_FILE not in on.files
     new = first and DATABASE not in on.paths
     given = password or (secrets.token_urlsafe(12) if first else "")
-    values = {API_KEY: key.secret, SECRET_KEY: secrets.token_urlsafe(32), PASSWORD: given}
-    lines = SecretLines(SECRETS_FILE, values, (API_KEY,), KEY_STAMP, key.hash, f"{STAMPS}/{UNIT}")
+    values, mark = {API_KEY: key.secret, SECRET_KEY: secrets.token_urlsafe(32), PASSWORD: given}, key.hash
+    if client_secret and (oidc := page.settings.webui.oidc):
+        values[sign_on.CLIENT_SECRET] = client_secret
+        mark += f" {sign_on.digest(oidc, client_secret)}"
+    renewed = (API_KEY, sign_on.CLIENT_SECRET)
+    lines = SecretLines(SECRETS_FILE, values, renewed, KEY_STAMP, mark, f"{STAMPS}/{UNIT}")
     return Secrets(
-        on_page=(Step(lines, "missing" if first else "the gateway does not know its key"),),
+        on_page=(Step(lines, "missing" if first else why),),
         on_front=(Step(OnlyKey(ApiKey(WEBUI_KEY, key.hash, time.time())), "the chat page's"),),
         # accounts that are there stay as they are, whatever became of the file
         account=Account(page.settings.webui.admin_email, "" if password else given) if new else None,

@@ -32,7 +32,7 @@ from remote.machines.lease_client import Answer, Inhibitor, LeaseClient
 from remote.machines.transport import Machine, Unreachable
 from remote.plan import Step
 from remote.progress import Progress
-from remote.services import keys, webui
+from remote.services import keys, sign_on, webui
 from remote.verbs import wanted
 from remote.verbs.deploy_report import Options, Report
 from remote.verbs.proof import Proof
@@ -131,15 +131,40 @@ class Deployment:
         """The sides with what makes the chat page's key and first account, where these are missing."""
         page, where = self.inventory.page, self.inventory.settings.chat_on
         on = front if where == "gateway" else back
-        if page is None or not webui.secrets_needed(front.facts, on.facts):
+        if page is None:
+            return front, back
+        client_secret, needed = self._client_secret(), webui.secrets_needed(front.facts, on.facts)
+        if not needed and not webui.sign_on_differs(page, on.facts, client_secret):
             return front, back
         has_password = Outputs.WEBUI_PASSWORD in self.inventory.outputs and not self.options.dry_run
-        made = webui.make_secrets(page, on.facts, self.inventory.secret(Outputs.WEBUI_PASSWORD) if has_password else "")
+        password = self.inventory.secret(Outputs.WEBUI_PASSWORD) if has_password else ""
+        why = webui.STRANGER if needed else webui.OTHER_SECRET
+        self._tell_redirect()
+        made = webui.make_secrets(page, on.facts, password, client_secret or "", why)
         self.account = made.account
         front = replace(front, chat=(*front.chat, *made.on_front)) if where == "host" else front
         added = made.on_page if where == "host" else (*made.on_front, *made.on_page)
         on = replace(on, chat=webui.before_unit(on.chat, on.items, added))
         return (on, back) if where == "gateway" else (front, on)
+
+    def _tell_redirect(self) -> None:
+        if url := sign_on.redirect_url(self.inventory.settings):
+            self.report.redirect_url = url
+            self.progress.say(
+                f"Chat page: the provider of single sign-on sends people back to {url}; register it there"
+            )
+
+    def _client_secret(self) -> str | None:
+        """Single sign-on's secret, "" without; None where it is not to be read. DeployError: `up` did not give it."""
+        if self.inventory.settings.webui.oidc is None:
+            return ""
+        if Outputs.WEBUI_OIDC_SECRET not in self.inventory.outputs:
+            raise DeployError(
+                f"The stack `{self.inventory.stack}` has no output {Outputs.WEBUI_OIDC_SECRET}, which is "
+                "pilotlight:webui.oidc.clientSecret as `pulumi up` hands it over. Run "
+                f"`pulumi up -s {self.inventory.stack}`, then deploy again."
+            )
+        return None if self.options.dry_run else self.inventory.secret(Outputs.WEBUI_OIDC_SECRET)
 
     def _lease(self, front: Future[Side]) -> Answer | None:
         """The lease as the gateway sees it; None where it cannot tell before its part is applied."""

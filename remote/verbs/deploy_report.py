@@ -26,7 +26,8 @@ class Report:
 
     `host_read` False: the host is off and stays off, and nobody knows what it would change; with `lease` "" it does not
     answer, and the gateway cannot tell yet whether it is off. `chat_url` is "" without a chat page; `admin_password` is
-    there only where its first account was made now, with a password of ours that no file took.
+    there only where its first account was made now, with a password of ours that no file took. `redirect_url` is what
+    the provider of single sign-on must know, where its secret changed.
     """
 
     stack: str
@@ -40,6 +41,7 @@ class Report:
     admin_email: str = ""
     admin_password: str = ""
     admin_password_file: str = ""
+    redirect_url: str = ""
     took_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:

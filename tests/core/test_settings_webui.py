@@ -142,5 +142,6 @@ def test_on_aws_a_password_in_plain_text_is_refused_with_the_command() -> None:
 
 def test_a_value_that_may_not_be_encrypted_is_told_with_the_command_for_this_stack() -> None:
     text = message(idle={"stopAfter": {"secure": "v1:abc"}})
-    assert "only pilotlight:notify and pilotlight:webui.adminPassword may be" in text
+    allowed = "pilotlight:notify, pilotlight:webui.adminPassword and pilotlight:webui.oidc.clientSecret"
+    assert f"only {allowed} may be" in text
     assert "`pulumi config set -s lab --plaintext --path 'pilotlight:idle.stopAfter' VALUE`" in text

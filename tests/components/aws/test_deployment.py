@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.contract.documents import Outputs, UnitSettings
+from tests.core.test_settings_sign_on import ACCESS, OIDC
 
 DEPLOYMENT = "0123456789abcdef"
 OURS = {"Alerts", "Control", "Firewall", "GatewayHost", "GpuHost", "Unit"}
@@ -114,6 +115,11 @@ def test_without_a_chat_page_its_port_is_closed(build: Any) -> None:
 def test_the_first_accounts_password_is_a_secret_output(build: Any) -> None:
     _, outputs = build(webui={"adminPassword": "correct horse"})
     assert outputs[Outputs.WEBUI_PASSWORD] == "correct horse"
+
+
+def test_the_secret_of_single_sign_on_is_a_secret_output(build: Any) -> None:
+    _, outputs = build(access=ACCESS, webui={"oidc": OIDC | {"clientSecret": "the client's secret"}})
+    assert outputs[Outputs.WEBUI_OIDC_SECRET] == "the client's secret"
 
 
 def test_outbound_is_open(build: Any) -> None:
@@ -323,7 +329,7 @@ def test_scheduler_takes_its_role_for_this_account_only(build: Any) -> None:
 def test_outputs_are_those_of_the_contract(build: Any) -> None:
     _, outputs = build()
     names = {value for key, value in vars(Outputs).items() if key.isupper()}
-    sometimes = {Outputs.WEBHOOK_KEY, Outputs.WEBUI_PASSWORD}  # where webhooks, or a password, are
+    sometimes = {Outputs.WEBHOOK_KEY, Outputs.WEBUI_PASSWORD, Outputs.WEBUI_OIDC_SECRET}  # where the file has them
     assert set(outputs) == names - sometimes
     assert all(isinstance(value, str) and value for value in outputs.values())
 

@@ -16,7 +16,8 @@ from remote.items.containers import DOCKERD, ContainerUnit, DockerEngine, Image
 from remote.items.files import File
 from remote.items.secrets import SecretLines
 from remote.machines.facts import ContainerFact, Facts, FileFact, UnitFact
-from remote.services import keys, webui
+from remote.services import keys, sign_on, webui
+from tests.core.test_settings_sign_on import ACCESS, OIDC
 from tests.remote.machines.test_inventory import OUTPUTS
 
 GIVEN: dict[str, Any] = {
@@ -83,6 +84,81 @@ def test_where_it_listens_and_where_its_api_is(where: str, api: str, address: st
     made = page(webui={"host": where})
     assert webui.environment(made)["OPENAI_API_BASE_URL"] == f"http://{api}:8001/v1"
     assert f"--publish {address}:3001:8080" in unit_text(webui={"host": where})
+
+
+# ---------------------------------------------------------------- single sign-on
+def signed_on(**more: Any) -> webui.Page:
+    return page(access=ACCESS, webui={"oidc": OIDC | more})
+
+
+def test_single_sign_on_as_open_webui_reads_it() -> None:
+    found = webui.environment(signed_on())
+    assert {name: found[name] for name in found if "OAUTH" in name or "OPENID" in name} == {
+        "OAUTH_CLIENT_ID": "chat",
+        "OPENID_PROVIDER_URL": "https://login.example.org/realms/staff/.well-known/openid-configuration",
+        "OPENID_REDIRECT_URI": "https://llm.example.org:3000/oauth/oidc/callback",
+        "OAUTH_PROVIDER_NAME": "single sign-on",
+        "OAUTH_SCOPES": "openid email profile",
+        "OAUTH_CODE_CHALLENGE_METHOD": "S256",
+        "OAUTH_ALLOWED_DOMAINS": "example.org",
+        "ENABLE_OAUTH_SIGNUP": "true",
+        "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "false",
+    }
+    assert (found["DEFAULT_USER_ROLE"], found["ENABLE_SIGNUP"]) == ("user", "false")
+    assert not {"ENABLE_PASSWORD_AUTH", "ENABLE_LOGIN_FORM", "OAUTH_AUTO_REDIRECT"} & set(found)
+
+
+def test_without_single_sign_on_nothing_is_said_of_it() -> None:
+    assert not [name for name in webui.environment(page()) if "OAUTH" in name or "OPENID" in name]
+
+
+def test_who_has_none_of_the_roles_that_are_asked_for_waits_for_an_admin() -> None:
+    found = webui.environment(signed_on(rolesClaim="realm_access.roles", userRoles=["staff", "guests"]))
+    assert found["ENABLE_OAUTH_ROLE_MANAGEMENT"] == "true"
+    assert found["OAUTH_ROLES_CLAIM"] == "realm_access.roles"
+    assert found["OAUTH_ALLOWED_ROLES"] == "staff,guests"
+    assert found["OAUTH_ADMIN_ROLES"] == ""  # unset, whoever has a role `admin` anywhere would administer the page
+    assert found["DEFAULT_USER_ROLE"] == "pending"
+
+
+def test_with_roles_of_admins_alone_everybody_else_is_a_user() -> None:
+    found = webui.environment(signed_on(adminRoles=["ops"]))
+    assert (found["OAUTH_ALLOWED_ROLES"], found["OAUTH_ADMIN_ROLES"]) == ("*", "ops")
+    assert found["DEFAULT_USER_ROLE"] == "user"
+
+
+def test_passwords_may_be_shut_out() -> None:
+    found = webui.environment(signed_on(adminRoles=["ops"], passwordLogIn=False))
+    assert (found["ENABLE_PASSWORD_AUTH"], found["ENABLE_LOGIN_FORM"]) == ("false", "false")
+
+
+def test_the_clients_secret_is_in_the_file_of_secrets_alone(tmp_path: Path) -> None:
+    made = webui.make_secrets(signed_on(), Facts(), "", "the client's secret")
+    (lines,) = [step.item for step in made.on_page]
+    assert isinstance(lines, SecretLines)
+    assert "the client's secret" not in lines.mark
+    assert "OAUTH_CLIENT_SECRET=the client's secret\n" in written(tmp_path, lines)
+    before = "OPENAI_API_KEY=k\nWEBUI_SECRET_KEY=s\nWEBUI_ADMIN_PASSWORD=p\nOAUTH_CLIENT_SECRET=old\n"
+    assert "OAUTH_CLIENT_SECRET=the client's secret\n" in written(tmp_path, lines, before)
+
+
+def test_without_single_sign_on_its_secret_leaves_the_file(tmp_path: Path) -> None:
+    made = webui.make_secrets(page(), Facts(), "")
+    (lines,) = [step.item for step in made.on_page]
+    assert isinstance(lines, SecretLines)
+    assert "OAUTH" not in written(tmp_path, lines, "WEBUI_SECRET_KEY=s\nOAUTH_CLIENT_SECRET=old\n")
+
+
+def test_when_the_clients_secret_is_another() -> None:
+    on, off = signed_on(), page()
+    oidc = on.settings.webui.oidc
+    assert oidc is not None
+    same = Facts(texts={webui.KEY_STAMP: f"H {sign_on.digest(oidc, 'old')}"})
+    none = Facts(texts={webui.KEY_STAMP: "H"})
+    assert [webui.sign_on_differs(on, same, each) for each in ("old", "new", None)] == [False, True, False]
+    assert [webui.sign_on_differs(on, none, each) for each in ("old", None)] == [True, True]
+    assert [webui.sign_on_differs(off, same, each) for each in ("", None)] == [True, True]
+    assert [webui.sign_on_differs(off, none, each) for each in ("", None)] == [False, False]
 
 
 # ---------------------------------------------------------------- unit
@@ -202,6 +278,7 @@ def test_the_data_are_roots_alone() -> None:
         ("H", True, {}, True),
         ("", True, {"webui": "H"}, True),
         ("H", False, {"webui": "H"}, True),
+        ("H abc", True, {"webui": "H"}, False),
     ],
 )
 def test_when_secrets_are_made(stamp: str, file: bool, hashes: dict[str, str], needed: bool) -> None:

@@ -20,6 +20,7 @@ from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys, Outputs
 from core.contract.paths import AGENT_UNIT, KEYS_FILE, KEYS_MAP, LEASE_CLIENT_APP
 from core.errors import DeployError
 from core.lease import Lease, State
+from core.settings.sign_on import Oidc
 from remote import stack_yaml
 from remote.items.containers import DOCKERD, ContainerUnit, Image
 from remote.items.files import File, Tree
@@ -36,11 +37,13 @@ from remote.machines.lease_client import Answer
 from remote.machines.transport import Address, Machine, Result, Unreachable
 from remote.progress import Progress
 from remote.scripts import edit_keys
-from remote.services import webui
+from remote.services import sign_on, webui
 from remote.stack_files import CHECKOUT, StackFile
 from remote.verbs import deploy as deploy_module
+from remote.verbs import wanted
 from remote.verbs.deploy import Deployment
 from remote.verbs.deploy_report import Options, Report
+from tests.core.test_settings_sign_on import OIDC
 from tests.remote.machines.test_inventory import DEMO, OUTPUTS
 
 RIGHT = UnitFact("loaded", "active", "running", "enabled", 0)
@@ -616,6 +619,39 @@ def test_a_page_whose_key_was_taken_out_gets_another_and_keeps_its_account(world
         f"gateway: {webui.UNIT}: its secrets changed",
     ]
     assert (report.admin_email, report.admin_password) == ("", "")
+
+
+def signed_on(inventory: Inventory, **outputs: str) -> Inventory:
+    """With single sign-on, and what `pulumi up` would say of it."""
+    oidc = Oidc.model_validate(OIDC)
+    webui_section = inventory.settings.webui.model_copy(update={"oidc": oidc})
+    access = inventory.settings.access.model_copy(update={"domain": "llm.example.org"})
+    found = changed(inventory, webui=webui_section, access=access)
+    return dataclasses.replace(found, outputs=dict(found.outputs) | outputs, secret=lambda name: f"the value of {name}")
+
+
+def test_the_secret_of_single_sign_on_is_brought_once(world: World, inventory: Inventory) -> None:
+    there = signed_on(inventory, **{Outputs.WEBUI_OIDC_SECRET: "[secret]"})
+    facts = facts_of([*wanted.gateway(there), *wanted.chat(there, "gateway")])
+    world.facts["gateway"] = facts
+    report = run(there)
+    assert f"gateway: {webui.SECRETS_FILE}: {webui.OTHER_SECRET}" in report.changes
+    assert report.redirect_url == "https://llm.example.org:3000/oauth/oidc/callback"
+    assert any(f"the value of {Outputs.WEBUI_OIDC_SECRET}" in text for text in world.stdin)
+    assert not any("the value of" in line for line in world.log)
+    oidc = there.settings.webui.oidc
+    assert oidc is not None
+    stamp = f"CHAT {sign_on.digest(oidc, f'the value of {Outputs.WEBUI_OIDC_SECRET}')}"
+    world.facts["gateway"] = dataclasses.replace(facts, texts=dict(facts.texts) | {webui.KEY_STAMP: stamp})
+    again = run(there)
+    assert not [change for change in again.changes if "webui" in change]
+    assert again.redirect_url == ""
+
+
+def test_single_sign_on_that_up_has_not_applied_is_said(world: World, inventory: Inventory) -> None:
+    with pytest.raises(DeployError, match=f"has no output {Outputs.WEBUI_OIDC_SECRET}.*Run `pulumi up -s"):
+        run(signed_on(inventory))
+    assert world.log == []
 
 
 def test_a_page_that_fails_leaves_the_password_told(

@@ -6,21 +6,33 @@ import tomllib
 import webbrowser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from invoke.context import Context
 
+from core import settings
 from core.contract.documents import Outputs
 from remote import tasks
 from remote.machines import inventory
 from remote.stack_files import CHECKOUT
 from remote.verbs import version as verbs_version
+from tests.core.test_settings_sign_on import ACCESS, OIDC
+
+
+@pytest.fixture
+def signed_on() -> dict[str, Any]:
+    """The stack file's sections for single sign-on; nothing but where a test says so."""
+    return {}
 
 
 @pytest.fixture(autouse=True)
-def outputs(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def outputs(monkeypatch: pytest.MonkeyPatch, signed_on: dict[str, Any]) -> dict[str, str]:
     told: dict[str, str] = {Outputs.CHAT_URL: "http://a:3000"}
-    found = SimpleNamespace(stack="s", api_url="http://a:8000/v1", outputs=told)
+    given = {"pilotlight:cloud": "embedded", "pilotlight:engines": {"a": {"model": "x/a"}}}
+    found = SimpleNamespace(
+        stack="s", api_url="http://a:8000/v1", outputs=told, settings=settings.load(given | signed_on, "s")
+    )
     monkeypatch.setattr(inventory, "load", lambda stack, identity: found)
     return told
 
@@ -42,6 +54,18 @@ def test_url_prints_them_all(outputs: dict[str, str], capsys: pytest.CaptureFixt
     outputs.clear()
     tasks.url(Context(), stack="s")
     assert "chat page  none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "signed_on", [{"pilotlight:access": ACCESS, "pilotlight:webui": {"oidc": OIDC}}], ids=["single sign-on"]
+)
+def test_url_says_what_to_register_at_the_provider(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks.url(Context(), stack="s")
+    assert (
+        "https://llm.example.org:3000/oauth/oidc/callback is where single sign-on's provider" in capsys.readouterr().out
+    )
+    tasks.url(Context(), stack="s", json=True)
+    assert '"redirect_url": "https://llm.example.org:3000/oauth/oidc/callback"' in capsys.readouterr().out
 
 
 def test_open_opens_the_chat_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

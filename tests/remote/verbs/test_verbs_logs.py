@@ -62,7 +62,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     site = Site()
     monkeypatch.setattr(journal, "Machine", lambda where, gateway=None: Machine(**vars(site.machine(where, gateway))))
     engines = {"a": None, "chat": None}
-    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines)
+    webui = SimpleNamespace(oidc=None)
+    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines, webui=webui)
 
     def load(stack: str, identity: str) -> Any:
         gateway = "gateway" if site.has_gateway else None
