@@ -80,7 +80,7 @@ class Pass:
     def month_usd(self) -> float:
         """The reaper's own month: a pass a minute of this kind."""
         reads = round(self.read_units)
-        return reaper_month(REGION, seconds_a_pass=self.lambda_s, mib=MEMORY_MIB, reads=reads, writes=0)
+        return float(reaper_month(REGION, seconds_a_pass=self.lambda_s, mib=MEMORY_MIB, reads=reads, writes=0))
 
 
 def measure(hosts: int, history: int = 0) -> Pass:

@@ -1,19 +1,21 @@
 """What a stack costs, and what it would have cost always on. Pure: sizes and run intervals in, US dollars out.
 
-When the host was on, and as which type, is `core/money/ledger.py`'s.
+When the host was on, and as which type, is `core/money/ledger.py`'s. Money is `Decimal`: exact, and no float mixes with
+it by mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from core.contract.documents import Shape
 from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.lease import Event, State
 from core.money import ledger, prices
-from core.money.ledger import HOUR_S, Interval, host_usd
-from core.money.prices import GP3_FREE_MIBPS, HOURS_A_MONTH
+from core.money.ledger import HOUR_S, Interval, exact, host_usd
+from core.money.prices import GP3_FREE_MIBPS, HOURS_A_MONTH, Item
 
 __all__ = [
     "Bill",
@@ -35,63 +37,74 @@ class Bill:
 
     elapsed_s: float
     on_s: float
-    spent_usd: float
-    always_on_usd: float
+    spent_usd: Decimal
+    always_on_usd: Decimal
 
     @property
     def saved_ratio(self) -> float:
         """The part of the always-on bill that was not spent, 0 to 1."""
-        return 1 - self.spent_usd / self.always_on_usd if self.always_on_usd else 0.0
+        return float(1 - self.spent_usd / self.always_on_usd) if self.always_on_usd else 0.0
 
 
-def host_hour(shape: Shape) -> float:
+def host_hour(shape: Shape) -> Decimal:
     """$/h of the host while it is on, without its disk."""
     return prices.instance_hour(shape.region, shape.host_type)
 
 
-def standing_hour(shape: Shape) -> float:
-    """$/h that go on while the host is off: disks, the gateway, its address, what its relay reads and writes."""
-    known = prices.of(shape.region)
-    disk_gib = shape.host_disk_gib + (shape.gateway_disk_gib if shape.gateway_type else 0)
+def disk_hour(shape: Shape) -> Decimal:
+    """$/h of the disks, the host's and the gateway's, whether anything is on or not."""
+    gib = shape.host_disk_gib + (shape.gateway_disk_gib if shape.gateway_type else 0)
     fast = max(0, shape.host_disk_mibps - GP3_FREE_MIBPS)
-    disks = (disk_gib * known.gp3_gib_month + fast * known.gp3_mibps_month) / HOURS_A_MONTH
-    gateway = prices.instance_hour(shape.region, shape.gateway_type) if shape.gateway_type else 0.0
-    relay = relay_hour(shape.region) if shape.gateway_type else 0.0
-    return disks + gateway + known.public_ipv4_h + relay
+    month = gib * prices.price(shape.region, Item.GP3_GIB_MONTH)
+    if fast:
+        month += fast * prices.price(shape.region, Item.GP3_MIBPS_MONTH)
+    return month / HOURS_A_MONTH
 
 
-def relay_hour(region: str) -> float:
+def gateway_hour(shape: Shape) -> Decimal:
+    """$/h of the gateway's machine and of what its relays read and write; 0 without a gateway."""
+    if not shape.gateway_type:
+        return Decimal(0)
+    return prices.instance_hour(shape.region, shape.gateway_type) + relay_hour(shape.region)
+
+
+def standing_hour(shape: Shape) -> Decimal:
+    """$/h that go on while the host is off: disks, the gateway, its address, what its relay reads and writes."""
+    return disk_hour(shape) + gateway_hour(shape) + prices.price(shape.region, Item.PUBLIC_IPV4_HOUR)
+
+
+def relay_hour(region: str) -> Decimal:
     """$/h of the relays' own table requests while their host is off: who acts reads the lease twice a second, and
     beats; the other reads every two seconds.
     """
-    known, hour = prices.of(region), HOUR_S
-    reads = sum(hour / (every_s + LEASE_READ_GAP_S) for every_s in (LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S))
-    return reads * known.table_read + hour / HEARTBEAT_S * known.table_write
+    reads = sum(HOUR_S / (every_s + LEASE_READ_GAP_S) for every_s in (LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S))
+    beats = HOUR_S / HEARTBEAT_S
+    return exact(reads) * prices.price(region, Item.TABLE_READ) + exact(beats) * prices.price(region, Item.TABLE_WRITE)
 
 
-def awake_address_hour(shape: Shape) -> float:
+def awake_address_hour(shape: Shape) -> Decimal:
     """$/h of the host's own public address, which it has only while it is on (with a gateway; else it is standing)."""
-    return prices.of(shape.region).public_ipv4_h if shape.gateway_type else 0.0
+    return prices.price(shape.region, Item.PUBLIC_IPV4_HOUR) if shape.gateway_type else Decimal(0)
 
 
-def awake_hour(shape: Shape) -> float:
+def awake_hour(shape: Shape) -> Decimal:
     """$/h that being on adds."""
     return host_hour(shape) + awake_address_hour(shape)
 
 
-def always_on_month(shape: Shape) -> float:
+def always_on_month(shape: Shape) -> Decimal:
     """$ a month with the host never off."""
     return (awake_hour(shape) + standing_hour(shape)) * HOURS_A_MONTH
 
 
-def asleep_month(shape: Shape) -> float:
+def asleep_month(shape: Shape) -> Decimal:
     """$ a month with the host never on."""
     return standing_hour(shape) * HOURS_A_MONTH
 
 
-def month(shape: Shape, hours_on: float) -> float:
+def month(shape: Shape, hours_on: float) -> Decimal:
     """$ a month with the host on for so many hours."""
-    return asleep_month(shape) + awake_hour(shape) * hours_on
+    return asleep_month(shape) + awake_hour(shape) * exact(hours_on)
 
 
 def bill(shape: Shape, intervals: Iterable[Interval], *, since: float, now: float) -> Bill:
@@ -100,19 +113,20 @@ def bill(shape: Shape, intervals: Iterable[Interval], *, since: float, now: floa
     A start counts for at least a minute, so the spent can exceed always-on over very short times. Always on, and an
     interval that does not say what it was, are at the shape's type.
     """
-    elapsed, on, host = now - since, 0.0, 0.0
+    elapsed, on, host = now - since, 0.0, Decimal(0)
     for interval in intervals:
         if seconds := interval.billed_since(since):
             on += seconds
             host += host_usd({interval.instance_type: seconds}, shape.region, shape.host_type)
-    standing = standing_hour(shape) * elapsed / HOUR_S
-    spent = standing + host + awake_address_hour(shape) * on / HOUR_S
-    return Bill(elapsed, on, spent, standing + awake_hour(shape) * elapsed / HOUR_S)
+    hours, hours_on = exact(elapsed) / exact(HOUR_S), exact(on) / exact(HOUR_S)
+    standing = standing_hour(shape) * hours
+    spent = standing + host + awake_address_hour(shape) * hours_on
+    return Bill(elapsed, on, spent, standing + awake_hour(shape) * hours)
 
 
 def spent_since(
     shape: Shape, events: Sequence[Event], *, since: float, now: float, state: State, instance_type: str = ""
-) -> float:
+) -> Decimal:
     """US dollars from `since` (s) to `now`, what goes on while the host is off included; PriceUnknown: no price.
 
     `events`: a history that goes back to `since`, oldest first; a host that was made later costs from then on. `state`
@@ -126,15 +140,15 @@ def spent_since(
 
 def reaper_month(
     region: str, *, seconds_a_pass: float, mib: int, reads: int, writes: int, alarm_metrics: int = 2
-) -> float:
+) -> Decimal:
     """$ a month of the reaper: one pass a minute, its Lambda time, table requests and alarm; the free tier left out.
 
     `alarm_metrics` are the metrics that alarms watch: CloudWatch bills an alarm on an expression for each metric in
     it, and the reaper's one alarm has two. EventBridge Scheduler's 43,800 calls a month are within its 14 million free
     ones.
     """
-    known = prices.of(region)
+    gib_s = exact(seconds_a_pass) * mib / 1024
+    compute = gib_s * prices.price(region, Item.LAMBDA_GIB_SECOND) + prices.price(region, Item.LAMBDA_CALL)
+    table = reads * prices.price(region, Item.TABLE_READ) + writes * prices.price(region, Item.TABLE_WRITE)
     passes = HOURS_A_MONTH * 60
-    compute = seconds_a_pass * mib / 1024 * known.lambda_gib_s + known.lambda_call
-    table = reads * known.table_read + writes * known.table_write
-    return passes * (compute + table) + alarm_metrics * known.alarm_month
+    return passes * (compute + table) + alarm_metrics * prices.price(region, Item.ALARM_MONTH)

@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -169,22 +170,29 @@ def of(events: Sequence[Event], *, since: float | None = None, state: State = St
     return Ledger(on=begun(events, since=since, state=state)).add(events)
 
 
-def host_usd(seconds: Seconds, region: str, otherwise: str) -> float:
+def exact(number: float) -> Decimal:
+    """A measured number (seconds, a ratio) as money is multiplied by it: as it is printed, not as it is stored."""
+    return Decimal(repr(float(number)))
+
+
+def host_usd(seconds: Seconds, region: str, otherwise: str) -> Decimal:
     """What hours of the host cost, `otherwise` for those of no recorded type; PriceUnknown names what has no price."""
-    return sum(s / HOUR_S * prices.instance_hour(region, kind or otherwise) for kind, s in seconds.items())
+    priced = (exact(s) * prices.instance_hour(region, kind or otherwise) for kind, s in seconds.items())
+    return sum(priced, Decimal(0)) / exact(HOUR_S)
 
 
 def spending(ledger: Ledger, settings: UnitSettings, instance_type: str, now: float) -> tuple[float | None, str]:
     """US dollars of this month's hours of the host, and why they are unknown (then None). No budget: not asked.
 
     What goes on while the host is off (disk, gateway) is not what a stop could save. Nothing is guessed: without a
-    price the spending is unknown, and people are told. `instance_type` is what the machine is now, "" unknown.
+    price the spending is unknown, and people are told. `instance_type` is what the machine is now, "" unknown. A float:
+    the policy only compares it with a limit.
     """
     if settings.monthly_budget_usd is None:
         return None, ""
     current = instance_type or settings.instance_types[0]
     otherwise = ladder.preferred(settings.instance_types, current)
     try:
-        return host_usd(ledger.month(now, current), settings.region, otherwise), ""
+        return float(host_usd(ledger.month(now, current), settings.region, otherwise)), ""
     except PriceUnknown as error:
         return None, f"the budget is not enforced: {error}"

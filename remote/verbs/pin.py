@@ -95,7 +95,7 @@ def _plan(at: Front, until: str, lasts: str) -> Plan:
 def _cost(at: Front, lasts_s: float) -> str:
     """What being on so long adds to what the stack costs while it is off."""
     try:
-        return f"about ${money.awake_hour(shape(at.inventory.settings)) * lasts_s / HOUR_S:,.0f} for the machine"
+        return f"about ${float(money.awake_hour(shape(at.inventory.settings))) * lasts_s / HOUR_S:,.0f} for the machine"
     except PriceUnknown as error:
         return f"what it costs is not known ({error})"
 

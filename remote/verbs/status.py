@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -56,7 +57,7 @@ class Status:
     decision: Decision | None = None
     idle_s: float | None = None
     stops_at: float | None = None
-    cost_today_usd: float | None = None
+    cost_today_usd: Decimal | None = None
     spent_month_usd: float | None = None
     cost_problem: str = ""
     last_wake: Attempt | None = None
@@ -181,7 +182,7 @@ def _idle(case: Case) -> float | None:
     return None if case.lease.in_use or case.lease.state is not State.RUNNING else case.without_demand
 
 
-def _today(at: Front, seen: Seen) -> tuple[float | None, str]:
+def _today(at: Front, seen: Seen) -> tuple[Decimal | None, str]:
     """US dollars since midnight, what goes on while the host is off included; None: no price, and why."""
     since, kind = moments.midnight(seen.now, at.zone), seen.machine.instance_type
     shown, state = shape(at.inventory.settings), _lease_state(seen)
@@ -214,7 +215,7 @@ def as_dict(one: Status | Unknown) -> Record:
         "idle_s": one.idle_s,
         "stops_in_s": one.stops_in_s,
         "stops_at": None if one.stops_at is None else moments.iso(one.stops_at, one.zone),
-        "cost_today_usd": one.cost_today_usd,
+        "cost_today_usd": None if one.cost_today_usd is None else float(one.cost_today_usd),
         "spent_month_usd": one.spent_month_usd,
         "cost_problem": one.cost_problem or None,
         "last_wake": one.last_wake and _wake(one.last_wake, one.zone),

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core.errors import PilotlightError, SetupError
 from core.money import prices
+from core.money.prices import Item, Market
 from local import trust
 from tests.aws import scenario
 
@@ -36,10 +37,11 @@ def refuse(environment: Mapping[str, str]) -> None:
 
 def estimate() -> str:
     """What it may cost, from the price table."""
-    known = prices.of(scenario.REGION)
-    machine = prices.instance_hour(scenario.REGION, scenario.FIRST_TYPE) + known.public_ipv4_h
-    disk = scenario.DISK_GIB * known.gp3_gib_month / prices.HOURS_A_MONTH
-    return f"At most ${(machine + disk) * HOURS:.3f} (prices of {prices.AS_OF}, {scenario.REGION}, {HOURS} h)."
+    machine = prices.figure(scenario.REGION, f"{Market.ON_DEMAND}:{scenario.FIRST_TYPE}")
+    address = prices.price(scenario.REGION, Item.PUBLIC_IPV4_HOUR)
+    disk = scenario.DISK_GIB * prices.price(scenario.REGION, Item.GP3_GIB_MONTH) / prices.HOURS_A_MONTH
+    most = float(machine.price + address + disk) * HOURS
+    return f"At most ${most:.3f} (prices of {machine.read}, {scenario.REGION}, {HOURS} h)."
 
 
 def account() -> str:

@@ -34,7 +34,7 @@ def test_each_hour_at_its_own_types_price(found: StackSettings) -> None:
     said = compared(found, [*events, item(360_000, "STOPPING", "STOPPED")], 360_000.0)[1]
     assert "at g6e.xlarge prices" in said
     spent = float(said.partition("$")[2].split()[0])
-    always = (money.awake_hour(shape(found)) + money.standing_hour(shape(found))) * 100
+    always = float(money.awake_hour(shape(found)) + money.standing_hour(shape(found))) * 100
     assert round(spent - always, 1) == round(186.10 - 80.48, 1)
 
 

@@ -52,6 +52,7 @@ VERBS: dict[str, Callable[[], None]] = {
     "history": lambda: tasks.history(Context(), stack="s", json=True),
     "logs": lambda: tasks.logs(Context(), stack="s", json=True),
     "url": lambda: tasks.url(Context(), stack="s", json=True),
+    "prices": lambda: tasks.prices(Context(), json=True),
     "version": lambda: tasks.version(Context(), json=True),
 }
 
@@ -115,7 +116,7 @@ def test_every_verb_with_json_is_here() -> None:
 def test_the_envelope(told: Callable[[str], dict[str, Any]], verb: str) -> None:
     answer = told(verb)
     assert list(answer) == ["schema_version", "verb", "stack", "now", "data"]
-    stack = None if verb in ("status", "version") else "s"
+    stack = None if verb in ("status", "prices", "version") else "s"
     assert (answer["schema_version"], answer["verb"], answer["stack"]) == (1, verb, stack)
     assert datetime.fromisoformat(answer["now"]).tzinfo is not None
     assert isinstance(answer["data"], dict)

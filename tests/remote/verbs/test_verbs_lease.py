@@ -138,7 +138,7 @@ def test_a_redis_that_is_down_is_said(told: str, problem: str | None) -> None:
 
 def test_what_today_and_the_month_have_cost() -> None:
     found = verbs_status.status(front(Client()))
-    hour = verbs_status.money.host_hour(verbs_status.shape(STACK))
+    hour = float(verbs_status.money.host_hour(verbs_status.shape(STACK)))
     assert found.spent_month_usd == pytest.approx((642 + 2020) / 3600 * hour)  # NEW counts, until STOPPED
     assert found.cost_today_usd > 642 / 3600 * hour  # and what goes on while it is off
 
@@ -154,7 +154,7 @@ def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -
     assert round(found.spent_month_usd, 2) == 186.10
     assert found.decision.action == "mark"  # of the 100 in the stack file
     standing = verbs_status.money.standing_hour(verbs_status.shape(STACK)) * 12
-    assert found.cost_today_usd - standing == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
+    assert float(found.cost_today_usd - standing) == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
 
 
 def test_a_type_without_a_price_is_said_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
