@@ -68,6 +68,11 @@ def lean(*more: str) -> list[str]:
     return [sys.executable, "-m", "bench.engine.lean", *more]
 
 
+def split(*more: str) -> list[str]:
+    """`bench/engine/split.py` in place of `vllm serve`."""
+    return [sys.executable, "-m", "bench.engine.split", *more]
+
+
 DROP: Final = "sync; echo 3 > /proc/sys/vm/drop_caches"
 PLAN: Final = {"VLLM_ENABLE_STARTUP_PLAN": "1"}
 GUIDE: Final = {"enforce-eager": True, "gpu-memory-utilization": 0.95, "dtype": "half"}
@@ -77,6 +82,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "plan": Row("besides, the start-up plan", environment=PLAN),
     "lean": Row("besides, no other subcommands, no GC on import", start=lean, environment=PLAN),
     "aot": Row("plan, and AOT compilation", environment={**PLAN, "VLLM_USE_AOT_COMPILE": "1"}),
+    "split": Row("plan, API server and engine import at the same time", start=split, environment=PLAN),
+    "split-aot": Row("split, and AOT compilation", start=split, environment={**PLAN, "VLLM_USE_AOT_COMPILE": "1"}),
     "throughput": Row("throughput profile: fork, vLLM's limits", profile="throughput"),
     "guide": Row("old guides' flags (eager, util 0.95)", GUIDE, profile="throughput", ours=False, streams=(1, 12)),
     "cold-plan": Row("plan, page cache dropped", environment=PLAN, prepare=DROP, streams=()),

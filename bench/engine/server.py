@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 PORT: Final = 8137
-START_S: Final = 300.0
+START_S: Final = 600.0
 STOP_S: Final = 25.0
 KV_TOKENS: Final = re.compile(r"GPU KV cache size: ([\d,]+) tokens")
 FREE_GIB: Final = re.compile(r"Available KV cache memory: ([\d.]+) GiB")
