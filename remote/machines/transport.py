@@ -7,15 +7,16 @@ id; another key later is refused, never accepted in silence.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import paramiko
 from fabric import Config, Connection
@@ -223,6 +224,26 @@ class Machine:
             while piece := channel.recv(65536):
                 yield piece
 
+    def transfer(
+        self, script: str, stdin: Iterable[bytes], into: BinaryIO | None = None, *, timeout_s: float = 60.0
+    ) -> Result:
+        """Like `run`, for bytes of any number: standard output goes into a file where there is one, and is not in the
+        result then. `timeout_s` is how long the machine may say and take nothing.
+        """
+        with self._channel() as channel:
+            channel.settimeout(timeout_s)
+            try:
+                channel.exec_command(f"sudo -n sh -c {shlex.quote(script)}")
+                _send(channel, stdin)
+                out = _received(channel, into)
+                err = channel.makefile_stderr("rb").read()
+                code = channel.recv_exit_status()
+            except TimeoutError as error:
+                raise DeployError(f"The {self.role} said nothing for {timeout_s:.0f} s and was given up.") from error
+        if code == -1:
+            raise Unreachable(f"The connection to the {self.role} {self.where.address} broke.")
+        return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
     def _execute(self, command: str, stdin: bytes, timeout_s: float) -> Result:
         with self._channel() as channel:
             channel.settimeout(timeout_s)
@@ -253,6 +274,25 @@ class Machine:
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
         self._connection.close()
+
+
+def _send(channel: Any, pieces: Iterable[bytes]) -> None:
+    """All of it, unless the command ends before: then what it said tells why."""
+    try:
+        for piece in pieces:
+            channel.sendall(piece)
+        channel.shutdown_write()
+    except TimeoutError:
+        raise
+    except OSError:  # paramiko's "Socket is closed"
+        return
+
+
+def _received(channel: Any, into: BinaryIO | None) -> bytes:
+    kept = io.BytesIO()
+    while piece := channel.recv(65536):
+        (into or kept).write(piece)
+    return kept.getvalue()
 
 
 def _cause(error: Exception) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 
 import pytest
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from core.errors import DeployError
-from remote.machines.transport import Address, Machine, _Pinned, tail
+from remote.machines.transport import Address, Machine, Unreachable, _Pinned, tail
 
 
 class Key:
@@ -69,3 +70,71 @@ def test_a_machine_that_does_not_answer(tmp_path: Path, error: Exception, cause:
     assert "Errno" not in said
     assert ("fab cloud.status" in said) is embedded
     assert ("`pulumi up -s qwen7b`" in said) is not embedded
+
+
+class Channel:
+    """paramiko's, with a command at the other end that takes `takes` bytes and says `says`."""
+
+    def __init__(self, *, takes: int, says: list[bytes], code: int) -> None:
+        self.takes, self.says, self.code = takes, says, code
+        self.heard, self.command = b"", ""
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def settimeout(self, seconds: float) -> None:
+        pass
+
+    def exec_command(self, command: str) -> None:
+        self.command = command
+
+    def sendall(self, piece: bytes) -> None:
+        if len(self.heard) + len(piece) > self.takes:
+            raise OSError("Socket is closed")
+        self.heard += piece
+
+    def shutdown_write(self) -> None:
+        self.heard += b"|"
+
+    def recv(self, _: int) -> bytes:
+        piece = self.says.pop(0) if self.says else b""
+        if piece == b"never":
+            raise TimeoutError
+        return piece
+
+    def makefile_stderr(self, _: str) -> io.BytesIO:
+        return io.BytesIO(b"why\n")
+
+    def recv_exit_status(self) -> int:
+        return self.code
+
+
+def reached_by(channel: Channel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine(Address("gateway", "i-1", "10.0.0.5", "ubuntu", "/key", folder))
+    monkeypatch.setattr(machine, "_channel", lambda: channel)
+    return machine
+
+
+def test_a_transfer_of_any_size_goes_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel, into = Channel(takes=99, says=[b"an ", b"archive"], code=0), io.BytesIO()
+    done = reached_by(channel, tmp_path, monkeypatch).transfer("run it", [b"pro", b"gram"], into)
+    assert (channel.heard, into.getvalue(), done.code, done.out) == (b"program|", b"an archive", 0, "")
+    assert channel.command == "sudo -n sh -c 'run it'"
+
+
+def test_a_command_that_ends_before_it_took_all_still_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel(takes=3, says=[], code=1)
+    done = reached_by(channel, tmp_path, monkeypatch).transfer("x", [b"pro", b"gram"])
+    assert (done.code, done.err) == (1, "why\n")
+
+
+def test_a_transfer_that_breaks_or_stalls_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = reached_by(Channel(takes=9, says=[], code=-1), tmp_path, monkeypatch)
+    with pytest.raises(Unreachable, match=r"The connection to the gateway 10\.0\.0\.5 broke"):
+        broken.transfer("x", [])
+    stalled = reached_by(Channel(takes=9, says=[b"never"], code=0), tmp_path, monkeypatch)
+    with pytest.raises(DeployError, match="The gateway said nothing for 60 s and was given up"):
+        stalled.transfer("x", [])

@@ -6,10 +6,11 @@ import pytest
 from invoke.context import Context
 
 from core.errors import DeployError
-from remote import key_tasks, tasks
+from remote import backup_tasks, key_tasks, tasks
 from remote.verbs import verb
 
-ALL = dict(tasks.namespace.tasks) | {f"keys.{name}": task for name, task in key_tasks.namespace.tasks.items()}
+ALL = dict(tasks.namespace.tasks) | dict(backup_tasks.namespace.tasks)
+ALL |= {f"keys.{name}": task for name, task in key_tasks.namespace.tasks.items()}
 
 
 def test_a_users_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
