@@ -434,7 +434,48 @@ def version(_: Context, json: bool = False) -> None:
         print(found.words)
 
 
+@task(
+    positional=["model"],
+    help=JSON
+    | {
+        "model": "a Hugging Face id, or a folder with its config.json",
+        "context": "tokens of the longest request (default: what memory and model allow)",
+        "dtype": "float16, bfloat16 or float32 (default: the model's)",
+        "quantization": "vLLM's method, e.g. fp8, which quantizes while it loads (default: the checkpoint's)",
+        "kv-cache-dtype": "fp8 halves the KV cache, from compute capability 8.9 on",
+        "region": "whose prices",
+        "hub": "ask the hub, though the model is in the table of usual ones",
+    },
+)
+@verb
+def size(
+    _: Context,
+    model: str,
+    *,
+    context: str = "",
+    dtype: str = "auto",
+    quantization: str = "",
+    kv_cache_dtype: str = "auto",
+    region: str = "us-east-1",
+    hub: bool = False,
+    json: bool = False,
+) -> None:
+    """Say which GPUs a model fits, with how much context, and at what price."""
+    from core.engines.sizing.fit import Wish
+    from remote import model_files
+    from remote.verbs import flags
+    from remote.verbs import size as verbs_size
+
+    longest = flags.positive("context", context)
+    wish = Wish(longest, dtype=dtype, quantization=quantization or None, kv_dtype=kv_cache_dtype)
+    found = verbs_size.size(model_files.find(model, hub=hub), wish, region)
+    if json:
+        print_json("size", None, found.as_dict())
+    else:
+        console().print(verbs_size.Listing(found))
+
+
 namespace = Collection(
-    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, prices, version),
+    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, prices, size, version),
     **{"open": open_},
 )

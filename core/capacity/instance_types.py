@@ -2,8 +2,8 @@
 
 `g4dn.xlarge` is family `g`, generation 4, attributes `dn`, size `xlarge`. The naming rule is EC2's own
 ("Amazon EC2 instance type naming conventions" in the instance types guide).
-To know another type's GPUs: a row in `_FAMILIES`; `tests/core/capacity/test_instance_types.py` compares it with EC2's
-answers.
+To know another type's GPUs: a row in `_FAMILIES`, its kind in `core/capacity/gpus.py`;
+`tests/core/capacity/test_instance_types.py` compares it with EC2's answers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from core.capacity import gpus
+from core.capacity.gpus import Gpu
 from core.errors import SettingsError
 
 NAME: Final = re.compile(r"(?P<family>[a-z]+)(?P<generation>\d+)(?P<attributes>[a-z0-9-]*)\.(?P<size>[a-z0-9-]+)")
@@ -32,10 +34,15 @@ def architecture(instance_type: str) -> str:
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs of a type: how many, and the memory of each as it is sold, GiB."""
+    """The GPUs of a type: how many, and of which kind."""
 
     count: int
-    gib_each: int
+    kind: Gpu
+
+    @property
+    def gib_each(self) -> int:
+        """Memory of each as it is sold."""
+        return self.kind.sold_gib
 
     @property
     def gib(self) -> int:
@@ -51,24 +58,39 @@ class Gpus:
 # The others: counts and kinds of GPU by EC2's DescribeInstanceTypes as moto 5.2 copied it; the GiB are NVIDIA's, of
 # which the driver leaves a little less (an L4's 24 are 22,888 MiB, an L40S's 48 are 45,776).
 _ONE, _G = "xlarge 2xlarge 4xlarge 8xlarge", {4: "12xlarge 24xlarge", 8: "48xlarge"}
-_FAMILIES: Final[tuple[tuple[str, int, Mapping[int, str]], ...]] = (
-    ("g4dn", 16, {1: f"{_ONE} 16xlarge", 4: "12xlarge", 8: "metal"}),  # T4
-    ("g5", 24, {1: f"{_ONE} 16xlarge", **_G}),  # A10G
-    ("g5g", 16, {1: _ONE, 2: "16xlarge metal"}),  # T4g
-    ("g6", 24, {1: f"{_ONE} 16xlarge", **_G}),  # L4
-    ("gr6", 24, {1: "4xlarge 8xlarge"}),  # L4
-    ("g6e", 48, {1: f"{_ONE} 16xlarge", **_G}),  # L40S
-    ("p4d", 40, {8: "24xlarge"}),  # A100
-    ("p4de", 80, {8: "24xlarge"}),
-    ("p5", 80, {1: "4xlarge", 8: "48xlarge"}),  # H100
-    ("p5e", 141, {8: "48xlarge"}),  # H200
-    ("p5en", 141, {8: "48xlarge"}),
+_FAMILIES: Final[tuple[tuple[str, Gpu, Mapping[int, str]], ...]] = (
+    ("g4dn", gpus.T4, {1: f"{_ONE} 16xlarge", 4: "12xlarge", 8: "metal"}),
+    ("g5", gpus.A10G, {1: f"{_ONE} 16xlarge", **_G}),
+    ("g5g", gpus.T4G, {1: _ONE, 2: "16xlarge metal"}),
+    ("g6", gpus.L4, {1: f"{_ONE} 16xlarge", **_G}),
+    ("gr6", gpus.L4, {1: "4xlarge 8xlarge"}),
+    ("g6e", gpus.L40S, {1: f"{_ONE} 16xlarge", **_G}),
+    ("g7e", gpus.RTX_PRO_6000, {1: "2xlarge 4xlarge 8xlarge", 2: "12xlarge", 4: "24xlarge", 8: "48xlarge"}),
+    ("p4d", gpus.A100_40, {8: "24xlarge"}),
+    ("p4de", gpus.A100_80, {8: "24xlarge"}),
+    ("p5", gpus.H100, {1: "4xlarge", 8: "48xlarge"}),
+    ("p5e", gpus.H200, {8: "48xlarge"}),
+    ("p5en", gpus.H200, {8: "48xlarge"}),
 )
 GPUS: Final[Mapping[str, Gpus]] = MappingProxyType(
     {
-        f"{family}.{size}": Gpus(count, gib_each)
-        for family, gib_each, by_count in _FAMILIES
+        f"{family}.{size}": Gpus(count, kind)
+        for family, kind, by_count in _FAMILIES
         for count, sizes in by_count.items()
         for size in sizes.split()
     }
 )
+# A part of an L4, by NVIDIA's vGPU: MiB of its memory, as moto 5.2 copied EC2's answer.
+FRACTIONS: Final[Mapping[str, int]] = MappingProxyType(
+    {"g6f.large": 2861, "g6f.xlarge": 2861, "g6f.2xlarge": 5722, "g6f.4xlarge": 11444, "gr6f.4xlarge": 11444}
+)
+
+
+def fraction_refusal(instance_type: str) -> str:
+    """Why a part of a GPU is no host, a predicate; "" for a type that is none."""
+    if instance_type not in FRACTIONS:
+        return ""
+    return (
+        "has a part of an L4 only, by NVIDIA's vGPU, which needs the licensed GRID driver; pilotlight installs the "
+        "data centre driver. Take a whole GPU, e.g. g6.xlarge"
+    )

@@ -1,9 +1,10 @@
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from core.capacity.instance_types import GPUS, Gpus, architecture
+from core.capacity import gpus
+from core.capacity.instance_types import FRACTIONS, GPUS, Gpus, architecture, fraction_refusal
 from core.errors import SettingsError
-from core.money.prices import REGIONS
+from core.money import prices
 
 
 @pytest.mark.parametrize(
@@ -29,19 +30,19 @@ def test_architecture_by_name(name: str, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "gpus", "words"),
+    ("name", "has", "words"),
     [
-        ("g4dn.xlarge", Gpus(1, 16), "16"),
-        ("g6.xlarge", Gpus(1, 24), "24"),
-        ("g5.12xlarge", Gpus(4, 24), "4 × 24"),
-        ("g6e.48xlarge", Gpus(8, 48), "8 × 48"),
-        ("p4d.24xlarge", Gpus(8, 40), "8 × 40"),
+        ("g4dn.xlarge", Gpus(1, gpus.T4), "16"),
+        ("g6.xlarge", Gpus(1, gpus.L4), "24"),
+        ("g5.12xlarge", Gpus(4, gpus.A10G), "4 × 24"),
+        ("g6e.48xlarge", Gpus(8, gpus.L40S), "8 × 48"),
+        ("p4d.24xlarge", Gpus(8, gpus.A100_40), "8 × 40"),
     ],
 )
-def test_gpus_of_a_type(name: str, gpus: Gpus, words: str) -> None:
-    assert GPUS[name] == gpus
+def test_gpus_of_a_type(name: str, has: Gpus, words: str) -> None:
+    assert GPUS[name] == has
     assert str(GPUS[name]) == words
-    assert GPUS[name].gib == gpus.count * gpus.gib_each
+    assert GPUS[name].gib == has.count * has.gib_each
 
 
 def test_a_type_without_a_row_is_not_guessed() -> None:
@@ -58,5 +59,24 @@ def test_the_table_is_what_ec2_answers(name: str) -> None:
 
 
 def test_every_gpu_type_with_a_price_is_in_the_table() -> None:
-    priced = {name for region in REGIONS.values() for name in region.instance_h if name.startswith(("g", "p"))}
-    assert priced <= set(GPUS)
+    items = (item.partition(":") for _, item in prices.table())
+    priced = {name for market, _, name in items if market in set(prices.Market) and name.startswith(("g", "p"))}
+    assert priced
+    assert priced <= set(GPUS) | set(FRACTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(GPUS))
+def test_a_gpu_has_a_little_less_to_use_than_is_sold(name: str) -> None:
+    kind = GPUS[name].kind
+    assert 0.9 < kind.usable_gib / kind.sold_gib < 1
+
+
+def test_a_part_of_a_gpu_is_known_and_refused_with_the_reason() -> None:
+    """As moto copied DescribeInstanceTypes: a type of ours has whole GPUs or stands among the parts."""
+    parts = {
+        name for name, t in INSTANCE_TYPES.items() if any(g["Count"] == 0 for g in t.get("GpuInfo", {}).get("Gpus", []))
+    }
+    assert parts == set(FRACTIONS)
+    assert FRACTIONS["g6f.large"] == 2861
+    assert "GRID driver" in fraction_refusal("g6f.large")
+    assert fraction_refusal("g6.xlarge") == ""

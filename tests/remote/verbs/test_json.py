@@ -53,6 +53,7 @@ VERBS: dict[str, Callable[[], None]] = {
     "logs": lambda: tasks.logs(Context(), stack="s", json=True),
     "url": lambda: tasks.url(Context(), stack="s", json=True),
     "prices": lambda: tasks.prices(Context(), json=True),
+    "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
     "version": lambda: tasks.version(Context(), json=True),
 }
 
@@ -116,7 +117,7 @@ def test_every_verb_with_json_is_here() -> None:
 def test_the_envelope(told: Callable[[str], dict[str, Any]], verb: str) -> None:
     answer = told(verb)
     assert list(answer) == ["schema_version", "verb", "stack", "now", "data"]
-    stack = None if verb in ("status", "prices", "version") else "s"
+    stack = None if verb in ("status", "prices", "size", "version") else "s"
     assert (answer["schema_version"], answer["verb"], answer["stack"]) == (1, verb, stack)
     assert datetime.fromisoformat(answer["now"]).tzinfo is not None
     assert isinstance(answer["data"], dict)
@@ -140,7 +141,7 @@ def test_no_time_is_a_number(told: Callable[[str], dict[str, Any]], verb: str) -
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_field_stands_on_its_page(told: Callable[[str], dict[str, Any]], verb: str) -> None:
     """Names that are data (an engine's, a journal's, a fact's) aside."""
-    page, free = PAGE.read_text(), {"a", "boot_s", "engine_a_s", "rung"}
+    page, free = PAGE.read_text(), {"a", "boot_s", "engine_a_s", "rung", "4096", "32768", "131072"}
     missing = {key for key in _keys(told(verb)) if f"`{key}`" not in page and not key.startswith("pilotlight-")}
     assert not missing - free
 

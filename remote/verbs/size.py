@@ -1,0 +1,182 @@
+"""`fab size MODEL`: every instance type that we know, sized for a model. Asks no machine and no AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+
+from core.engines.sizing import choice, known
+from core.engines.sizing.architecture import CannotSize
+from core.engines.sizing.choice import LONG, SHORT, Offer
+from core.engines.sizing.fit import AUTO, Model, Wish
+from core.engines.sizing.parameters import count
+from core.errors import DeployError, SettingsError
+
+DTYPES: Final = (AUTO, "float16", "bfloat16", "float32")
+KV_DTYPES: Final = (AUTO, "fp8", "fp8_e4m3", "fp8_e5m2")
+K: Final = 1024
+
+
+@dataclass(frozen=True)
+class Sized:
+    """What was found, the cheapest first."""
+
+    model: Model
+    wish: Wish
+    region: str
+    offers: Sequence[Offer]
+
+    @property
+    def source(self) -> str:
+        """Where the model's shape was read, and how its weights were counted."""
+        table = self.model.name in known.MODELS and self.model.stored_bytes is None
+        where = f"the table of usual models ({known.source(self.model.name)})" if table else "its files"
+        weights = "counted by the shape" if self.model.stored_bytes is None else "as its files have them"
+        return f"{where}; weights {weights}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` (docs/json.md)."""
+        model = self.model.architecture
+        best = {tokens: choice.cheapest(self.offers, tokens) for tokens in (SHORT, *LONG)}
+        return {
+            "model": self.model.name,
+            "source": self.source,
+            "region": self.region,
+            "context": model.context,
+            "yarn_context": model.yarn.context if model.yarn else None,
+            "cheapest": {str(tokens): offer.instance_type if offer else None for tokens, offer in best.items()},
+            "types": [_plain(offer) for offer in self.offers],
+        }
+
+
+def size(model: Model, wish: Wish, region: str) -> Sized:
+    """Size a model. SettingsError: a wrong flag; DeployError: its weights cannot be told."""
+    for flag, value, allowed in (("dtype", wish.dtype, DTYPES), ("kv-cache-dtype", wish.kv_dtype, KV_DTYPES)):
+        if value not in allowed:
+            raise SettingsError(f'--{flag} "{value}" is not allowed; allowed: {", ".join(allowed)}.')
+    try:
+        return Sized(model, wish, region, choice.offers(model, wish, region))
+    except CannotSize as error:
+        raise DeployError(f"{model.name} cannot be sized: {error}.") from error
+
+
+def _plain(offer: Offer) -> dict[str, Any]:
+    fit = offer.fit
+    return {
+        "instance_type": offer.instance_type,
+        "gpu": offer.gpus.kind.name if offer.gpus else None,
+        "gpus": offer.gpus.count if offer.gpus else None,
+        "gpus_used": fit.gpus if fit else None,
+        "price_usd_h": offer.usd_h,
+        "fits": offer.fits,
+        "problem": offer.problem or None,
+        "dtype": fit.dtype if fit else None,
+        "weights_gib": round(fit.weights_gib, 2) if fit else None,
+        "reserve_gib": round(fit.reserve_gib, 2) if fit else None,
+        "kv_cache_gib": round(max(0.0, fit.free_gib), 2) if fit else None,
+        "kv_cache_tokens": fit.tokens if fit else None,
+        "longest_tokens": fit.longest if fit else None,
+        "streams": {str(tokens): offer.streams(tokens) for tokens in (SHORT, *LONG)},
+    }
+
+
+# ---------------------------------------------------------------- for people
+@dataclass(frozen=True)
+class Listing:
+    """What a terminal shows."""
+
+    found: Sized
+
+    def __rich_console__(self, _: Console, __: ConsoleOptions) -> Iterator[RenderableType]:
+        yield "\n".join(head(self.found))
+        yield _table(self.found)
+        yield "\n".join(foot(self.found))
+
+
+def head(found: Sized) -> list[str]:
+    """The model in a line, and where that was read."""
+    model = found.model.architecture
+    weights = f"{count(model).total / 1e9:.2f} billion weights, " if model.family else ""
+    stored = model.quantization.method.upper() if model.quantization else model.dtype
+    reach = f"{model.context:,} tokens" + (f" ({model.yarn.context:,} by YaRN)" if model.yarn else "")
+    return [f"{found.model.name}: {weights}{stored}, context {reach}", f"from {found.source}", ""]
+
+
+def _table(found: Sized) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("type", no_wrap=True)
+    table.add_column("GPU", no_wrap=True)
+    for name in ("$/h", "KV cache GiB", "longest", "at once: 4K", "32K", "128K"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for offer, alike in _grouped(found.offers):
+        table.add_row(*_cells(offer, alike, found.model))
+    return table
+
+
+def _grouped(offers: Sequence[Offer]) -> list[tuple[Offer, list[str]]]:
+    """One row for types with the same GPUs, led by the cheapest: they differ in processors and memory only."""
+    found: dict[tuple[str, str, int], tuple[Offer, list[str]]] = {}
+    for offer in offers:
+        if offer.gpus is None:
+            continue
+        family, _, size = offer.instance_type.partition(".")
+        key = (family, offer.gpus.kind.name, offer.gpus.count)
+        if key in found:
+            found[key][1].append(size)
+        else:
+            found[key] = (offer, [])
+    return list(found.values())
+
+
+def _cells(offer: Offer, alike: Sequence[str], model: Model) -> tuple[str, ...]:
+    price = f"{offer.usd_h:.3f}" if offer.usd_h is not None else "–"
+    gpu = f"{offer.gpus.count} × {offer.gpus.kind.name}" if offer.gpus else "–"
+    if not offer.fits or offer.fit is None:
+        return offer.instance_type, gpu, price, "–", "no", "–", "–", "–", offer.problem
+    fit = offer.fit
+    streams = (f"{offer.streams(tokens):,}" if offer.streams(tokens) else "–" for tokens in (SHORT, *LONG))
+    note = "; ".join(filter(None, (_note(offer, model), f"also {', '.join(alike)}" if alike else "")))
+    return offer.instance_type, gpu, price, f"{fit.free_gib:.1f}", f"{fit.longest:,}", *streams, note
+
+
+def _note(offer: Offer, model: Model) -> str:
+    assert offer.fit is not None
+    assert offer.gpus is not None
+    fit, notes = offer.fit, []
+    if fit.gpus < offer.gpus.count:
+        notes.append(f"{fit.gpus} of its GPUs used" if fit.gpus > 1 else "one of its GPUs used")
+    if fit.dtype != model.architecture.dtype:
+        notes.append(fit.dtype)
+    return ", ".join(notes)
+
+
+def foot(found: Sized) -> list[str]:
+    """What to take."""
+    lines = [""]
+    for tokens in (SHORT, *LONG):
+        if tokens > found.model.architecture.most_context:
+            lines.append(f"{tokens // K}K: the model ends at {found.model.architecture.most_context:,} tokens")
+            continue
+        offer = choice.cheapest(found.offers, tokens)
+        lines.append(f"{tokens // K}K: {_best(offer, tokens)}")
+    if found.model.architecture.yarn and found.model.architecture.context < LONG[-1]:
+        lines.append("beyond the configured context YaRN must be asked for: docs/sizing.md")
+    refused = [offer for offer in found.offers if offer.gpus is None]
+    lines += (
+        [f"{', '.join(offer.instance_type for offer in refused)}: refused, {refused[0].refused}"] if refused else []
+    )
+    return [*lines, "KV cache: GiB for it on each GPU; longest: tokens of a single request. How exact: docs/sizing.md"]
+
+
+def _best(offer: Offer | None, tokens: int) -> str:
+    if offer is None:
+        return "fits none of the types above"
+    many = f"{offer.streams(tokens):,} at once"
+    if offer.usd_h is None:
+        return f"the smallest that fits is {offer.instance_type}, whose price is not known here, {many}"
+    return f"the cheapest is {offer.instance_type}, ${offer.usd_h:.3f}/h, {many}"

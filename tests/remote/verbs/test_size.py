@@ -1,0 +1,74 @@
+"""`fab size`: a table that a buyer can act on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from invoke.context import Context
+
+from core.capacity.instance_types import FRACTIONS, GPUS
+from core.money import prices
+from remote import tasks
+
+SEVEN = "Qwen/Qwen2.5-7B-Instruct"
+
+
+def shown(capsys: pytest.CaptureFixture[str], model: str = SEVEN, **flags: Any) -> str:
+    tasks.size(Context(), model, **flags)
+    return capsys.readouterr().out
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    return {words[0]: words[1:] for words in (line.split() for line in text.splitlines()) if words and words[0] in GPUS}
+
+
+def test_every_kind_of_gpu_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys)
+    table = rows(text)
+    assert {GPUS[name].kind for name in table} == {has.kind for has in GPUS.values()}
+    assert "7.62 billion weights" in text
+    assert table["g6.xlarge"][:4] == ["1", "×", "L4", f"{prices.instance_hour('us-east-1', 'g6.xlarge'):.3f}"]
+    assert table["g4dn.xlarge"][5] == "no"
+    assert all(name in text for name in FRACTIONS)
+    assert "GRID driver" in text
+
+
+def test_it_names_the_cheapest_for_4k_32k_and_128k(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys)
+    for tokens, name in (("4K", "g6.xlarge"), ("32K", "g6.xlarge"), ("128K", "g6e.xlarge")):
+        assert f"{tokens}: the cheapest is {name}, $" in text
+    assert "YaRN must be asked for" in text
+    assert "128K: the model ends at 16,384 tokens" in shown(capsys, "microsoft/phi-4")
+
+
+def test_a_type_without_a_price_is_not_called_the_cheapest(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "meta-llama/Llama-3.1-70B-Instruct", region="eu-central-9")
+    assert "the cheapest" not in text
+    assert "whose price is not known here" in text
+
+
+def test_json_has_every_type(capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(shown(capsys, json=True))["data"]
+    assert {each["instance_type"] for each in data["types"]} == set(GPUS) | set(FRACTIONS)
+    assert data["cheapest"] == {"4096": "g6.xlarge", "32768": "g6.xlarge", "131072": "g6e.xlarge"}
+    (l4,) = (each for each in data["types"] if each["instance_type"] == "g6.xlarge")
+    assert l4["fits"]
+    assert l4["weights_gib"] == pytest.approx(14.18, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"dtype": "int4"}, '--dtype "int4" is not allowed; allowed: auto, float16, bfloat16, float32'),
+        ({"kv_cache_dtype": "int4"}, "--kv-cache-dtype"),
+        ({"context": "many"}, "--context"),
+        ({"model": "qwen2.5:7b"}, "looks like Ollama's name"),
+    ],
+)
+def test_a_wrong_flag_is_one_message(capsys: pytest.CaptureFixture[str], flags: dict[str, str], words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shown(capsys, **flags)
+    assert ended.value.code == 1
+    assert words in capsys.readouterr().err
