@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from core.capacity import gateway_memory
 from core.contract import network
 from core.errors import SettingsError
 from core.settings import access, flags, keys, messages, notify, services, sign_on
 from core.settings.checks import KEY_FILE, KEYGEN
-from core.settings.model import Control, Gateway, StackSettings
+from core.settings.model import Control, StackSettings
 from core.settings.services import Service
 
 _PREFIX: Final = messages.PREFIX
@@ -82,8 +83,6 @@ def _valid(where: str, raw: Mapping[str, Any]) -> StackSettings:
         raise _wrong(where, messages.lines(error, StackSettings)) from error
 
 
-SMALL_TYPES_MIB: Final = {"nano": 512, "micro": 1024, "small": 2048}  # EC2 instance types, T family
-BESIDE_THE_PAGE_MIB: Final = 512  # system, Docker, HAProxy, relay
 _WEBUI_SECRETS: Final = ("adminPassword", "oidc.clientSecret")  # keys of `webui` that may be encrypted
 _MAY_BE_ENCRYPTED: Final = ("notify", "webui")  # their own checks know encrypted values, and say what they become
 
@@ -151,7 +150,7 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
-    problems += _control(settings) + _chat(settings)
+    problems += [*_control(settings), *_chat(settings), *_gateway_room(settings)]
     problems += access.problems(settings.access, has_gateway=settings.gateway is not None)
     problems += _sign_on(settings)
     return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
@@ -159,29 +158,22 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
 
 def _chat(settings: StackSettings) -> list[str]:
     """The page is reached through the gateway, which is also what wakes the host for it."""
-    gateway = settings.gateway
-    if settings.chat_on is None:
+    if settings.chat_on is None or settings.gateway is not None:
         return []
-    if gateway is not None:
-        return _chat_room(settings, gateway)
     return [
         f"{_PREFIX}webui.host: {messages.show(settings.webui.host)} needs a gateway: without one nothing answers on "
         f"port {network.CHAT_PORT} while the host is off. Take away `{_PREFIX}gateway: none`, or set none here"
     ]
 
 
-def _chat_room(settings: StackSettings, gateway: Gateway) -> list[str]:
-    """The page's memory beside HAProxy and the relay, on the burstable types whose size says how much there is."""
-    family, _, size = gateway.instance_type.partition(".")
-    memory = SMALL_TYPES_MIB.get(size) if family.startswith("t") else None
-    needed = settings.webui.memory_mib + BESIDE_THE_PAGE_MIB
-    if settings.chat_on != "gateway" or memory is None or needed <= memory:
-        return []
-    return [
-        f"{_PREFIX}gateway.instanceType: {gateway.instance_type} has {memory} MiB of memory; the chat page and what "
-        f"runs beside it need {needed}. "
-        f"Use t4g.small or larger, a lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none"
-    ]
+def _gateway_room(settings: StackSettings) -> Iterator[str]:
+    """The gateway's memory, for all that runs there."""
+    if settings.gateway is None:
+        return
+    page_mib = settings.webui.memory_mib if settings.chat_on == "gateway" else 0
+    if said := gateway_memory.too_small(settings.gateway.instance_type, page_mib):
+        less = f". A lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none, needs less" if page_mib else ""
+        yield f"{_PREFIX}gateway.instanceType: {said}{less}"
 
 
 def _sign_on(settings: StackSettings) -> Iterator[str]:

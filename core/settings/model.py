@@ -60,7 +60,9 @@ class Gateway(Section):
 
     model_config = applied.section(applied.UP)
 
-    instance_type: InstanceType = Field(default="t4g.small", description="EC2 type.")
+    instance_type: InstanceType = Field(
+        default="t4g.small", description="EC2 type; what must fit into its memory: docs/operate/chat.md."
+    )
     subnet_id: SubnetId | None = Field(
         default=None, description="A public subnet of the host's VPC. Default: the host's subnet. First boot only."
     )

@@ -105,23 +105,32 @@ def test_only_the_password_may_be_encrypted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "memory", "enough"),
+    ("kind", "memory", "fits"),
     [
-        ("t4g.nano", 512, False),
-        ("t4g.micro", 1280, False),
-        ("t3.micro", 512, True),
-        ("t4g.small", 1280, True),
-        ("t4g.small", 2000, False),
-        ("m7g.medium", 4000, True),
+        ("t4g.micro", 1280, "t4g.small"),
+        ("t3.micro", 512, "t3.small"),
+        ("t4g.small", 2000, "t4g.medium"),
+        ("t4g.small", 1280, ""),
+        ("m7g.medium", 2000, ""),
     ],
 )
-def test_a_gateway_too_small_for_the_page_is_said(kind: str, memory: int, enough: bool) -> None:
+def test_a_gateway_too_small_for_the_page_is_refused_with_the_smallest_that_fits(
+    kind: str, memory: int, fits: str
+) -> None:
     sections: dict[str, Any] = {"gateway": {"instanceType": kind}, "webui": {"memoryMiB": memory}}
-    if enough:
+    if not fits:
         assert load(raw(**sections), "lab").chat_on == "gateway"
-    else:
-        assert f"pilotlight:gateway.instanceType: {kind} has" in message(**sections)
+        return
+    said = message(**sections)
+    assert f"pilotlight:gateway.instanceType: {kind} has" in said
+    assert f"that fits is {fits}. A lower pilotlight:webui.memoryMiB, or" in said
     assert load(raw(**sections | {"webui": "none"}), "lab").chat_on is None
+    assert load(raw(**sections | {"webui": {"host": "host", "memoryMiB": memory}}), "lab").chat_on == "host"
+
+
+def test_a_gateway_too_small_for_itself_is_refused() -> None:
+    said = message(gateway={"instanceType": "t4g.nano"}, webui="none")
+    assert said.endswith("need 540. The smallest of its family that fits is t4g.micro")
 
 
 def test_on_aws_a_password_in_plain_text_is_refused_with_the_command() -> None:
