@@ -37,6 +37,7 @@ _ALL: Final = (
     "runtime/aws",
 )
 _WITH_A_LEASE: Final = (  # the lease's own rules, and what backends need
+    "core/capacity/gpus",
     "core/capacity/instance_types",
     "core/capacity/ladder",
     "core/capacity/power_errors",
