@@ -393,34 +393,6 @@ def open_(_: Context, stack: str = "", identity: str = "") -> None:
     print(verbs_url.open_page(verbs_url.urls(inventory.load(stack, identity=identity))))
 
 
-@task(
-    help=JSON
-    | {
-        "region": "of which region, e.g. eu-central-1 (default: us-east-1)",
-        "refresh": "ask AWS's pricing API with your credentials, and write the table anew",
-    }
-)
-@verb
-def prices(_: Context, region: str = "", refresh: bool = False, json: bool = False) -> None:
-    """List the prices that costs are counted with, and their age."""
-    import time
-
-    from remote.verbs import prices as verbs_prices
-
-    now = time.time()
-    if refresh:
-        done = verbs_prices.refreshed(region, now)
-        print_json("prices", None, done.as_dict()) if json else print("\n".join(verbs_prices.lines(done)))
-        return
-    found = verbs_prices.listed(region, now)
-    if json:
-        print_json("prices", None, found.as_dict())
-        return
-    console().print(verbs_prices.table(found))
-    if found.stale:
-        print(f"{found.stale}.")
-
-
 @task(help=JSON)
 @verb
 def version(_: Context, json: bool = False) -> None:
@@ -476,6 +448,6 @@ def size(
 
 
 namespace = Collection(
-    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, prices, size, version),
+    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, size, version),
     **{"open": open_},
 )

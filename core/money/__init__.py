@@ -1,7 +1,8 @@
 """What a stack costs, and what it would have cost always on. Pure: sizes and run intervals in, US dollars out.
 
-When the host was on, and as which type, is `core/money/ledger.py`'s. Money is `Decimal`: exact, and no float mixes with
-it by mistake.
+When the host was on, and as which type, is `core/money/ledger.py`'s; what each hour, disk and address added up to, line
+by line, `core/money/cost.py`'s. Money is `Decimal`: exact, and no float mixes with it by mistake. A month ahead is
+one of AWS's 730 hours; what was spent counts the hours that its months had.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core.contract.documents import Shape
-from core.contract.intervals import HEARTBEAT_S, LEASE_READ_GAP_S, LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S
 from core.lease import Event, State
-from core.money import ledger, prices
-from core.money.ledger import HOUR_S, Interval, exact, host_usd
+from core.money import cost, ledger, prices
+from core.money.ledger import Interval, exact
 from core.money.prices import GP3_FREE_MIBPS, HOURS_A_MONTH, Item
 
 __all__ = [
@@ -74,12 +74,9 @@ def standing_hour(shape: Shape) -> Decimal:
 
 
 def relay_hour(region: str) -> Decimal:
-    """$/h of the relays' own table requests while their host is off: who acts reads the lease twice a second, and
-    beats; the other reads every two seconds.
-    """
-    reads = sum(HOUR_S / (every_s + LEASE_READ_GAP_S) for every_s in (LEASE_READ_OTHERWISE_S, LEASE_READ_RUNNING_S))
-    beats = HOUR_S / HEARTBEAT_S
-    return exact(reads) * prices.price(region, Item.TABLE_READ) + exact(beats) * prices.price(region, Item.TABLE_WRITE)
+    """$/h of the relays' own table requests while their host is off."""
+    reads, writes = cost.relay_requests()
+    return reads * prices.price(region, Item.TABLE_READ) + writes * prices.price(region, Item.TABLE_WRITE)
 
 
 def awake_address_hour(shape: Shape) -> Decimal:
@@ -108,20 +105,18 @@ def month(shape: Shape, hours_on: float) -> Decimal:
 
 
 def bill(shape: Shape, intervals: Iterable[Interval], *, since: float, now: float) -> Bill:
-    """What was spent from `since` to `now` (s), each interval at its own type's price, against the same time always on.
+    """What was spent from `since` to `now` (s), each interval at its own type's price, against the same host always on,
+    without a gateway.
 
     A start counts for at least a minute, so the spent can exceed always-on over very short times. Always on, and an
     interval that does not say what it was, are at the shape's type.
     """
-    elapsed, on, host = now - since, 0.0, Decimal(0)
-    for interval in intervals:
-        if seconds := interval.billed_since(since):
-            on += seconds
-            host += host_usd({interval.instance_type: seconds}, shape.region, shape.host_type)
-    hours, hours_on = exact(elapsed) / exact(HOUR_S), exact(on) / exact(HOUR_S)
-    standing = standing_hour(shape) * hours
-    spent = standing + host + awake_address_hour(shape) * hours_on
-    return Bill(elapsed, on, spent, standing + awake_hour(shape) * hours)
+    on = list(intervals)
+    spent = cost.lines(shape, on, since=since, until=now)
+    billed = sum(cost.by_type(on, since, now, shape.host_type).values())
+    return Bill(
+        now - since, float(billed), cost.total(spent), cost.total(cost.always_on(shape, since=since, until=now))
+    )
 
 
 def spent_since(

@@ -41,20 +41,27 @@ def test_months() -> None:
     assert money.month(QWEN7B, prices.HOURS_A_MONTH) == money.always_on_month(QWEN7B)
 
 
+def standing_usd(hours: float) -> Decimal:
+    """In January, which has 744 hours: a disk's month is the month's own."""
+    disks = (130 * 0.08 + 375 * 0.04) * hours / 744
+    return Decimal(repr(disks + (0.0168 + 0.005 + RELAY) * hours))
+
+
 def test_bill_against_always_on() -> None:
     day = 86400.0
     bill = money.bill(QWEN7B, [Interval(0, 3600), Interval(7200, 10800)], since=0, now=day)
-    standing = money.standing_hour(QWEN7B) * 24
+    standing = standing_usd(24)
     assert bill.on_s == 7200
-    assert bill.spent_usd == standing + 2 * Decimal("0.8098")
-    assert bill.always_on_usd == standing + 24 * Decimal("0.8098")
+    assert bill.spent_usd == pytest.approx(standing + 2 * Decimal("0.8098"))
+    alone = (120 * Decimal("0.08") + 375 * Decimal("0.04")) / 31 + 24 * Decimal("0.005")
+    assert bill.always_on_usd == pytest.approx(alone + 24 * Decimal("0.8048"))  # which needs no gateway
     assert bill.saved_ratio == pytest.approx(float(1 - bill.spent_usd / bill.always_on_usd))
 
 
 def test_each_interval_is_billed_as_what_it_was_and_from_since_on() -> None:
     on = [Interval(0, 3600, "g6e.xlarge"), Interval(7200, 10800), Interval(-50, -9, "x9.mega")]
     bill = money.bill(QWEN7B, on, since=1800, now=86400.0)
-    standing = money.standing_hour(QWEN7B) * (86400 - 1800) / 3600
+    standing = standing_usd(23.5)
     assert bill.spent_usd == pytest.approx(standing + Decimal("0.933") + Decimal("0.8098"))
 
 

@@ -15,7 +15,7 @@ import pytest
 from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
-from remote import tasks
+from remote import money_tasks, tasks
 from remote.checks import Area, passed, warned
 from remote.machines import inventory
 from remote.verbs import deploy as verbs_deploy
@@ -52,8 +52,9 @@ VERBS: dict[str, Callable[[], None]] = {
     "history": lambda: tasks.history(Context(), stack="s", json=True),
     "logs": lambda: tasks.logs(Context(), stack="s", json=True),
     "url": lambda: tasks.url(Context(), stack="s", json=True),
-    "prices": lambda: tasks.prices(Context(), json=True),
     "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
+    "cost": lambda: money_tasks.cost(Context(), stack="s", json=True),
+    "prices": lambda: money_tasks.prices(Context(), json=True),
     "version": lambda: tasks.version(Context(), json=True),
 }
 
@@ -108,7 +109,9 @@ def _keys(value: Any) -> Iterator[str]:
 
 def test_every_verb_with_json_is_here() -> None:
     with_json = {
-        name for name, task in tasks.namespace.tasks.items() if "json" in {each.name for each in task.get_arguments()}
+        name
+        for name, task in {**tasks.namespace.tasks, **money_tasks.namespace.tasks}.items()
+        if "json" in {each.name for each in task.get_arguments()}
     }
     assert with_json == set(VERBS)
 

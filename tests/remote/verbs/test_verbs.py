@@ -6,10 +6,10 @@ import pytest
 from invoke.context import Context
 
 from core.errors import DeployError
-from remote import backup_tasks, key_tasks, tasks
+from remote import backup_tasks, key_tasks, money_tasks, tasks
 from remote.verbs import verb
 
-ALL = dict(tasks.namespace.tasks) | dict(backup_tasks.namespace.tasks)
+ALL = dict(tasks.namespace.tasks) | dict(backup_tasks.namespace.tasks) | dict(money_tasks.namespace.tasks)
 ALL |= {f"keys.{name}": task for name, task in key_tasks.namespace.tasks.items()}
 
 

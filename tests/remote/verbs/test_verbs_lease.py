@@ -17,6 +17,7 @@ from rich.console import Console
 from core import settings
 from core.errors import DeployError, SettingsError
 from core.lease import Event, Lease, State
+from core.money import cost
 from core.times.durations import show
 from remote import stack_files, tasks
 from remote.machines.lease_client import Answer, read
@@ -153,7 +154,7 @@ def test_hours_cost_what_the_machine_was_then(monkeypatch: pytest.MonkeyPatch) -
     found = verbs_status.status(front(Client(off)))
     assert round(found.spent_month_usd, 2) == 186.10
     assert found.decision.action == "mark"  # of the 100 in the stack file
-    standing = verbs_status.money.standing_hour(verbs_status.shape(STACK)) * 12
+    standing = cost.total(cost.lines(verbs_status.shape(STACK), [], since=NOON - 12 * 3600, until=NOON))
     assert float(found.cost_today_usd - standing) == pytest.approx((12 - 1 / 60) * (1.861 + 0.005), abs=0.001)
 
 
@@ -222,7 +223,7 @@ def test_on_a_narrow_terminal_a_stack_is_a_paragraph() -> None:
     assert lines == [
         "s  RUNNING for 10m",
         "  last demand 10m ago; stops in 20m",
-        "  idle 10m, stops in 20m, today $0.85, last wake 42s: boot 21s, engine a 20s",
+        "  idle 10m, stops in 20m, today $0.86, last wake 42s: boot 21s, engine a 20s",
         "t  -",
         "  not made yet; run `pulumi up -s t`",
     ]
