@@ -25,6 +25,14 @@ from core.times.moments import first_of_month, next_month
 
 HOUR: Final = Decimal(3600)
 CENT: Final = Decimal("0.01")
+# What lines are priced by, beside instance types.
+ITEMS: Final = (
+    Item.GP3_GIB_MONTH,
+    Item.GP3_MIBPS_MONTH,
+    Item.PUBLIC_IPV4_HOUR,
+    Item.TABLE_READ,
+    Item.TABLE_WRITE,
+)
 
 
 class Kind(StrEnum):

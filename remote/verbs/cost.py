@@ -148,8 +148,7 @@ def of(stack: str, shape: Shape, found: Seen, *, since: float, zone: str) -> Cos
 def _used(shape: Shape, on: Sequence[Interval]) -> Iterator[Figure]:
     """The rows of the table that a bill of this shape is made with."""
     kinds = {run.instance_type or shape.host_type for run in on} | ({shape.gateway_type} - {""})
-    wanted = {*(f"{prices.Market.ON_DEMAND}:{kind}" for kind in kinds), prices.Item.GP3_GIB_MONTH}
-    wanted |= {prices.Item.PUBLIC_IPV4_HOUR}
+    wanted = {*(f"{prices.Market.ON_DEMAND}:{kind}" for kind in kinds), *cost.ITEMS}
     return (row for (region, item), row in prices.table().items() if region == shape.region and item in wanted)
 
 
