@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from core.errors import DeployError
 from remote.items import Item
+from remote.items.containers import ContainerUnit
 from remote.items.units import Unit
 from remote.machines.facts import Facts
 from remote.machines.transport import Machine, tail
@@ -45,9 +46,16 @@ def _do(machine: Machine, item: Item, facts: Facts, progress: Progress) -> None:
     for order in item.orders(facts):
         result = machine.run(order.script, stdin=order.stdin, timeout_s=order.timeout_s)
         if result.code != 0:
-            said = tail(f"{result.err}\n{result.out}")
-            raise DeployError(
-                f"{machine.role}: {order.failure or item.label}." + (f" It said:\n{said}" if said else "")
-            )
+            raise DeployError(_failed(machine, item, order.failure, tail(f"{result.err}\n{result.out}")))
         if order.tell and result.out.strip():
             progress.say(f"{machine.role:<8} {item.label}: {result.out.strip().splitlines()[-1]}")
+
+
+def _failed(machine: Machine, item: Item, failure: str, said: str) -> str:
+    """What failed, in the machine's own words, and where to look. Nothing after it was done."""
+    stack, where = machine.where.stack, " --gateway" if machine.role == "gateway" else ""
+    words = f" It said:\n{said}\n" if said else " "
+    look = f"`fab ssh -s {stack}{where}` looks there"
+    if isinstance(item, Unit | ContainerUnit):
+        look = f"`fab logs -s {stack}` shows more, and {look}"
+    return f"{machine.role}: {failure or item.label}.{words}{look}; `fab deploy -s {stack}` goes on from this step."

@@ -17,7 +17,7 @@ from invoke.parser import ParseResult
 from remote import output, verbs
 
 _REFUSED: Final[Mapping[str, str]] = {  # by Fabric's and invoke's names; what to do instead
-    "dry": "would change things all the same. To see what `deploy` would change: `fab deploy --dry-run`.",
+    "dry": "would change things all the same. To see what `deploy` would change: `fab deploy --plan`.",
     "hosts": "is not read: a verb finds its machines by the stack's name, `-s NAME`.",
     "identity": "is not read before the verb. Put it behind the verb: `fab VERB -s NAME -i KEY`.",
     "ssh-config": "is not read: the verbs ask `ssh -G`, which reads ~/.ssh/config.",

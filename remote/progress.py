@@ -28,8 +28,12 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line, at once."""
+        self.print(f"{self.seconds:6.1f} s  {line}")
+
+    def print(self, text: str) -> None:
+        """Without the time: what belongs to the line before."""
         with self._lock:
-            print(f"{self.seconds:6.1f} s  {line}", file=sys.stderr if self.quiet else sys.stdout, flush=True)
+            print(text, file=sys.stderr if self.quiet else sys.stdout, flush=True)
 
     @contextmanager
     def during(self, line: str) -> Iterator[None]:

@@ -34,12 +34,12 @@ def print_json(verb: str, stack: str | None, data: Mapping[str, Any]) -> None:
 
 
 @task(
-    help=STACK
+    help={"stack": "the stack's name, as in stacks/Pulumi.NAME.yaml, or several with commas between, at the same time"}
     | IDENTITY
     | JSON
     | {
-        "dry-run": "show what would change, and change nothing; exit code 0: nothing would, 2: something would, 3: the "
-        "host is off, and its part is unknown",
+        "plan": "show what would change, files as diffs with secrets masked, and change nothing; exit code 0: nothing "
+        "would, 2: something would, 3: the host is off, and its part is unknown",
         "key-file": "keep a working API key in this file (mode 600); one is made where it holds none",
         "password-file": "write the password of the chat page's first account into this file (mode 600)",
     }
@@ -50,23 +50,39 @@ def deploy(
     *,
     stack: str = "",
     identity: str = "",
-    dry_run: bool = False,
+    plan: bool = False,
     key_file: str = "",
     password_file: str = "",
     json: bool = False,
 ) -> None:
     """Bring a stack's machines to the wanted state, and prove it."""
     from remote.machines import inventory
+    from remote.verbs import deploy_many
     from remote.verbs.deploy import Deployment
     from remote.verbs.deploy_report import Options
 
+    options = Options(plan, _path(key_file), _path(password_file))
+    if len(stacks := deploy_many.names(stack)) > 1:
+        _deploy_many(stacks, deploy_many.words(options, identity=identity, as_json=json), as_json=json)
+        return
     progress = Progress(quiet=json)
-    options = Options(dry_run, _path(key_file), _path(password_file))
     report = Deployment(inventory.load(stack, identity=identity), options, progress).run()
     progress.say(report.summary(options))
     if json:
         print_json("deploy", stack, report.as_dict())
     if code := report.exit_code(options):
+        sys.exit(code)
+
+
+def _deploy_many(stacks: list[str], options: list[str], *, as_json: bool) -> None:
+    from remote.verbs import deploy_many
+
+    progress = Progress(quiet=as_json)
+    found = deploy_many.deploy(stacks, options, progress.print)
+    progress.print("\n".join(deploy_many.summary(found)))
+    if as_json:
+        print_json("deploy", None, {"stacks": [each.as_dict() for each in found]})
+    if code := deploy_many.exit_code(found):
         sys.exit(code)
 
 

@@ -7,12 +7,16 @@ import math
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from remote.items import STAMPS, Order
 from remote.machines.facts import Facts, Query
 
 DRAIN_LATE_S: Final = 15.0  # for a process to end, after its time to drain
+DRAIN_ENGINE: Final = Path(__file__).parents[1] / "scripts" / "drain_engine.py"
+HELD_TABLE: Final = "inet pilotlight_deploy"  # nftables: an engine's port that a deployment holds closed
+OPENED: Final = f"nft delete table {HELD_TABLE} 2>/dev/null || true"
 
 
 class Hashed(Protocol):
@@ -27,6 +31,15 @@ def digest_of(items: Iterable[Hashed]) -> str:
     return hashlib.sha256(" ".join(item.digest for item in items).encode()).hexdigest()
 
 
+def without_requests(unit: str, limit_s: float) -> Order:
+    """Nothing is in flight in an engine: its port takes no new requests, which wait at the gateway meanwhile, and those
+    in it end. Where that takes longer than `limit_s` the port opens again and the order fails.
+    """
+    words = shlex.join([unit, f"{limit_s:.0f}", HELD_TABLE])
+    failure = f"{unit} serves requests that do not end, so it was not restarted. Deploy again when fewer people ask"
+    return Order(f"python3 - {words}", DRAIN_ENGINE.read_bytes(), timeout_s=limit_s + 60, failure=failure)
+
+
 @dataclass(frozen=True)
 class Unit:
     """A unit that is enabled and runs, started with `applied`: the hash of what it reads.
@@ -39,6 +52,7 @@ class Unit:
     applied: str
     reload: bool = False  # `reload-or-restart` instead of `restart`
     drain_s: float = 0.0  # `reload` ends it when nobody is inside, at the latest after so long; systemd starts it anew
+    requests_end_s: float = 0.0  # an engine: it is restarted once nothing is in flight, which may take so long
     wait_for_inhibitor: bool = False  # apply.py starts it only when the inhibitor stands
     slow: bool = False
 
@@ -77,7 +91,9 @@ class Unit:
             f"mkdir -p {STAMPS}; echo {self.applied} > {stamp}",
         )
         timeout_s = 180 + DRAIN_LATE_S + self.drain_s
-        return (Order("\n".join(lines), timeout_s=timeout_s, failure=f"{self.name} did not start"),)
+        begin = (f"trap {shlex.quote(OPENED)} EXIT",) if self.requests_end_s else ()
+        start = Order("\n".join((*begin, *lines)), timeout_s=timeout_s, failure=f"{self.name} did not start")
+        return (without_requests(self.name, self.requests_end_s), start) if self.requests_end_s else (start,)
 
 
 def _drained(name: str, limit_s: float) -> tuple[str, ...]:
@@ -129,6 +145,7 @@ class OnlyEngines:
     names: tuple[str, ...]
     folder: str  # of the engines' YAML files
     unit: str  # e.g. "pilotlight-engine@{name}.service"
+    requests_end_s: float
     slow: bool = False
 
     @property
@@ -146,10 +163,14 @@ class OnlyEngines:
         return " ".join(self._left(facts))
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
-        lines = []
-        for name in self._left(facts):
-            unit, path = shlex.quote(self.unit.format(name=name)), shlex.quote(f"{self.folder}/{name}.yaml")
-            lines.append(
-                f"systemctl -q disable --now {unit}; rm -rf /etc/systemd/system/{unit}.d {STAMPS}/{unit} {path}"
-            )
-        return (Order("\n".join(lines), timeout_s=180, failure="an old engine could not be removed"),)
+        return tuple(order for name in self._left(facts) for order in self._removal(name))
+
+    def _removal(self, name: str) -> tuple[Order, Order]:
+        unit, path = self.unit.format(name=name), shlex.quote(f"{self.folder}/{name}.yaml")
+        quoted = shlex.quote(unit)
+        script = (
+            f"trap {shlex.quote(OPENED)} EXIT\n"
+            f"systemctl -q disable --now {quoted}; rm -rf /etc/systemd/system/{quoted}.d {STAMPS}/{quoted} {path}"
+        )
+        gone = Order(script, timeout_s=180, failure=f"the old engine {name} could not be removed")
+        return (without_requests(unit, self.requests_end_s), gone)

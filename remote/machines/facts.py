@@ -67,7 +67,9 @@ class Query:
     users: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     trees: tuple[str, ...] = ()  # folders: one hash over all of it
-    texts: tuple[str, ...] = ()  # small files: their text
+    tree_files: tuple[str, ...] = ()  # folders: a hash of each file
+    bodies: tuple[str, ...] = ()  # files: their whole text
+    texts: tuple[str, ...] = ()  # small files: their text without the white space around it
     listings: tuple[str, ...] = ()  # folders: the names in it
     paths: tuple[str, ...] = ()  # does it exist?
     units: tuple[str, ...] = ()
@@ -99,6 +101,8 @@ class Facts:
     users: Mapping[str, frozenset[str]] = field(default_factory=dict)
     files: Mapping[str, FileFact] = field(default_factory=dict)
     trees: Mapping[str, str] = field(default_factory=dict)
+    tree_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    bodies: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     listings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
@@ -135,6 +139,8 @@ def read(text: str, machine: str) -> Facts:
         users={name: frozenset(groups) for name, groups in raw["users"].items()},
         files={path: FileFact(**fact) for path, fact in raw["files"].items() if fact},
         trees=raw["trees"],
+        tree_files=raw["tree_files"],
+        bodies=raw["bodies"],
         texts=raw["texts"],
         listings={path: tuple(names) for path, names in raw["listings"].items()},
         paths=frozenset(raw["paths"]),

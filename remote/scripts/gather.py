@@ -51,6 +51,13 @@ def name_of(lookup: Any, number: int) -> str:
 
 def tree_hash(root: str) -> str:
     """Hash over every file below `root` but byte code; "" where there is none. remote/items/files.py has the same."""
+    found = tree_files(root)
+    lines = [f"{found[name]} {name}\n" for name in sorted(found)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
+def tree_files(root: str) -> dict[str, str]:
+    """The hash of every file below `root` but byte code, by its path there."""
     found = {}
     for folder, names, files in os.walk(root):
         names[:] = [n for n in names if n != "__pycache__"]
@@ -58,8 +65,17 @@ def tree_hash(root: str) -> str:
             path = os.path.join(folder, name)
             with open(path, "rb") as file:
                 found[os.path.relpath(path, root)] = hashlib.sha256(file.read()).hexdigest()
-    lines = [f"{found[name]} {name}\n" for name in sorted(found)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+    return found
+
+
+def body(path: str) -> str:
+    """A file's whole text; "" where there is none, or it is no text, or it has over a megabyte."""
+    try:
+        with open(path, "rb") as file:
+            found = file.read(1000001)
+        return found.decode() if len(found) <= 1000000 else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def text(path: str) -> str:
@@ -169,6 +185,8 @@ def main(query: dict[str, list[str]]) -> None:
         "users": users(query["users"]),
         "files": {path: file_fact(path) for path in query["files"]},
         "trees": {path: tree_hash(path) for path in query["trees"]},
+        "tree_files": {path: tree_files(path) for path in query["tree_files"]},
+        "bodies": {path: body(path) for path in query["bodies"]},
         "texts": {path: text(path) for path in query["texts"]},
         "listings": {path: listing(path) for path in query["listings"]},
         "paths": [path for path in query["paths"] if os.path.exists(path)],

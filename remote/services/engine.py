@@ -26,6 +26,7 @@ from remote.items.venvs import Venv, requirements
 COMPILERS: Final = ("g++", "python3-dev")
 ENGINES_DIR: Final = f"{ETC}/engines"
 ENGINE_HOME: Final = "/var/lib/pilotlight/engine"  # byte code and compiled graphs: what makes the next start quick
+REQUESTS_END_S: Final = 900.0  # the longest answer that a restart waits for; then the deployment stops, and says so
 UNIT_DIR: Final = "/etc/systemd/system"
 
 
@@ -53,13 +54,17 @@ def items(specs: tuple[EngineSpec, ...]) -> list[Item]:
         *([Driver()] if specs[0].device == "gpu" else []),
         venv,
         unit,
-        OnlyEngines(tuple(s.name for s in specs), ENGINES_DIR, ENGINE_UNIT),
+        OnlyEngines(tuple(s.name for s in specs), ENGINES_DIR, ENGINE_UNIT, REQUESTS_END_S),
     ]
     for spec in specs:
         weights = model(spec.model, spec.where)
         config = File(f"{ENGINES_DIR}/{spec.name}.yaml", _yaml(spec, weights))
         name = ENGINE_UNIT.format(name=spec.name)
-        found += [weights, config, Unit(name, digest_of((venv, unit, config)))]
+        found += [
+            weights,
+            config,
+            Unit(name, digest_of((venv, unit, config)), requests_end_s=REQUESTS_END_S, slow=True),
+        ]
     return found
 
 

@@ -20,7 +20,7 @@ from core.contract.paths import AGENT_UNIT, LEASE_CLIENT_APP, RELAY_CONFIG, RELA
 from core.errors import DeployError, PilotlightError
 from core.lease import State
 from core.settings import digest, service_routes
-from remote import plan
+from remote import diff, plan
 from remote.apply import apply
 from remote.items import Item
 from remote.items.files import File, Tree
@@ -75,7 +75,7 @@ class Deployment:
         self.account: webui.Account | None = None
 
     def run(self) -> Report:
-        """Deploy, or with --dry-run only show. DeployError names the machine, the thing and the next command."""
+        """Deploy, or with --plan only show. DeployError names the machine, the thing and the next command."""
         try:
             with self.inhibitor:
                 self._run()
@@ -95,13 +95,13 @@ class Deployment:
             front_side, seen, host_side = front.result(), lease.result(), back.result()
         if host_side is None and self._gateway_goes_first(front_side, seen):
             front_side, seen, host_side = self._gateway_first(front_side)
-        if host_side is None and self.options.dry_run:
+        if host_side is None and self.options.plan:
             return self._gateway_alone(front_side, seen)
         host_side = host_side or self._woken(seen)
         front_side, host_side = self._with_secrets(front_side, host_side)
         sides = [front_side, host_side] if self.gateway else [host_side]
         self.report.changes += _changes(sides)
-        if self.options.dry_run:
+        if self.options.plan:
             return self._show(sides)
         changed = bool(self.report.changes)
         if changed:
@@ -136,7 +136,7 @@ class Deployment:
         client_secret, needed = self._client_secret(), webui.secrets_needed(front.facts, on.facts)
         if not needed and not webui.sign_on_differs(page, on.facts, client_secret):
             return front, back
-        has_password = Outputs.WEBUI_PASSWORD in self.inventory.outputs and not self.options.dry_run
+        has_password = Outputs.WEBUI_PASSWORD in self.inventory.outputs and not self.options.plan
         password = self.inventory.secret(Outputs.WEBUI_PASSWORD) if has_password else ""
         why = webui.STRANGER if needed else webui.OTHER_SECRET
         self._tell_redirect()
@@ -164,7 +164,7 @@ class Deployment:
                 "pilotlight:webui.oidc.clientSecret as `pulumi up` hands it over. Run "
                 f"`pulumi up -s {self.inventory.stack}`, then deploy again."
             )
-        return None if self.options.dry_run else self.inventory.secret(Outputs.WEBUI_OIDC_SECRET)
+        return None if self.options.plan else self.inventory.secret(Outputs.WEBUI_OIDC_SECRET)
 
     def _lease(self, front: Future[Side]) -> Answer | None:
         """The lease as the gateway sees it; None where it cannot tell before its part is applied."""
@@ -197,7 +197,7 @@ class Deployment:
 
     def _gateway_goes_first(self, front: Side, seen: Answer | None) -> bool:
         """Of a host that is off or does not answer: the lease client that this needs comes with the gateway's part."""
-        if self.options.dry_run:
+        if self.options.plan:
             return False
         return seen is None or not _lease_ready(front)
 
@@ -210,7 +210,7 @@ class Deployment:
         return self._look(front.machine, self._front_items(), 0.0), seen, self._look_at_host(lambda: seen)
 
     def _gateway_alone(self, front: Side, seen: Answer | None) -> None:
-        """The host is off and stays off, or does not answer: a dry run shows the gateway's part."""
+        """The host is off and stays off, or does not answer: a plan shows the gateway's part."""
         self._say_off(seen)
         self.report.host_read = False
         self.report.lease = str(seen.state) if seen else ""
@@ -236,9 +236,15 @@ class Deployment:
         return self._look(self.host, wanted.host(self.inventory), 0.0)
 
     def _show(self, sides: Sequence[Side]) -> None:
+        """Each step, and what it would change in files; what is in them is asked for now."""
         for side in sides:
+            asked = diff.query(side.all_steps)
+            found = side.machine.facts(asked) if asked != Query() else Facts()
             for step in side.all_steps:
                 self.progress.say(f"{side.machine.role:<8} would change {step.text}")
+                if lines := diff.lines(step, side.facts, found):
+                    self.progress.print("\n".join(lines))
+                    self.report.diffs.append({"machine": side.machine.role, "what": step.item.label, "lines": lines})
 
     # ------------------------------------------------------------ changing
     def _inhibit(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-# Of `--dry-run`. 1 is any command's failure
+# Of `--plan`. 1 is any command's failure
 WOULD_CHANGE: Final = 2
 HOST_UNKNOWN: Final = 3
 
@@ -15,24 +15,27 @@ HOST_UNKNOWN: Final = 3
 class Options:
     """What the user asked for."""
 
-    dry_run: bool = False
+    plan: bool = False
     key_file: Path | None = None
     password_file: Path | None = None
 
 
 @dataclass
 class Report:
-    """What was done; `changes` are the steps in words, `api_key` only where a key was made and no file took it.
+    """What was done.
 
-    `host_read` False: the host is off and stays off, and nobody knows what it would change; with `lease` "" it does not
-    answer, and the gateway cannot tell yet whether it is off. `chat_url` is "" without a chat page; `admin_password` is
-    there only where its first account was made now, with a password of ours that no file took. `redirect_url` is what
-    the provider of single sign-on must know, where its secret changed.
+    `changes` are the steps in words, `diffs` what they would do to files (`machine`, `what`, `lines`), `api_key` only
+    where a key was made and no file took it. `host_read` False: the host stays off, and nobody knows what it
+    would change; with `lease` "" it does not answer, and the gateway cannot tell yet whether it is off.
+    `chat_url` is "" without a chat page; `admin_password` is there only where its first account was
+    made now, with a password of ours that no file took. `redirect_url` is what the
+    provider of single sign-on must know, where its secret changed.
     """
 
     stack: str
     api_url: str
     changes: list[str] = field(default_factory=list)
+    diffs: list[dict[str, Any]] = field(default_factory=list)  # of a plan
     host_read: bool = True
     lease: str = ""
     api_key: str = ""
@@ -50,8 +53,8 @@ class Report:
         return told | {"changed": bool(self.changes)}
 
     def exit_code(self, options: Options) -> int:
-        """0, but of a dry run: what would change, and whether that is known."""
-        if not options.dry_run:
+        """0, but of a plan: what would change, and whether that is known."""
+        if not options.plan:
             return 0
         if not self.host_read:
             return HOST_UNKNOWN
@@ -59,14 +62,14 @@ class Report:
 
     def summary(self, options: Options) -> str:
         """The last line."""
-        if options.dry_run:
-            return self._dry_summary()
+        if options.plan:
+            return self._plan_summary()
         where = f"API {self.api_url}" + (f", chat page {self.chat_url}" if self.chat_url else "")
         if not self.changes:
             return f"Nothing to change: host and gateway are as wanted, the host is {self.lease}. {where}"
         return f"Deployed: {_counted(self.changes)}, the host is {self.lease}. {where}"
 
-    def _dry_summary(self) -> str:
+    def _plan_summary(self) -> str:
         if not self.host_read and not self.lease:
             return (
                 f"Gateway: {_counted(self.changes)} would be made. Host: unknown, it does not answer. Nothing was "

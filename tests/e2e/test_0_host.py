@@ -20,6 +20,7 @@ from remote.items import Order
 from remote.items.files import File
 from remote.items.models import PypiModel
 from remote.items.system import User
+from remote.items.units import Unit
 from remote.items.venvs import UV
 from remote.machines.facts import Facts
 from remote.services import agent, engine
@@ -162,6 +163,53 @@ def test_the_agent_sees_that_the_admission_was_opened_behind_its_back(box: Box) 
     source = Path(admission.__file__).read_text() + "\nimport sys\n" + DOOR
     ways = "'flush ruleset' 'flush table inet pilotlight_admission' 'delete table inet pilotlight_admission'"
     assert box.must(f"python3 - {ways}", source.encode()) == str([False, True, False, False, False, True, False])
+
+
+BUSY = """
+import http.server, os, time
+running = 0
+class Engine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global running
+        text = f'vllm:num_requests_running {running}\\nvllm:num_requests_waiting 0\\n'
+        if self.path == '/slow':
+            running += 1
+            while not os.path.exists('/tmp/finish'):
+                time.sleep(0.05)
+            text, running = 'the whole answer', running - 1
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+http.server.ThreadingHTTPServer(('127.0.0.1', 8100), Engine).serve_forever()
+"""
+BUSY_UNIT = "[Service]\nExecStart=/usr/bin/python3 /opt/busy.py\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def test_an_engine_is_restarted_only_when_the_requests_in_it_have_ended(box: Box) -> None:
+    for path, text in (("/opt/busy.py", BUSY), ("/etc/systemd/system/busy.service", BUSY_UNIT)):
+        box.order(File(path, text.encode()).orders(Facts())[0])
+    box.must("systemctl daemon-reload; systemctl start busy")
+    caller = "setpriv --reuid daemon --regid daemon --clear-groups curl -s"
+    until(lambda: box.run(f"{caller} http://127.0.0.1:8100/metrics").returncode == 0)
+    before = box.must("systemctl show -P MainPID busy")
+    box.must(f"systemd-run -q --unit asks sh -c '{caller} http://127.0.0.1:8100/slow > /tmp/said'")
+    until(lambda: "running 1" in box.must("curl -s http://127.0.0.1:8100/metrics"))
+
+    drain, restart = Unit("busy.service", "digest", requests_end_s=120).orders(Facts())
+    command = ["docker", "exec", "-i", NAME, "sh", "-c", drain.script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as draining:
+        assert draining.stdin is not None
+        draining.stdin.write(drain.stdin)
+        draining.stdin.close()
+        until(lambda: box.run(f"{caller} http://127.0.0.1:8100/metrics").returncode == 7)  # refused
+        assert draining.poll() is None, "it waits for the request"
+        assert box.must("systemctl show -P MainPID busy") == before
+        box.must("touch /tmp/finish")
+        assert draining.wait(60) == 0
+    until(lambda: box.must("cat /tmp/said") == "the whole answer")
+    box.order(restart)
+    assert box.must("systemctl show -P MainPID busy") != before
+    until(lambda: box.run(f"{caller} http://127.0.0.1:8100/metrics").returncode == 0)
 
 
 FAKE_UV = """#!/bin/sh

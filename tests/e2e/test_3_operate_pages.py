@@ -30,7 +30,7 @@ RUN: Final = sorted(
 
 @pytest.mark.parametrize("line", RUN)
 def test_it_runs(demo: Stack, line: str, tmp_path: Path) -> None:
-    if "--dry-run" in line or ("ssh" in line and "--gateway" not in line):
+    if "--plan" in line or ("ssh" in line and "--gateway" not in line):
         demo.wake()  # a host that is off is not read
     words = shlex.split(line.replace("qwen7b", demo.name).replace("~/.pilotlight-key", str(tmp_path / "key")))
     if words[1] == "keys.add":

@@ -88,7 +88,7 @@ def test_what_was_lost_is_there_again(demo: Stack, token: str, tmp_path: Path) -
     demo.watch.wait_page()
     assert TITLE in titles(demo, token)
     assert "webui.db" in demo.watch.inside(demo.watch.gateway, "ls", f"{told['kept']}/webui")
-    planned = demo.fab("deploy", "-s", demo.name, "--dry-run", check=False)
+    planned = demo.fab("deploy", "-s", demo.name, "--plan", check=False)
     assert planned.returncode in (0, 3), planned.stdout + planned.stderr
     assert "gateway  would change" not in planned.stdout
 

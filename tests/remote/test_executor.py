@@ -17,13 +17,13 @@ PILOTLIGHT = ("sh", str(CHECKOUT / "local/setup/pilotlight"))
 @pytest.mark.parametrize(
     ("program", "words", "said"),
     [
-        (FAB, "--dry version", "fab deploy --dry-run"),
-        (FAB, "version -R", "fab deploy --dry-run"),
-        (FAB, "--dry cloud.status", "fab deploy --dry-run"),
+        (FAB, "--dry version", "fab deploy --plan"),
+        (FAB, "version -R", "fab deploy --plan"),
+        (FAB, "--dry cloud.status", "fab deploy --plan"),
         (FAB, "-i key version", "Put it behind the verb"),
         (FAB, "-H a,b version", "--hosts is not read"),
         (FAB, "version -- ls", "fab ssh -s NAME --command"),
-        (PILOTLIGHT, "-R version", "fab deploy --dry-run"),
+        (PILOTLIGHT, "-R version", "fab deploy --plan"),
     ],
 )
 def test_refused_before_anything_is_done(program: tuple[str, ...], words: str, said: str) -> None:

@@ -71,7 +71,7 @@ ALL: tuple[Item, ...] = (
     MODEL,
     model("/models/mine", "m"),
     UNIT,
-    OnlyEngines(("a",), "/etc/engines", "e@{name}.service"),
+    OnlyEngines(("a",), "/etc/engines", "e@{name}.service", 9.0),
     KeysFile(KEYS),
     OnlyKey(ANN, KEYS),
 )

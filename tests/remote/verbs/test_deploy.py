@@ -406,12 +406,12 @@ def test_a_lease_client_that_is_as_wanted_and_fails_is_an_error(world: World, in
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_dry_run_with_another_lease_client_changes_nothing(
+def test_a_plan_with_another_lease_client_changes_nothing(
     client: dict[str, bool], world: World, inventory: Inventory
 ) -> None:
     world.host_up, world.state = False, "STOPPED"
     other_lease_client(world, **client)
-    report, options = run(inventory, dry_run=True), Options(dry_run=True)
+    report, options = run(inventory, plan=True), Options(plan=True)
     assert any(change.startswith(f"gateway: {LEASE_CLIENT_APP}") for change in report.changes)
     unknown = "it is off" if client == {"mute": False} else "it does not answer"
     assert f"Host: unknown, {unknown}" in report.summary(options)
@@ -425,12 +425,12 @@ def test_an_unreachable_host_that_should_be_up_is_an_error(world: World, invento
     assert "lease: request-wake" not in world.log
 
 
-def test_dry_run_changes_nothing_and_wakes_nobody(world: World, inventory: Inventory) -> None:
+def test_a_plan_changes_nothing_and_wakes_nobody(world: World, inventory: Inventory) -> None:
     world.facts["host"] = without(world.facts["host"], "/etc/pilotlight/engines/a.yaml")
-    assert len(run(inventory, dry_run=True).changes) == 1
+    assert len(run(inventory, plan=True).changes) == 1
     assert world.log == []
     world.host_up, world.state = False, "STOPPED"
-    run(inventory, dry_run=True)
+    run(inventory, plan=True)
     assert world.log == []
 
 
@@ -443,21 +443,21 @@ def test_dry_run_changes_nothing_and_wakes_nobody(world: World, inventory: Inven
         ("STOPPED", False, (3, "Gateway: 1 change would be made. Host: unknown, it is off.")),
     ],
 )
-def test_a_dry_run_says_what_it_knows_and_its_exit_code_too(
+def test_a_plan_says_what_it_knows_and_its_exit_code_too(
     state: str, as_wanted: bool, told: tuple[int, str], world: World, inventory: Inventory
 ) -> None:
     code, said = told
     world.host_up, world.state = state == "RUNNING", state
     if not as_wanted:
         world.facts["gateway"] = without(world.facts["gateway"], "/etc/pilotlight/relay.json")
-    report, options = run(inventory, dry_run=True), Options(dry_run=True)
+    report, options = run(inventory, plan=True), Options(plan=True)
     assert report.summary(options).startswith(said)
     assert report.exit_code(options) == code
     assert world.log == []
 
 
 @pytest.mark.parametrize("outputs", [{}, {Outputs.SETTINGS_DIGEST: "of another file"}])
-@pytest.mark.parametrize("options", [{}, {"dry_run": True}])
+@pytest.mark.parametrize("options", [{}, {"plan": True}])
 def test_a_stack_file_that_up_has_not_applied_stops_before_anything(
     options: dict[str, Any], outputs: dict[str, str], world: World, inventory: Inventory
 ) -> None:
@@ -664,9 +664,9 @@ def test_a_page_that_fails_leaves_the_password_told(
     assert "its password, shown this once: " in capsys.readouterr().err
 
 
-def test_a_dry_run_makes_no_secret(world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_makes_no_secret(world: World, inventory: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
     world.facts["gateway"] = chatless(world.facts["gateway"])
-    report = run(inventory, dry_run=True)
+    report = run(inventory, plan=True)
     assert "gateway: API key webui: the chat page's" in report.changes
     assert (report.admin_password, world.log) == ("", [])
     assert "password" not in capsys.readouterr().err
