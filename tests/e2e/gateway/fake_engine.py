@@ -1,8 +1,9 @@
 """An engine that speaks every dialect of the gateway without a model: `python fake_engine.py PORT`. Commands by HTTP:
 
 GET /seen → what it was sent; a prompt that starts with "die" ends the process in mid-request, "slow" streams slowly,
-"think" says nothing for a minute, "pause" for 3 s, "redirect" names another place. `Access-Control-Allow-Origin: *` as
-vLLM says it.
+"think" says nothing for a minute, "pause" for 3 s, "redirect" names another place. What is no JSON is a 400; what has
+another path is written down and answered, as vLLM answers on paths that no caller is to reach.
+`Access-Control-Allow-Origin: *` as vLLM says it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,25 @@ from tests import dialect_answers
 SEEN: list[dict[str, object]] = []
 
 
+def note(request: web.Request) -> dict[str, object]:
+    """Write the request down; its prompt is not read yet."""
+    line = {"method": request.method, "path": request.path, "prompt": ""}
+    SEEN.append(line | {"headers": dict(request.headers)})
+    return SEEN[-1]
+
+
 async def answer(request: web.Request) -> web.StreamResponse:
     body = await request.read()
-    asked = json.loads(body)
-    prompt = str(asked["input"]) if "input" in asked else asked["messages"][-1]["content"]
-    seen = {"sha256": hashlib.sha256(body).hexdigest(), "prompt": prompt[:40], "headers": dict(request.headers)}
-    SEEN.append(seen)
+    seen = note(request)
+    seen["sha256"] = hashlib.sha256(body).hexdigest()
+    try:
+        asked = json.loads(body)
+        prompt = str(asked["input"]) if "input" in asked else str(asked["messages"][-1]["content"])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        return web.json_response(
+            {"error": {"message": repr(error), "type": "BadRequestError", "code": 400}}, status=400
+        )
+    seen["prompt"] = prompt[:40]
     if prompt.startswith("redirect"):
         return web.Response(status=307, headers={"Location": "/elsewhere"})
     if prompt.startswith("die"):
@@ -59,7 +73,7 @@ async def seen(_: web.Request) -> web.Response:
 
 
 async def elsewhere(request: web.Request) -> web.Response:
-    SEEN.append({"prompt": "elsewhere", "headers": dict(request.headers)})
+    note(request)
     return web.json_response({})
 
 
@@ -72,7 +86,7 @@ app.add_routes(
     [
         *(web.post(endpoint.path, answer) for endpoint in ENDPOINTS),
         web.get("/seen", seen),
-        web.route("*", "/elsewhere", elsewhere),
+        web.route("*", "/{path:.*}", elsewhere),
     ]
 )
 app.on_response_prepare.append(any_page)

@@ -151,7 +151,7 @@ def test_an_engines_redirect_is_502_and_followed_by_nobody(front: Front, prompt:
         ask(front.client(max_retries=2), prompt)
     assert (caught.value.status_code, caught.value.code) == (502, "engine_redirected")
     assert "location" not in caught.value.response.headers
-    assert "elsewhere" not in [seen["prompt"] for seen in engine_seen(front)]
+    assert "/elsewhere" not in [seen["path"] for seen in engine_seen(front)]
 
 
 # ---------------------------------------------------------------- browsers
