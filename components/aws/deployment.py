@@ -70,7 +70,7 @@ def _identity(settings: StackSettings) -> Identity:
     drawn = random.RandomId(
         f"{settings.stack}-deployment",
         byte_length=DEPLOYMENT_ID_BYTES,
-        opts=pulumi.ResourceOptions(protect=settings.host.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
+        opts=pulumi.ResourceOptions(protect=settings.ec2.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
     )
     return Identity(settings.stack, drawn.hex)
 
@@ -118,12 +118,12 @@ def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Con
 
 
 def _public_key(settings: StackSettings) -> str:
-    if settings.host.ssh_public_key is None:
+    if settings.ec2.ssh_public_key is None:
         raise SettingsError(
             f"Stack `{settings.stack}` has no pilotlight:host.sshPublicKey; the embedded cloud writes it into its own "
             "copy of the stack file. Run `make demo`, or `fab cloud.up`."
         )
-    return settings.host.ssh_public_key
+    return settings.ec2.ssh_public_key
 
 
 def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
@@ -152,14 +152,14 @@ def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
                 table_arn=a[1].table_arn,
                 unit=settings.unit,
                 reaper_arn=a[1].reaper_arn,
-                kms_key_arn=settings.host.kms_key_arn,
+                kms_key_arn=settings.ec2.kms_key_arn,
             )
         )
     )
 
 
 def _host(settings: StackSettings, site: Site) -> GpuHost:
-    wanted = settings.host
+    wanted = settings.ec2
     agent = site.control.apply(lambda c: json.dumps(policies.host(table_arn=c.table_arn, unit=settings.unit)))
     args = GpuHostArgs(
         identity=site.identity,

@@ -32,16 +32,16 @@ def _subnets(settings: StackSettings, where: Network) -> Iterator[str]:
     if settings.gateway:
         yield from preflight.host_subnet(host)
     yield from preflight.subnet_pair(host, gateway)
-    types = settings.host.instance_types
+    types = settings.ec2.instance_types
     if host.named_by:
-        yield from preflight.zone(host, settings.host.zone, {t: where.offers[t] for t in types if t in where.offers})
+        yield from preflight.zone(host, settings.ec2.zone, {t: where.offers[t] for t in types if t in where.offers})
     if settings.gateway and gateway.named_by:
         kind = settings.gateway.instance_type
         yield from preflight.zone(gateway, "auto", {kind: where.offers[kind]} if kind in where.offers else {})
 
 
 def _images(settings: StackSettings, where: Network) -> Iterator[str]:
-    host, gateway = settings.host, settings.gateway
+    host, gateway = settings.ec2, settings.gateway
     first = host.instance_types[0]
     wanted = instance_types.architecture(first)
     yield from preflight.image(where.host_image, "pilotlight:host", host.disk_gib, wanted, first)
@@ -52,7 +52,7 @@ def _images(settings: StackSettings, where: Network) -> Iterator[str]:
 
 
 def _key(settings: StackSettings) -> Iterator[str]:
-    arn = settings.host.kms_key_arn
+    arn = settings.ec2.kms_key_arn
     if arn is None:
         return
     elsewhere = list(preflight.key_region(arn, settings.region))
@@ -70,7 +70,7 @@ def _key(settings: StackSettings) -> Iterator[str]:
 
 
 def _quotas(settings: StackSettings) -> Iterator[str]:
-    host = _vcpus(settings.host.instance_types)
+    host = _vcpus(settings.ec2.instance_types)
     gateway = _vcpus((settings.gateway.instance_type,) if settings.gateway else ())
     for demand in quotas.demands(host, gateway):
         question = partial(

@@ -187,10 +187,10 @@ class ServiceRoute:
 class Place:
     """Where leases and machines are, for `runtime.backends.open`. What a kind does not need is ""."""
 
-    kind: str  # of host: ec2
+    kind: str  # of host: ec2, ssh
     region: str = ""
-    table: str = ""
-    control: str = ""  # what the machines' tag `core.contract.tags.TAG_CONTROL` says: the reaper's alone
+    table: str = ""  # ssh: the file
+    control: str = ""  # what the machines' tag `core.contract.tags.TAG_CONTROL` says: the reaper's alone; ssh: the unit
     reaper: str = ""  # the reaper's function: the relay's alone
 
 
@@ -208,7 +208,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class HostConfig(Document):
-    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
+    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1).
+
+    `stays_on`: a stop ends the engines, and the machine stays on.
+    """
 
     stack: str
     unit: str
@@ -216,6 +219,7 @@ class HostConfig(Document):
     instance_id: str
     engines: tuple[EngineAddress, ...]
     max_silence_s: float
+    stays_on: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from core.contract.network import RELAY_PORTS
 ETC: Final = "/etc/pilotlight"
 AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
 RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
-REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, where a timer of the machine runs the reaper
+REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, on a machine that runs the reaper itself
+UNIT_SETTINGS: Final = f"{ETC}/unit.json"  # UnitSettings, there too: `fab deploy` writes what on AWS `pulumi up` does
+LEASES_FILE: Final = "/var/lib/pilotlight/relay/leases.sqlite"  # there too; its folder is the relay's
 CERTIFICATE_CONFIG: Final = f"{ETC}/certificate.json"  # CertificateConfig, where a certificate is asked for by ACME
 CERTIFICATE: Final = f"{ETC}/tls/certificate.pem"  # chain and private key, as HAProxy reads them; root's alone
 KEYS_FILE: Final = f"{ETC}/keys.json"  # ApiKeys; remote/scripts/edit_keys.py changes it
@@ -23,6 +25,7 @@ AGENT_APP: Final = "/opt/pilotlight/app/agent"
 RELAY_APP: Final = "/opt/pilotlight/app/relay"
 LEASE_CLIENT_APP: Final = "/opt/pilotlight/app/lease-client"  # runs in the relay's environment, RELAY_VENV
 CERTIFICATES_APP: Final = "/opt/pilotlight/app/certificates"  # runs with the system's own python3
+REAPER_APP: Final = "/opt/pilotlight/app/reaper"  # runs in the relay's environment, RELAY_VENV
 AGENT_VENV: Final = "/opt/pilotlight/agent"
 RELAY_VENV: Final = "/opt/pilotlight/relay"
 ENGINE_VENV: Final = "/opt/pilotlight/engine"
@@ -44,6 +47,11 @@ REDIS_PASSWORD: Final = (
 )
 REDIS_DATA: Final = "/var/lib/pilotlight/redis"  # its append-only file; may lie on a volume of its own
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
+# A machine that stays on: all engines start and stop with this target, and who may not do so asks at the socket
+ENGINES_TARGET: Final = "pilotlight-engines.target"
+POWER_SOCKET_UNIT: Final = "pilotlight-power.socket"
+POWER_SOCKET: Final = "/run/pilotlight-power.sock"
+REAPER_UNIT: Final = "pilotlight-reaper.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"
 DEAD_MAN_UNIT: Final = "pilotlight-dead-man.service"
 CERTIFICATE_UNIT: Final = "pilotlight-certificate.service"  # its timer has the same name

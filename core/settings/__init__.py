@@ -8,6 +8,7 @@
     access.py    who reaches a stack, and by which name: domain and certificate
     model.py     the other sections and their keys: defaults, units, checks. A new key goes here.
     services.py  the keys of a service: its engine and its stages
+    own_machine.py  what a machine of one's own cannot have
     applied.py   which of `pulumi up` and `fab deploy` applies a key, and the digest of what `pulumi up` applies
     notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from core.settings.access import Access
 from core.settings.applied import digest
-from core.settings.hosts import Ec2Host
+from core.settings.hosts import Ec2Host, SshHost
 from core.settings.load import check_name, load, stack_file
 from core.settings.model import Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
 from core.settings.resolve import needs_gpu, schedule, service_routes, shape, stop_after_s, unit_settings
@@ -37,6 +38,7 @@ __all__ = [
     "Idle",
     "Notify",
     "Service",
+    "SshHost",
     "StackSettings",
     "Webhook",
     "check_name",

@@ -314,10 +314,11 @@ class StackSettings(Section):
     cloud: Literal["aws", "embedded"] = Field(
         default="aws", description="aws, or the embedded cloud on this computer.", json_schema_extra=applied.UP
     )
-    host: Host = Field(default_factory=Ec2Host, description=Ec2Host.__doc__)
+    host: Host = Field(default_factory=Ec2Host, description="The machine with the GPU; `kind` says what it is.")
     gateway: Annotated[Gateway | None, BeforeValidator(_gateway_or_none), WithJsonSchema(_GATEWAY_SCHEMA)] = Field(
         default_factory=Gateway,
-        description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it.",
+        description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it. "
+        "With `host.kind: ssh` there is none, and the relay wakes the engines.",
     )
     access: Access = Field(default_factory=Access, description=Access.__doc__)
     engines: Mapping[Name, Engine] = Field(
@@ -341,6 +342,12 @@ class StackSettings(Section):
     budget: Budget | None = Field(default=None, description="Default: no limit.")
     notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
     control: Control = Field(default_factory=Control, description=Control.__doc__)
+
+    @property
+    def ec2(self) -> Ec2Host:
+        """The host, for what knows no other kind: components/aws/."""
+        assert isinstance(self.host, Ec2Host), f"{self.host.kind} is no EC2 host"
+        return self.host
 
     @property
     def queue_max(self) -> int:

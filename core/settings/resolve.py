@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from core.contract.documents import SCHEMA_VERSION, ServiceRoute, UnitSettings
 from core.money import Shape
+from core.money.prices import PriceUnknown
 from core.profiles import PROFILES, Schedule
 from core.settings import services
+from core.settings.hosts import Ec2Host
 from core.settings.model import Idle, StackSettings
 
 
@@ -39,7 +41,7 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
         max_silence_s=idle.max_silence,
         hard_cap_s=idle.hard_cap,
         start_timeout_s=idle.start_timeout,
-        instance_types=settings.host.instance_types,
+        instance_types=settings.host.instance_types if isinstance(settings.host, Ec2Host) else (),
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
         needs_gpu=needs_gpu(settings),
@@ -58,13 +60,15 @@ def needs_gpu(settings: StackSettings) -> bool:
 
 
 def shape(settings: StackSettings) -> Shape:
-    """What of the stack costs money, at its preferred instance type."""
-    gateway = settings.gateway
+    """What of the stack costs money, at its preferred instance type. PriceUnknown: a machine of one's own."""
+    gateway, host = settings.gateway, settings.host
+    if not isinstance(host, Ec2Host):
+        raise PriceUnknown("what a machine of your own costs is not known here")
     return Shape(
         region=settings.region,
-        host_type=settings.host.instance_types[0],
-        host_disk_gib=settings.host.disk_gib,
-        host_disk_mibps=settings.host.disk_throughput_mibps,
+        host_type=host.instance_types[0],
+        host_disk_gib=host.disk_gib,
+        host_disk_mibps=host.disk_throughput_mibps,
         gateway_type=gateway.instance_type if gateway else "",
         gateway_disk_gib=gateway.disk_gib if gateway else 0,
     )

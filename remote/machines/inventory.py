@@ -19,13 +19,18 @@ from core.contract.documents import (
     HostConfig,
     Outputs,
     Place,
+    ReaperConfig,
     RelayConfig,
     RelayUnit,
     ServiceRoute,
+    Shape,
+    UnitSettings,
 )
+from core.contract.paths import LEASES_FILE
 from core.engines.serve import EngineSpec
 from core.errors import DeployError
-from core.settings import StackSettings, shape
+from core.money.prices import PriceUnknown
+from core.settings import SshHost, StackSettings, shape
 from remote import stack_files
 from remote.machines.transport import Address
 from remote.services import webui
@@ -38,6 +43,14 @@ LOOPBACK: Final = "127.0.0.1"
 
 def _no_secret(name: str) -> str:
     raise DeployError(f"The output {name} cannot be read here.")
+
+
+@dataclass(frozen=True)
+class OwnMachine:
+    """What only a machine of one's own is given: the reaper's documents."""
+
+    reaper: ReaperConfig
+    settings: UnitSettings
 
 
 @dataclass(frozen=True)
@@ -115,19 +128,39 @@ class Inventory:
             instance_id=self.outputs[Outputs.HOST_INSTANCE_ID],
             engines=self.engines(LOOPBACK),
             max_silence_s=self.settings.idle.max_silence,
+            stays_on=self._is_own,
         )
+
+    @property
+    def _is_own(self) -> bool:
+        return isinstance(self.settings.host, SshHost)
+
+    @property
+    def own_machine(self) -> OwnMachine | None:
+        """What a machine of one's own is given beside; None for another kind."""
+        if not self._is_own:
+            return None
+        unit = settings.unit_settings(
+            self.settings, instance_id=self.outputs[Outputs.HOST_INSTANCE_ID], alerts_topic_arn=""
+        )
+        return OwnMachine(ReaperConfig(SCHEMA_VERSION, self._place()), unit)
+
+    @property
+    def callers(self) -> tuple[str, ...] | None:
+        """Whose connections HAProxy itself lets in; None where a security group does."""
+        return self.settings.access.cidrs if self._is_own else None
 
     def relay_config(self) -> RelayConfig:
         """relay.json."""
         address = self.outputs[Outputs.HOST_PRIVATE_IP] if self.gateway else LOOPBACK
         unit = RelayUnit(
             self.unit,
-            self._place(reaper=self.outputs[Outputs.REAPER]),
+            self._place(reaper=self.outputs.get(Outputs.REAPER, "")),
             self.outputs[Outputs.HOST_INSTANCE_ID],
             self.engines(address),
             self.services(),
             self.settings.idle.start_timeout,
-            shape(self.settings),
+            self._shape(),
         )
         return RelayConfig(
             schema_version=SCHEMA_VERSION,
@@ -135,12 +168,21 @@ class Inventory:
             units=(unit,),
             queue_timeout_s=self.settings.queue_timeout,
             queue_max=self.settings.queue_max,
-            wakes=self.gateway is not None,
+            wakes=self.gateway is not None or self._is_own,
             chat_url=self.outputs.get(Outputs.CHAT_URL, ""),
         )
 
     def _place(self, reaper: str = "") -> Place:
-        return Place(self.settings.host.kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
+        kind = self.settings.host.kind
+        if self._is_own:
+            return Place(kind, table=LEASES_FILE, control=self.unit)
+        return Place(kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
+
+    def _shape(self) -> Shape | None:
+        try:
+            return shape(self.settings)
+        except PriceUnknown:
+            return None
 
 
 def load(stack: str, *, identity: str = "") -> Inventory:
@@ -158,9 +200,11 @@ def load(stack: str, *, identity: str = "") -> Inventory:
 
 def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     """The inventory from settings and outputs. Pure."""
-    if not any(found.get(name) for name in _NEEDED):
+    own_machine = isinstance(file.settings.host, SshHost)
+    needed = _NEEDED if own_machine else (*_NEEDED, *_NEEDED_OF_AWS)
+    if not any(found.get(name) for name in needed):
         raise _not_made(file)
-    missing = [name for name in _NEEDED if not found.get(name)]
+    missing = [name for name in needed if not found.get(name)]
     if missing:
         raise DeployError(
             f"The stack `{file.name}` has no outputs {', '.join(missing)}. Make its machines first: `{_up(file)}`."
@@ -171,21 +215,20 @@ def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     own = file.settings.cloud != "embedded"
     gateway = Address("gateway", gateway_id, front, user, key, file.pins, own, file.name) if gateway_id else None
     reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
-    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own, file.name)
+    host = Address(
+        "host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own, file.name, theirs=own_machine
+    )
     return Inventory(file.name, file.settings, found, host, gateway)
 
 
 _NEEDED: Final = (
-    Outputs.REGION,
     Outputs.UNIT,
-    Outputs.TABLE,
-    Outputs.REAPER,
     Outputs.HOST_INSTANCE_ID,
-    Outputs.HOST_PRIVATE_IP,
     Outputs.GATEWAY_ADDRESS,
     Outputs.API_URL,
     Outputs.SSH_USER,
 )
+_NEEDED_OF_AWS: Final = (Outputs.REGION, Outputs.TABLE, Outputs.REAPER, Outputs.HOST_PRIVATE_IP)
 
 
 def outputs(file: StackFile) -> dict[str, str]:

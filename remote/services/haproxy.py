@@ -37,11 +37,16 @@ class Tls:
 
 
 def config(
-    engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = (), tls: Tls | None = None
+    engines: Sequence[EngineAddress],
+    chat: str = "",
+    cors_origins: Sequence[str] = (),
+    tls: Tls | None = None,
+    callers: Sequence[str] | None = None,
 ) -> bytes:
     """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
 
-    `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only.
+    `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only. `callers`: the address
+    ranges that may connect, beside the machine itself; None: a security group in front of it knows.
     """
     waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
     return templates.render(
@@ -54,6 +59,7 @@ def config(
         waiting=waiting,
         cors_origins=origins,
         tls=tls,
+        callers=callers,
     )
 
 
@@ -70,6 +76,7 @@ def items(
     chat_sleeps: bool = False,
     cors_origins: Sequence[str] = (),
     tls: Tls | None = None,
+    callers: Sequence[str] | None = None,
 ) -> list[Item]:
     """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
 
@@ -77,7 +84,7 @@ def items(
     """
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
-    file = File(CONFIG, config(engines, chat, cors_origins, tls), check='haproxy -c -q -f "$1" 2>&1')
+    file = File(CONFIG, config(engines, chat, cors_origins, tls, callers), check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
     ports = [PortFree(port, (PROGRAM,)) for port in _ports(chat=bool(chat), tls=tls is not None)]
     return [*ports, KeysFile(), *files, Unit(UNIT, digest_of(files), reload=True)]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from core.contract.documents import Outputs
+from core.contract.paths import ENGINES_TARGET
 from remote.items import Item
 from remote.items.system import Packages
 from remote.items.venvs import Uv
 from remote.machines.inventory import LOOPBACK, Inventory
-from remote.services import agent, certificates, engine, haproxy, redis, relay, webui
+from remote.services import agent, certificates, engine, haproxy, own_machine, redis, relay, webui
 
 HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
 FRONT_PACKAGES: Final = ("haproxy", redis.PACKAGE)
@@ -23,14 +24,17 @@ def host(inventory: Inventory) -> list[Item]:
     """The host: metadata wall, agent's code, engines, then the agent, which begins the lease's life."""
     users = ("root",) if inventory.gateway else ("root", relay.RELAY_USER)
     front = [] if inventory.gateway else _front(inventory)
+    own = inventory.own_machine
     return [
         Packages(HOST_PACKAGES + (() if inventory.gateway else FRONT_PACKAGES)),
         Uv(),
         *front,
         *agent.metadata(users),
         *agent.code(),
-        *engine.items(inventory.specs()),
+        *(own_machine.before_engines() if own else ()),
+        *engine.items(inventory.specs(), ENGINES_TARGET if own else ""),
         *agent.items(inventory.host_config()),
+        *(own_machine.reaper(own.reaper, own.settings) if own else ()),
     ]
 
 
@@ -69,5 +73,6 @@ def _front(inventory: Inventory) -> list[Item]:
         chat_sleeps=inventory.settings.chat_on == "host",
         cors_origins=access.cors_origins,
         tls=tls,
+        callers=inventory.callers,
     )
     return [*door, *redis.items(), *relay.items(inventory.relay_config())]

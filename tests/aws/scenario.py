@@ -52,7 +52,7 @@ def program(public_key: str) -> None:
         identity=identity,
         unit=settings.unit,
         control_id=identity.deployment_id,
-        instance_types=settings.host.instance_types,
+        instance_types=settings.ec2.instance_types,
         image=where.host_image.id,
         subnet_id=where.host_subnet.id,
         group_id=group.id,
