@@ -15,7 +15,7 @@ import pytest
 from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
-from remote import money_tasks, tasks
+from remote import money_tasks, replay_tasks, tasks
 from remote.checks import Area, passed, warned
 from remote.machines import inventory
 from remote.verbs import deploy as verbs_deploy
@@ -55,6 +55,7 @@ VERBS: dict[str, Callable[[], None]] = {
     "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
     "cost": lambda: money_tasks.cost(Context(), stack="s", json=True),
     "prices": lambda: money_tasks.prices(Context(), json=True),
+    "replay": lambda: replay_tasks.replay(Context(), "batch", days="3", picture="none", json=True),
     "version": lambda: tasks.version(Context(), json=True),
 }
 
@@ -108,11 +109,8 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def test_every_verb_with_json_is_here() -> None:
-    with_json = {
-        name
-        for name, task in {**tasks.namespace.tasks, **money_tasks.namespace.tasks}.items()
-        if "json" in {each.name for each in task.get_arguments()}
-    }
+    verbs = tasks.namespace.tasks | money_tasks.namespace.tasks | replay_tasks.namespace.tasks
+    with_json = {name for name, task in verbs.items() if "json" in {each.name for each in task.get_arguments()}}
     assert with_json == set(VERBS)
 
 
@@ -120,7 +118,7 @@ def test_every_verb_with_json_is_here() -> None:
 def test_the_envelope(told: Callable[[str], dict[str, Any]], verb: str) -> None:
     answer = told(verb)
     assert list(answer) == ["schema_version", "verb", "stack", "now", "data"]
-    stack = None if verb in ("status", "prices", "size", "version") else "s"
+    stack = None if verb in ("status", "prices", "size", "replay", "version") else "s"
     assert (answer["schema_version"], answer["verb"], answer["stack"]) == (1, verb, stack)
     assert datetime.fromisoformat(answer["now"]).tzinfo is not None
     assert isinstance(answer["data"], dict)
