@@ -5,6 +5,7 @@ subnets and keys fit (`components/aws/preflight.py`), and tells what the stack f
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import DeployError
+from core.versions import PULUMI_MINIMUM
 from remote.checks import Area, Check, failed, passed, warned
 from remote.stack_files import StackFile
 
@@ -50,6 +52,31 @@ def preview(file: StackFile) -> Preview:
     except subprocess.TimeoutExpired as error:
         raise DeployError(f"`{' '.join(command)}` did not answer within {TIMEOUT_S:.0f} s.") from error
     return read(done.stdout, done.stderr, succeeded=done.returncode == 0)
+
+
+def pulumi_version(file: StackFile) -> str:
+    """What `pulumi version` prints, e.g. v3.220.0; "" where it cannot run."""
+    program = shutil.which("pulumi", path=file.environment.get("PATH"))
+    if program is None:
+        return ""
+    environment = dict(file.environment) | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    done = subprocess.run(
+        [program, "version"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions(pulumi: str, ours: str) -> Check:
+    """What this computer has; Pulumi is new enough."""
+    least = ".".join(map(str, PULUMI_MINIMUM))
+    fix = "`make setup` brings one, and says where."
+    if not pulumi:
+        return failed(Area.STACK, "versions", f"{ours}; Pulumi is not on PATH, or does not run", fix)
+    number = tuple(int(part) for part in re.findall(r"\d+", pulumi)[:3])
+    said = f"{ours}, Pulumi {pulumi.removeprefix('v')}"
+    if number < PULUMI_MINIMUM:
+        return failed(Area.STACK, "versions", f"{said}, which is older than {least}", fix)
+    return passed(Area.STACK, "versions", said)
 
 
 def read(out: str, err: str, *, succeeded: bool) -> Preview:

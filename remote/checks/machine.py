@@ -18,7 +18,7 @@ from remote.checks import Area, Check, failed, passed, warned
 from remote.items import Item
 from remote.items.containers import ContainerUnit
 from remote.items.units import Unit
-from remote.machines.facts import Facts, UnitFact
+from remote.machines.facts import Facts, Query, UnitFact
 from remote.machines.transport import Machine
 from remote.plan import Step
 
@@ -71,9 +71,15 @@ class Look:
     examined: Examined
 
 
+def authorized_keys(user: str) -> str:
+    """Where a log-in user's keys are."""
+    return f"/home/{user}/.ssh/authorized_keys"
+
+
 def look(machine: Machine, area: Area, items: Sequence[Item], clock: Callable[[], float] = time.time) -> Look:
     """Two round trips. DeployError: the machine does not tell."""
-    facts = machine.facts(plan.query(items))
+    keys = Query(texts=(authorized_keys(machine.where.user),))
+    facts = machine.facts(Query.union([plan.query(items), keys]))
     return Look(area, facts, items, plan.plan(items, facts), examine(machine, clock))
 
 

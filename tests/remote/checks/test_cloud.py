@@ -83,3 +83,12 @@ def test_pulumi_runs_in_the_stacks_own_environment_and_reads_nothing(tmp_path: P
 def test_without_pulumi_it_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="`pulumi` is not on PATH"):
         cloud.preview(stack_file(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("pulumi", "verdict"), [("v3.220.0", "pass"), ("v2.9.1", "fail"), ("v3.999.0-alpha.1", "pass"), ("", "fail")]
+)
+def test_pulumi_is_new_enough(pulumi: str, verdict: str) -> None:
+    check = cloud.versions(pulumi, "pilotlight 0.1.0")
+    assert check.verdict == verdict
+    assert check.said.startswith("pilotlight 0.1.0")
