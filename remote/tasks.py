@@ -433,6 +433,7 @@ def version(_: Context, json: bool = False) -> None:
         "kv-cache-dtype": "fp8 halves the KV cache, from compute capability 8.9 on",
         "region": "whose prices",
         "hub": "ask the hub, though the model is in the table of usual ones",
+        "lock": "note what was read in stacks/models.lock.json, by which `pulumi preview` checks that the model fits",
     },
 )
 @verb
@@ -446,9 +447,10 @@ def size(
     kv_cache_dtype: str = "auto",
     region: str = "us-east-1",
     hub: bool = False,
+    lock: bool = False,
     json: bool = False,
 ) -> None:
-    """Say which GPUs a model fits, with how much context, and at what price."""
+    """Say which GPUs a model fits, and with how much context."""
     from core.engines.sizing.fit import Wish
     from remote import model_files
     from remote.verbs import flags
@@ -456,7 +458,10 @@ def size(
 
     longest = flags.positive("context", context)
     wish = Wish(longest, dtype=dtype, quantization=quantization or None, kv_dtype=kv_cache_dtype)
-    found = verbs_size.size(model_files.find(model, hub=hub), wish, region)
+    read = model_files.find(model, hub=hub)
+    found = verbs_size.size(read.model, wish, region)
+    if lock:
+        Progress(quiet=json).say(verbs_size.lock(model, read))
     if json:
         print_json("size", None, found.as_dict())
     else:

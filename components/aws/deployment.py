@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from components import models
 from components.aws import control_link, network, policies, preflight
 from components.aws.alerts import Alerts, AlertsArgs
 from components.aws.control import Control, ControlArgs
@@ -23,7 +24,7 @@ from core.contract.documents import ControlLink, Outputs
 from core.contract.network import API_PORT, CHAT_PORT
 from core.contract.tags import guest_topic
 from core.errors import SettingsError
-from core.settings import Gateway, StackSettings, digest, needs_gpu, stop_after_s, unit_settings
+from core.settings import Gateway, StackSettings, digest, skipped_types, stop_after_s, unit_settings
 
 DEPLOYMENT_ID_BYTES = 8
 
@@ -178,7 +179,7 @@ def _host(settings: StackSettings, site: Site) -> GpuHost:
         stop_after_s=stop_after_s(settings.idle),
         max_lease_s=settings.idle.max_lease,
         protect=wanted.protect,
-        needs_gpu=needs_gpu(settings),
+        skipped_types=skipped_types(settings, models.locked()),
         has_address=settings.gateway is None,
     )
     return GpuHost(f"{settings.stack}-host", args)
@@ -202,7 +203,10 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
 
 def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) -> None:
     known = pulumi.Output.all(host.instance.id, alerts.topic.arn)
-    body = known.apply(lambda a: unit_settings(settings, instance_id=a[0], alerts_topic_arn=a[1]).to_json())
+    skipped = skipped_types(settings, models.locked())
+    body = known.apply(
+        lambda a: unit_settings(settings, instance_id=a[0], alerts_topic_arn=a[1], skipped_types=skipped).to_json()
+    )
     Unit(f"{settings.stack}-unit", UnitArgs(site.control.apply(lambda c: c.table), settings.unit, body))
 
 

@@ -9,21 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import pulumi
 import pulumi_aws as aws
 
+from components import models
 from components.aws.lookups import if_allowed, if_answered
 from components.aws.network import GATEWAY_SUBNET, HOST_SUBNET, Network
 from core.capacity import instance_types, preflight, quotas
 from core.capacity.preflight import Key
 from core.errors import SettingsError
-from core.settings import StackSettings
+from core.settings import StackSettings, engine_problems, unknown_models
 
 
 def check(settings: StackSettings, where: Network) -> None:
     """SettingsError with every problem, one a line."""
-    problems = [*_subnets(settings, where), *_images(settings, where), *_key(settings), *_quotas(settings)]
+    problems = [
+        *_engines(settings),
+        *_subnets(settings, where),
+        *_images(settings, where),
+        *_key(settings),
+        *_quotas(settings),
+    ]
     if problems:
         raise SettingsError("\n".join(f"{problem}." for problem in problems))
+
+
+def _engines(settings: StackSettings) -> Iterator[str]:
+    """Whether the engines fit the host's GPUs; of a model whose size nobody has looked up that is said, not refused."""
+    locked = models.locked()
+    for text in unknown_models(settings, locked):
+        look = f"`fab size {text} --lock` looks it up"
+        pulumi.log.warn(f"whether {text} fits the host is not checked, since its size is not known: {look}")
+    yield from engine_problems(settings, locked)
 
 
 def _subnets(settings: StackSettings, where: Network) -> Iterator[str]:

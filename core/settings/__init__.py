@@ -12,6 +12,7 @@
     applied.py   which of `pulumi up` and `fab deploy` applies a key, and the digest of what `pulumi up` applies
     notify.py    the checks of webhooks and e-mail addresses
     messages.py  pydantic's findings in our words, with path and suggestion
+    engines.py   engines as sizing sees them: do they fit the host's GPUs
     resolve.py   profile + settings → UnitSettings, the document that the reaper reads
     schema.py    JSON Schema for editors (`python -m tools.settings_pages` writes stacks/schema.json)
     manual.py    the same for people (and docs/settings.md)
@@ -23,10 +24,13 @@ from __future__ import annotations
 
 from core.settings.access import Access
 from core.settings.applied import digest
+from core.settings.engines import dtype, skipped_types
+from core.settings.engines import problems as engine_problems
+from core.settings.engines import unknown as unknown_models
 from core.settings.hosts import Ec2Host, SshHost
 from core.settings.load import check_name, load, stack_file
 from core.settings.model import Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
-from core.settings.resolve import needs_gpu, schedule, service_routes, shape, stop_after_s, unit_settings
+from core.settings.resolve import schedule, service_routes, shape, stop_after_s, unit_settings
 from core.settings.services import Service
 
 __all__ = [
@@ -43,12 +47,15 @@ __all__ = [
     "Webhook",
     "check_name",
     "digest",
+    "dtype",
+    "engine_problems",
     "load",
-    "needs_gpu",
     "schedule",
     "service_routes",
     "shape",
+    "skipped_types",
     "stack_file",
     "stop_after_s",
     "unit_settings",
+    "unknown_models",
 ]

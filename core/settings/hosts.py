@@ -32,7 +32,7 @@ class Ec2Host(Section):
     )
     instance_types: Types = Field(
         default=("g6.xlarge", "g5.xlarge"),
-        description="EC2 types; the first is preferred, the rest is the capacity ladder (less GPU memory is skipped).",
+        description="EC2 types; the first is preferred, the rest is the capacity ladder (types too small are skipped).",
     )
     zone: Zone = Field(default="auto", description="Availability zone; auto: the first that offers every type above.")
     disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(

@@ -141,6 +141,9 @@ class Engine(Section):
     quantization: Method | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."
     )
+    gpus: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1, description="The model is split over so many of the host's GPUs (tensor parallel)."
+    )
     profile: Literal["fast-start", "throughput"] = Field(
         default=engine_profiles.DEFAULT,
         description="On a GPU. " + "; ".join(f"{name}: {p.why}" for name, p in engine_profiles.PROFILES.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.capacity import ladder
 from core.contract.documents import SCHEMA_VERSION, ServiceRoute, UnitSettings
 from core.money import Shape
 from core.money.prices import PriceUnknown
@@ -23,8 +24,10 @@ def schedule(idle: Idle) -> Schedule:
     return idle.schedule.pair() if idle.schedule else PROFILES[idle.profile].schedule
 
 
-def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn: str) -> UnitSettings:
-    """The `settings` item's body; the two that `up` learns from the cloud come beside the settings."""
+def unit_settings(
+    settings: StackSettings, *, instance_id: str, alerts_topic_arn: str, skipped_types: ladder.Skipped = ladder.NONE
+) -> UnitSettings:
+    """The `settings` item's body; what `up` learns from the cloud and finds by sizing comes beside the settings."""
     idle, times = settings.idle, schedule(settings.idle)
     return UnitSettings(
         schema_version=SCHEMA_VERSION,
@@ -44,7 +47,7 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
         instance_types=settings.host.instance_types if isinstance(settings.host, Ec2Host) else (),
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
-        needs_gpu=needs_gpu(settings),
+        skipped_types=dict(skipped_types),
         engine_timeout_s=idle.engine_timeout,
     )
 
@@ -52,11 +55,6 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
 def service_routes(settings: StackSettings) -> tuple[ServiceRoute, ...]:
     """What callers name, who answers, and what the relay does on the way."""
     return tuple(services.route(name, service, settings.templates) for name, service in settings.services.items())
-
-
-def needs_gpu(settings: StackSettings) -> bool:
-    """An engine runs on the GPU, so that its memory matters."""
-    return any(engine.device == "gpu" for engine in settings.engines.values())
 
 
 def shape(settings: StackSettings) -> Shape:

@@ -90,12 +90,13 @@ class Inventory:
                 model=engine.model,
                 max_model_len=engine.max_model_len,
                 device=engine.device,
-                dtype=engine.dtype,
+                dtype=settings.dtype(self.settings, name),
                 quantization=engine.quantization,
                 flags=tuple(engine.flags.items()),
                 where=f"{settings.stack_file(self.stack)}: pilotlight:engines.{name}.model",
                 bind=bind,
                 profile=engine.profile,
+                gpus=engine.gpus,
             )
             for name, engine in self.settings.engines.items()
         )

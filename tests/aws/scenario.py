@@ -66,7 +66,7 @@ def program(public_key: str) -> None:
         stop_after_s=None,
         max_lease_s=0,
         protect=False,
-        needs_gpu=False,
+        skipped_types={},
         has_address=False,
     )
     pulumi.export("instance", GpuHost(f"{NAME}-host", args).instance.id)

@@ -54,7 +54,7 @@ def test_our_own_faults_keep_their_traceback() -> None:
         deploy()
 
 
-ABOUT_NO_STACK = {"prices", "version", "replay"}
+ABOUT_NO_STACK = {"prices", "size", "version", "replay"}
 
 
 def test_every_verb_takes_a_stack_and_has_one_line() -> None:
