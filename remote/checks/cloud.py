@@ -100,16 +100,20 @@ def read(out: str, err: str, *, succeeded: bool) -> Preview:
     )
 
 
-def checks(found: Preview, stack: str) -> Iterator[Check]:
-    """A line for credentials and limits, and one for each thing that the cloud and the stack file differ in."""
+def checks(found: Preview, stack: str, *, aws: bool = True) -> Iterator[Check]:
+    """A line for credentials and limits, and one for each thing that the cloud and the stack file differ in.
+
+    `aws` False: the stack is made of the user's own machine, and AWS was asked nothing.
+    """
     again = f"Mend what it names, then see for yourself: `pulumi preview -s {stack}`."
     if not found.succeeded or found.errors:
         yield failed(Area.CLOUD, "preview", "\n".join(found.errors) or "It failed without a message.", again)
         return
-    yield passed(Area.CLOUD, "preview", "credentials are accepted; quota, zones, images, subnets and keys fit")
+    fits = "credentials are accepted; quota, zones, images, subnets and keys fit"
+    yield passed(Area.CLOUD, "preview", fits if aws else "no cloud is needed: the host is a machine of your own")
     for text in found.warnings:
         yield warned(Area.CLOUD, "preview", text, again)
-    for text in found.notes:
+    for text in found.notes if aws else ():
         yield warned(Area.CLOUD, "differs", text, "Nothing, where that is meant; else change the stack file.")
     yield _steps(found.steps or {}, stack)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from core.contract import tags
-from core.settings import StackSettings, stop_after_s
+from core.settings import Ec2Host, StackSettings, stop_after_s
 from core.times import durations
 from remote.checks import Area, Check, passed, warned
 from remote.checks.machine import GIB, Disk
@@ -18,23 +18,23 @@ ROOM: Final = 0.85  # of the disk that is paid for: the rest is the file system'
 
 
 def machine(settings: StackSettings, found: Instance) -> Iterator[Check]:
-    """Type and tags of the host, as EC2 describes it. Nothing where nobody told."""
-    if not found.instance_type:
+    """Type and tags of the host, as EC2 describes it. Nothing where nobody told, or it is no EC2 instance."""
+    if not found.instance_type or not isinstance(settings.host, Ec2Host):
         return
-    yield _type(settings, found.instance_type)
+    yield _type(settings.host, found.instance_type)
     edited = list(_tags(settings, found))
     yield from edited
     if not edited:
         yield passed(Area.HOST, "tags", "say what the stack file says")
 
 
-def _type(settings: StackSettings, actual: str) -> Check:
-    first, *rungs = settings.host.instance_types
+def _type(host: Ec2Host, actual: str) -> Check:
+    first, *rungs = host.instance_types
     if actual == first:
         return passed(Area.HOST, "type", actual)
     if actual in rungs:
         return passed(Area.HOST, "type", f"{actual}: EC2 had no {first} when it was started; a later start tries again")
-    said = f"the stack file says {', '.join(settings.host.instance_types)}, the host is {actual}"
+    said = f"the stack file says {', '.join(host.instance_types)}, the host is {actual}"
     fix = (
         "While it is off: `aws ec2 modify-instance-attribute` sets it, docs/operate/move.md; or correct the stack file."
     )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from core.contract.documents import Outputs
 from core.errors import DeployError, PilotlightError, SettingsError
-from core.settings import needs_gpu, service_routes
+from core.settings import Ec2Host, needs_gpu, service_routes
 from remote import stack_files
 from remote.checks import Area, Check, Verdict, cloud, drift, failed, front_door, gpu, machine, passed, service
 from remote.items.keys import FILES
@@ -111,7 +111,8 @@ class Doctor:
     # ------------------------------------------------------------ from this computer
     def _cloud(self) -> Iterator[Check]:
         self._progress.say("asks Pulumi and the cloud (a preview; nothing is changed)")
-        yield from cloud.checks(cloud.preview(self._file), self._stack)
+        aws = isinstance(self._file.settings.host, Ec2Host)
+        yield from cloud.checks(cloud.preview(self._file), self._stack, aws=aws)
 
     def _applied(self, found: Inventory) -> Check:
         try:
@@ -155,11 +156,13 @@ class Doctor:
     def _drift(self, found: Inventory, where: Machine, seen: machine.Look) -> Iterator[Check]:
         """Of one machine, what its stack file says and `pulumi up` does not apply to it."""
         settings, accepted = found.settings, machine.authorized_keys(where.where.user)
-        gateway = settings.gateway if seen.area is Area.GATEWAY else None
+        host, gateway = settings.host, settings.gateway if seen.area is Area.GATEWAY else None
+        if not isinstance(host, Ec2Host):
+            return  # disk and keys of one's own machine are one's own business
         if not seen.examined.container:  # whose disk is this computer's
-            wanted = gateway.disk_gib if gateway else settings.host.disk_gib
+            wanted = gateway.disk_gib if gateway else host.disk_gib
             yield from drift.disk(seen.area, seen.examined.disks.get("/"), wanted, self._stack)
-        yield drift.ssh_key(seen.area, seen.facts.texts.get(accepted, ""), settings.host.ssh_public_key)
+        yield drift.ssh_key(seen.area, seen.facts.texts.get(accepted, ""), host.ssh_public_key)
 
     def _on_host(self, found: Inventory, host: Machine, seen: machine.Look) -> Iterator[Check]:
         yield from machine.checks(seen, self._stack)

@@ -45,6 +45,14 @@ def test_what_could_not_be_asked_and_what_differs_are_warnings() -> None:
     ]
 
 
+def test_of_ones_own_machine_nothing_is_said_that_was_not_asked() -> None:
+    note = {"message": "host.kind: ssh: no cloud resource is made\n", "severity": "info"}
+    found = cloud.read(json.dumps({"diagnostics": [note], "changeSummary": {"same": 1}}), "", succeeded=True)
+    lines = [(check.verdict, check.said) for check in cloud.checks(found, "mine", aws=False)]
+    assert lines[0] == (Verdict.PASS, "no cloud is needed: the host is a machine of your own")
+    assert [verdict for verdict, _ in lines] == [Verdict.PASS, Verdict.PASS]
+
+
 def test_what_up_would_change_is_counted() -> None:
     assert lines(changes={"same": 30, "update": 2, "create": 1})[-1] == (
         Verdict.WARN,
