@@ -30,7 +30,7 @@ from core.settings.engines import unknown as unknown_models
 from core.settings.hosts import Ec2Host, SshHost
 from core.settings.load import check_name, load, stack_file
 from core.settings.model import Control, Engine, Gateway, Idle, Notify, StackSettings, Webhook
-from core.settings.resolve import schedule, service_routes, shape, stop_after_s, unit_settings
+from core.settings.resolve import needs_gpu, schedule, service_routes, shape, stop_after_s, unit_settings
 from core.settings.services import Service
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "dtype",
     "engine_problems",
     "load",
+    "needs_gpu",
     "schedule",
     "service_routes",
     "shape",

@@ -57,6 +57,11 @@ def service_routes(settings: StackSettings) -> tuple[ServiceRoute, ...]:
     return tuple(services.route(name, service, settings.templates) for name, service in settings.services.items())
 
 
+def needs_gpu(settings: StackSettings) -> bool:
+    """An engine runs on the GPU."""
+    return any(engine.device == "gpu" for engine in settings.engines.values())
+
+
 def shape(settings: StackSettings) -> Shape:
     """What of the stack costs money, at its preferred instance type. PriceUnknown: a machine of one's own."""
     gateway, host = settings.gateway, settings.host
