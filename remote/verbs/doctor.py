@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from core.contract.documents import Outputs
 from core.errors import DeployError, PilotlightError, SettingsError
-from core.settings import Ec2Host, needs_gpu, service_routes
+from core.settings import Ec2Host, service_routes
 from remote import stack_files
 from remote.checks import Area, Check, Verdict, cloud, drift, failed, front_door, gpu, machine, passed, service
 from remote.items.keys import FILES
@@ -167,7 +167,7 @@ class Doctor:
     def _on_host(self, found: Inventory, host: Machine, seen: machine.Look) -> Iterator[Check]:
         yield from machine.checks(seen, self._stack)
         yield from self._drift(found, host, seen)
-        if needs_gpu(found.settings):
+        if any(engine.device == "gpu" for engine in found.settings.engines.values()):
             self._progress.say("launches a kernel on the GPU")
             yield from gpu.checks(*gpu.look(host), self._stack)
 
