@@ -43,7 +43,7 @@ _CALLERS: Final = ("user", "end_user", "key", "api_key", "api_key_id", "user_id"
 _STATUS: Final = ("status", "status_code")
 _METHODS: Final = ("method", "request_method")
 _PATHS: Final = ("path", "uri", "request_uri", "url")
-_NOTHING: Final = frozenset({"", "-", "none", "null"})
+_NOTHING: Final = (None, "", "-", "null", "None")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Reader:
     def _line(self, text: str) -> Seen | None:
         """None: the header of what follows."""
         brace = text.find("{")
-        if brace >= 0 and text.rstrip(",").endswith("}") and not _COMBINED.search(text):
+        if brace == 0 or (brace > 0 and text.rstrip(",").endswith("}")):
             return self._object(_json(text[brace:].rstrip(",")))
         if (match := _COMBINED.search(text)) is not None:
             return self._combined(match)
@@ -127,7 +127,7 @@ class _Reader:
 
     # ------------------------------------------------------------ formats
     def _object(self, raw: Mapping[str, Any]) -> Seen:
-        named = {str(key).lower(): value for key, value in raw.items()}
+        named = {key.lower(): value for key, value in raw.items() if value not in _NOTHING}
         _demand(str(_first(named, _METHODS) or ""), str(_first(named, _PATHS) or ""), _first(named, _STATUS))
         at = self._moment(_first(named, (*_TIMES, *_MORE_TIMES)))
         count, ended = _first(named, _COUNTS), _first(named, _ENDS)
@@ -164,7 +164,7 @@ class _Reader:
 
     # ------------------------------------------------------------ times
     def _moment(self, value: Any) -> float:
-        if value is None or str(value).strip().lower() in _NOTHING:
+        if value in _NOTHING:
             raise _LeftOut("no time in it")
         number = _number(value)
         if number is not None:
@@ -211,11 +211,11 @@ _CLF: Final = re.compile(
     r"(?P<date>\d\d/(?P<month>\w{3})/\d{4}):(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)(?: (?P<zone>[+-]\d{4}))?"
 )
 _COMBINED: Final = re.compile(
-    r'(?P<caller>\S+) \S+ \S+ \[(?P<at>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) \S+'
+    r'(?<!\S)(?P<caller>\S+) \S+ \S+ \[(?P<at>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) \S+'
     r'(?: "[^"]*" "[^"]*")?(?: (?P<took>\d+\.\d+)\b)?'
 )
 _HAPROXY: Final = re.compile(
-    r"(?P<caller>\S+):\d+ \[(?P<at>[^\]]+)\] \S+ \S+ (?:-?\d+/){4}\+?(?P<ms>-?\d+) (?P<status>-?\d+) .*"
+    r"(?<!\S)(?P<caller>\S+):\d+ \[(?P<at>[^\]]+)\] \S+ \S+ (?:-?\d+/){4}\+?(?P<ms>-?\d+) (?P<status>-?\d+) .*"
     r'"(?P<method>[A-Z]+) (?P<path>\S+)'
 )
 _KEPT: Final[dict[tuple[str, str], float | None]] = {}
@@ -246,11 +246,7 @@ def _json(text: str) -> Mapping[str, Any]:
 
 def _first(named: Mapping[str, Any], keys: Iterable[str]) -> Any:
     """The first of the keys that has a value."""
-    for key in keys:
-        value = named.get(key)
-        if value is not None and str(value).strip().lower() not in _NOTHING:
-            return value
-    return None
+    return next((named[key] for key in keys if key in named), None)
 
 
 def _number(value: Any) -> float | None:

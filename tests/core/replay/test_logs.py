@@ -119,7 +119,7 @@ def test_times_without_a_zone_are_the_zones_that_was_said() -> None:
 def test_what_is_no_use_is_counted_with_its_reason_and_an_example() -> None:
     good = [ours("25/Nov/2026:09:00:00.000"), ours("25/Nov/2026:12:00:00.000")]
     bad = {
-        '{"at": "25/Nov': "not a line of a known format",
+        '{"at": "25/Nov': "broken JSON",
         '{"at": }': "broken JSON",
         ours("-"): "no time in it",
         ours("yesterday"): "a time that cannot be read",
