@@ -29,6 +29,7 @@ from core.times.zones import zone as zone_of
 DURATION_S: Final = 5.0  # of a request whose log does not say how long it took
 EARLIEST, LATEST = 946684800.0, 4102444800.0  # 2000 and 2100: what else is no time of a request
 BUCKET_MAX_S: Final = 3600.0  # counts over longer times say nothing about pauses
+LONGEST_S: Final = 366 * 86400.0  # a log of more than a year has a clock that was wrong, or is cut
 GAP_S: Final = 3 * 86400.0  # so long without a line is said
 _SHOWN: Final = 60
 
@@ -46,7 +47,7 @@ _PATHS: Final = ("path", "uri", "request_uri", "url")
 _NOTHING: Final = (None, "", "-", "null", "None")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One line's requests: `count` of them from `at` on, evenly over `over_s` where a row is a count."""
 
@@ -109,7 +110,7 @@ class _Reader:
         if (match := _HAPROXY.search(text)) is not None:
             return self._haproxy(match)
         if self.header:
-            values = next(csv.reader([text], delimiter=self.separator))
+            values = _cells(text, self.separator)
             if len(values) != len(self.header):
                 raise _LeftOut("not as many columns as the header has")
             return self._object(dict(zip(self.header, values, strict=True)))
@@ -119,7 +120,7 @@ class _Reader:
 
     def _is_header(self, text: str) -> bool:
         for separator in (",", ";", "\t"):
-            names = [name.strip().lower() for name in next(csv.reader([text], delimiter=separator))]
+            names = [name.strip().lower() for name in _cells(text, separator)]
             if len(names) > 1 and any(name in (*_TIMES, *_MORE_TIMES) for name in names):
                 self.header, self.separator = names, separator
                 return True
@@ -234,10 +235,17 @@ def _midnight(date: str, month: str, zone: str) -> float | None:
     return _KEPT[date, zone]
 
 
+def _cells(text: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=separator), [])
+    except csv.Error:
+        raise _LeftOut("broken CSV") from None
+
+
 def _json(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _LeftOut("broken JSON") from None
     if not isinstance(found, dict):
         raise _LeftOut("broken JSON")
@@ -254,7 +262,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -290,8 +298,18 @@ def read(lines: Iterable[str], *, name: str, zone: str = "UTC", duration_s: floa
     seen = list(reader.read(counted()))
     if not seen:
         raise SettingsError(_nothing(name, total, reader))
+    first, last = min(s.at for s in seen), max(s.at for s in seen)
+    if last - first > LONGEST_S:
+        raise SettingsError(
+            f"The lines of {name} are from {_day(first)} to {_day(last)}, more than {LONGEST_S / 86400:.0f} days: "
+            "leave out those that are too old, or whose clock was wrong."
+        )
     notes = list(_notes(seen, reader, duration_s))
     return Read(_trace(seen, name, duration_s), total, len(seen), dict(reader.left_out), reader.first, tuple(notes))
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def _nothing(name: str, total: int, reader: _Reader) -> str:
@@ -343,9 +361,8 @@ def _notes(seen: list[Seen], reader: _Reader, duration_s: float) -> Iterator[str
     at = np.sort(at)
     gaps = np.flatnonzero(np.diff(at) > GAP_S)
     if len(gaps):
-        first = datetime.fromtimestamp(float(at[gaps[0]]), UTC)
         yield (
-            f"{len(gaps)} gaps of more than {GAP_S / 86400:.0f} days, the first from {first:%Y-%m-%d}: "
+            f"{len(gaps)} gaps of more than {GAP_S / 86400:.0f} days, the first from {_day(float(at[gaps[0]]))}: "
             "replayed as time without requests; if lines are missing, replay the parts"
         )
     elapsed = float(at[-1] - at[0])

@@ -5,11 +5,13 @@ What is reckoned is `core.replay`'s; here are the log's file, the stack's prices
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from rich.table import Table
 
@@ -188,12 +190,13 @@ def _requests(asked: Asked, zone: str) -> tuple[Trace, logs.Read | None]:
     took = durations.positive(asked.took) if asked.took else logs.DURATION_S
     path = Path(asked.log).expanduser()
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        opened: Callable[..., IO[Any]] = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
             read = logs.read(lines, name=path.name, zone=zone, duration_s=took)
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DeployError(
-            f"The log {path} cannot be read: {error.strerror or error}. Without a log: made-up traffic, "
-            f"{', '.join(f'`fab replay {name}`' for name in loads.LOADS)}."
+            f"The log {path} cannot be read: {getattr(error, 'strerror', '') or error}. Without a log: made-up "
+            f"traffic, {', '.join(f'`fab replay {name}`' for name in loads.LOADS)}."
         ) from error
     return read.trace, read
 

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import SettingsError
 from core.replay import logs
@@ -159,3 +161,60 @@ def test_out_of_order_gaps_and_short_logs_are_said() -> None:
 def test_a_log_without_a_request_says_why(lines: list[str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read(*lines)
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=30),
+    st.sampled_from(["2026-11-25T09:00:00Z", "25/Nov/2026:09:00:00 +9999", "99/Nov/2026:99:99:99", "1e999", "1" * 400]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+keys = st.sampled_from(
+    ["at", "timestamp", "endTime", "ms", "duration_s", "user", "status", "path", "method", "n_requests"]
+)
+objects = st.dictionaries(keys, values, max_size=8).map(json.dumps)
+rows = st.sampled_from(
+    [
+        "at,ms,user,num_model_requests,end_time",
+        "2026-11-25T09:00:00Z,5,ann,2,2026-11-25T09:30:00Z",
+        '1,"2,3',
+        "\0,\0,\0,\0,\0",
+        NGINX.format(at="99:99:99 +0000"),
+        "[" * 3000,
+        HAPROXY.format(at="09:00:00.500").replace("2500", "-1"),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(lines=st.lists(st.one_of(objects, rows, st.text(max_size=60)), max_size=12))
+def test_whatever_stands_in_a_log_it_is_used_or_left_out(lines: list[str]) -> None:
+    good = [ours("25/Nov/2026:09:00:00.000"), ours("25/Nov/2026:12:00:00.000")]
+    try:
+        found = read(*good, *lines)
+    except SettingsError as error:  # a time of another year is a time
+        assert "366 days" in str(error)  # noqa: PT017
+        return
+    blank = sum(not line.strip().strip("\ufeff") or line.strip() in ("[", "]", "[]") for line in lines)
+    headers = sum(line.startswith("at,ms") for line in lines)
+    assert found.used + sum(found.left_out.values()) in range(len(lines) + 2 - blank - headers, len(lines) + 3)
+    assert all(found.trace.since <= at <= found.trace.until for at in found.trace.arrivals.tolist())
+
+
+@pytest.mark.parametrize(
+    "line", ["x" * 200_000, '"' + "x" * 200_000, "{" * 200_000, "1 " * 100_000, '{"at":' + "[" * 100_000 + "}"]
+)
+def test_a_line_of_any_length_is_left_out_soon(line: str) -> None:
+    good = [json.dumps({"at": NINE}), "at,user", json.dumps({"at": NINE + 7200})]
+    found = read(*good, line)
+    assert found.used == 2
+    assert sum(found.left_out.values()) == 1
+
+
+def test_a_log_of_years_is_refused_with_its_first_and_last_day() -> None:
+    with pytest.raises(SettingsError, match="from 2001-09-09 to 2026-11-25, more than 366 days"):
+        read(json.dumps({"at": 1_000_000_000}), json.dumps({"at": NINE}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,14 @@ def test_a_log_is_read_and_what_was_left_out_is_said(
     assert "pictures: p.png, p.svg, p-idle.png, p-idle.svg" in out
     assert ">clairvoyant" in Path("p-idle.svg").read_text()
     assert ">Pareto front<" in Path("p.svg").read_text()
+
+
+def test_a_log_that_logrotate_packed_is_read_and_a_broken_one_is_one_message(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({"at": BEGIN + n * 5000}) for n in range(40))
+    packed = tmp_path / "a.log.gz"
+    packed.write_bytes(gzip.compress(lines.encode()))
+    assert len(verbs.replay(Asked(str(packed))).trace.arrivals) == 40
+    for broken in (packed.read_bytes()[:-20], b"no gzip"):
+        packed.write_bytes(broken)
+        with pytest.raises(DeployError, match=r"The log .*a\.log\.gz cannot be read: "):
+            verbs.replay(Asked(str(packed)))
