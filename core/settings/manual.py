@@ -120,7 +120,7 @@ def _value(row: Mapping[str, Any], *, must: bool = False) -> str:
 def _command(marked: Mapping[str, Any]) -> str:
     """Of a key or a section, by its mark."""
     command = AppliedBy(marked[KEY])
-    return "both" if command is AppliedBy.BOTH else f"`{command}`"
+    return command.value if command in (AppliedBy.BOTH, AppliedBy.AT_ONCE) else f"`{command}`"
 
 
 def _cell(text: str) -> str:

@@ -43,6 +43,7 @@ from core.settings.checks import (
 )
 from core.settings.hosts import Ec2Host, Host
 from core.settings.models import Model
+from core.settings.own_prices import Prices
 from core.settings.section import Section, as_tuple, distinct
 from core.settings.services import Service, Template
 from core.settings.sign_on import Oidc
@@ -343,6 +344,7 @@ class StackSettings(Section):
     )
     idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
     budget: Budget | None = Field(default=None, description="Default: no limit.")
+    prices: Prices | None = Field(default=None, description=Prices.__doc__)
     notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
     control: Control = Field(default_factory=Control, description=Control.__doc__)
 

@@ -15,7 +15,7 @@ import pytest
 from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
-from remote import money_tasks, replay_tasks, tasks
+from remote import money_tasks, replay_tasks, stack_files, tasks
 from remote.checks import Area, passed, warned
 from remote.machines import inventory
 from remote.verbs import deploy as verbs_deploy
@@ -24,7 +24,7 @@ from remote.verbs import explain as verbs_explain
 from remote.verbs import lease as verbs_lease
 from remote.verbs import status as verbs_status
 from tests.core.test_policy_forecast import NOON
-from tests.remote.verbs.test_verbs_lease import RUNNING, Client, front
+from tests.remote.verbs.test_verbs_lease import RUNNING, STACK, Client, front
 from tests.remote.verbs.test_verbs_logs import Site, site  # noqa: F401  # a fixture
 
 PAGE = Path(__file__).parents[3] / "docs" / "json.md"
@@ -54,6 +54,7 @@ VERBS: dict[str, Callable[[], None]] = {
     "url": lambda: tasks.url(Context(), stack="s", json=True),
     "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
     "cost": lambda: money_tasks.cost(Context(), stack="s", json=True),
+    "roi": lambda: money_tasks.roi(Context(), stack="s", hours_on="100", tokens="1M", json=True),
     "prices": lambda: money_tasks.prices(Context(), json=True),
     "replay": lambda: replay_tasks.replay(Context(), "batch", days="3", picture="none", json=True),
     "version": lambda: tasks.version(Context(), json=True),
@@ -79,6 +80,7 @@ def told(
     for module in (verbs_lease, verbs_status, verbs_explain):
         monkeypatch.setattr(module, "front", lambda stack, identity: front(client))
     monkeypatch.setattr(verbs_deploy, "Deployment", Deployment)
+    monkeypatch.setattr(stack_files, "settings_of", lambda stack: STACK)
     found = verbs_doctor.Examination((passed(Area.HOST, "disk", "enough"), warned(Area.HOST, "clock", "no NTP", "x")))
     monkeypatch.setattr(verbs_doctor, "examine", lambda *_, **__: found)
     load = inventory.load
