@@ -9,10 +9,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
-
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
+from typing import Any, Final
 
 from core.money import cost as books
 from core.money import roi as investment
@@ -46,7 +43,7 @@ def cost(found: Cost, path: str) -> tuple[Path, ...]:
     def of_day(kinds: frozenset[Kind]) -> list[float]:
         return [float(books.total(line for line in day.lines if line.kind in kinds)) for day in found.days]
 
-    def paint(axes: Axes) -> None:
+    def paint(axes: Any) -> None:
         plots.stacked(axes, range(len(names)), {name: of_day(kinds) for name, kinds in layers.items()})
         every = max(1, len(names) // 10)
         axes.set_xticks(range(0, len(names), every), names[::every])
@@ -60,13 +57,12 @@ def timeline(found: Timeline, path: str) -> tuple[Path, ...]:
     """PATH.png and PATH.svg: a row a day, from midnight to midnight. DeployError: they cannot be written."""
     days = [f"{moments.local(day, found.zone):%a %d %b}" for day in found.days]
 
-    def paint(axes: Axes) -> None:
+    def paint(axes: Any) -> None:
         for phase in PHASES:
             bars = [(row, start, length) for row, name, start, length in found.bars if name == phase]
             rows, starts, lengths = ([bar[n] for bar in bars] for n in range(3))
             axes.barh(rows, lengths, left=starts, height=0.7, **plots.bar(_LOOKS[phase]))
-        shown = [Patch(label=phase, **plots.bar(_LOOKS[phase])) for phase in PHASES]
-        axes.legend(handles=shown, ncols=len(shown), loc="lower right", bbox_to_anchor=(1, 1))
+        plots.key(axes, _LOOKS)
         axes.set_yticks(range(len(days)), days)
         axes.invert_yaxis()
         axes.set_xlim(0, 24)
@@ -89,7 +85,7 @@ def roi(found: Roi, path: str) -> tuple[Path, ...]:
         sums = [investment.in_usd(option.by(month), found.rates) for month in range(SHOWN_MONTHS + 1)]
         return [float(each.number) for each in sums if each] if all(sums) else None
 
-    def paint(axes: Axes) -> None:
+    def paint(axes: Any) -> None:
         known = [(option.name, sums) for option in found.options if (sums := paid(option))]
         for number, (name, sums) in enumerate(known):
             axes.plot(range(SHOWN_MONTHS + 1), sums, label=name, markevery=6, **plots.line(number))

@@ -16,6 +16,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from core.errors import DeployError
@@ -108,6 +109,12 @@ def stacked(axes: Axes, at: Sequence[Any], parts: Mapping[str, Sequence[float]],
         axes.bar(at, values, width=width, bottom=below, label=name, **bar(number))
         below = [low + value for low, value in zip(below, values, strict=True)]
     axes.grid(visible=False, axis="x")
+
+
+def key(axes: Axes, looks: Mapping[str, int]) -> None:
+    """What the bars with these numbers mean, above a picture that has no room inside."""
+    shown = [Patch(label=name, **bar(number)) for name, number in looks.items()]
+    axes.legend(handles=shown, ncols=len(shown), loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def money(axes: Axes, currency: str = "USD", *, axis: str = "y") -> None:
