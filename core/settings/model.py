@@ -137,7 +137,7 @@ class Engine(Section):
         default="gpu", description="Which build of vLLM is installed.", json_schema_extra=applied.BOTH
     )
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
-        default="auto", description="Arithmetic; cpu: float32."
+        default="auto", description="Arithmetic; auto: the model's, float16 where a card has no bfloat16; cpu: float32."
     )
     quantization: Method | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."

@@ -13,7 +13,7 @@ from core.settings import load, schedule, stop_after_s, unit_settings
 from core.times import durations
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzsuj+XW6uSLt3I6S1X9C4NTBbwZ8CRrW0hpmMxn5pF me@client"
-STACKS = ("demo", "qwen05b", "qwen7b", "workstation")
+STACKS = ("demo", "qwen05b", "qwen7b", "qwen7b-128k", "qwen7b-tp4", "workstation")
 
 
 def raw(**sections: Any) -> dict[str, Any]:
