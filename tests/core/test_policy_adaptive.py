@@ -168,6 +168,26 @@ def test_it_does_not_start_ahead_where_nothing_is_sharp_or_waiting_costs_nothing
 
 
 def test_only_the_last_pauses_count() -> None:
-    past = pauses([1.4 * STAKE.b_s] * adaptive.KEPT)
-    later = [Pause(p.began + 400 * DAY, p.began + 400 * DAY + 20 * STAKE.b_s) for p in past]
+    past = pauses([0.9 * STAKE.b_s] * 4 * adaptive.KEPT)
+    later = [Pause(p.began + 400 * DAY, p.began + 400 * DAY + 20 * STAKE.b_s) for p in past[: adaptive.KEPT]]
+    assert stop_after_s(past, STAKE, MONDAY, ZONE) >= 0.9 * STAKE.b_s
     assert stop_after_s([*past, *later], STAKE, MONDAY, ZONE) == LAMBDA * STAKE.b_s
+
+
+def test_midnight_is_no_border_of_the_time_of_day() -> None:
+    """What begins at half past eleven and at half past midnight is alike; noon's pauses, which are more, are not."""
+    past = list[Pause]()
+    for day in range(6):
+        late, noon = MONDAY + day * DAY + 23.5 * 3600, MONDAY + day * DAY + 12 * 3600
+        past += [Pause(noon, noon + 0.9 * STAKE.b_s)] * 4
+        past += [Pause(late, late + 20 * STAKE.b_s)]
+    assert stop_after_s(past, STAKE, MONDAY + 9 * DAY + 0.5 * 3600, ZONE) == LAMBDA * STAKE.b_s
+
+
+@pytest.mark.parametrize(("hits", "starts"), [(3, False), (7, True)])
+def test_days_without_an_end_in_the_window_count_against_it(hits: int, starts: bool) -> None:
+    """Of seven days so many had the job at two; on the others somebody came at any hour."""
+    jobs = [MONDAY + n * DAY + 2 * 3600 + (0 if n % 8 < hits else ANY_HOUR[n % 10] * 3600) for n in range(8)]
+    past = [Pause(one + 600, other) for one, other in itertools.pairwise(jobs)]
+    cheap = Stake(180.0, 300.0)
+    assert (ahead(past, cheap, jobs[-1] + 600, jobs[-1] + 1080, ZONE) is not None) is starts
