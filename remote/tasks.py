@@ -385,6 +385,52 @@ def logs(
         sys.exit(1)
 
 
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "service": "which (default: the stack's first)",
+        "concurrency": "requests at once, one load each: 1,4,16 (the default); 64 at most",
+        "requests": "how many each caller sends, one after the other (default: 4, at most 50; none begins after 60 s)",
+        "words": "length of the prompts (default: 200)",
+        "tokens": "length of the answers (default: 128)",
+        "picture": "write a plot to this path, without an ending: PNG and SVG",
+        "wake": "turn the host on for it where it is off",
+    }
+)
+@verb
+def bench(
+    _: Context,
+    *,
+    stack: str = "",
+    identity: str = "",
+    service: str = "",
+    concurrency: str = "1,4,16",
+    requests: str = "4",
+    words: str = "200",
+    tokens: str = "128",
+    picture: str = "",
+    wake: bool = False,
+    json: bool = False,
+) -> None:
+    """Load the service for a while: tokens/s, TTFT, inter-token."""
+    from core.errors import DeployError
+    from remote.verbs import bench as verbs_bench
+
+    flags = {"service": service, "concurrency": concurrency, "requests": requests, "words": words, "tokens": tokens}
+    asked = verbs_bench.asked(**flags, wake=wake)
+    found = verbs_bench.bench(stack, asked, Progress(quiet=True), identity=identity)
+    files = verbs_bench.picture(found, Path(picture).expanduser()) if picture else ()
+    if json:
+        print_json("bench", stack, found.as_dict() | {"pictures": [str(file) for file in files]})
+    else:
+        console().print(verbs_bench.table(found))
+        print("\n".join(f"picture: {file}" for file in files))
+    if found.stopped:
+        raise DeployError(f"The bench stopped: {found.stopped}")
+
+
 @task(help=STACK | IDENTITY | JSON)
 @verb
 def url(_: Context, stack: str = "", identity: str = "", json: bool = False) -> None:
@@ -469,6 +515,6 @@ def size(
 
 
 namespace = Collection(
-    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, size, version),
+    *(bench, deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, size, version),
     **{"open": open_},
 )

@@ -18,6 +18,7 @@ LAUNCH_S: Final = 180.0  # importing torch from a cold disk takes most of it
 FIELDS: Final = "name,driver_version,memory.used,memory.total,ecc.errors.uncorrected.volatile.total"
 SMI: Final = f"nvidia-smi --query-gpu={FIELDS} --format=csv,noheader,nounits"
 MIB_A_GIB: Final = 1024
+FULL: Final = "out of memory"  # torch's and CUDA's words; seen on an H100 with less than 0.7 GiB free
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ def _kernel(launched: Launched, stack: str) -> Check:
         for name, number in (("vLLM", launched.vllm), ("torch", launched.torch), ("CUDA", launched.cuda))
         if number
     )
-    wrong = [f"{name}: {what}" for name, what in launched.gpus if what]
+    wrong = [f"{name}: {what.partition('. ')[0]}" for name, what in launched.gpus if what]
+    if wrong and all(FULL in what for what in wrong):
+        said = f"the engine leaves no room for a second program: {'; '.join(wrong)}"
+        return warned(Area.HOST, "GPU kernel", said, f"Ask the engine itself: `fab doctor -s {stack} --wake`.")
     if launched.error or wrong or not launched.gpus:
         said = launched.error or "; ".join(wrong) or "torch sees no GPU"
         fix = (

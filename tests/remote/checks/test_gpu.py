@@ -65,6 +65,16 @@ def test_a_card_and_its_memory_errors() -> None:
             Verdict.FAIL,
             "L4: CUDA error: no ker",
         ),
+        (
+            {"gpus": [{"name": "L4", "wrong": "CUDA out of memory. Tried to allocate 32.00 MiB. GPU 0 has"}]},
+            Verdict.WARN,
+            "no room for a second program: L4: CUDA out of memory",
+        ),
+        (
+            {"gpus": [{"name": "L4", "wrong": "CUDA error: out of memory"}]},
+            Verdict.WARN,
+            "no room for a second program",
+        ),
         ({"gpus": []}, Verdict.FAIL, "torch sees no GPU (vLLM 0.26.0, torch"),
         ({"gpus": [], "error": "The NVIDIA driver on your system is too old"}, Verdict.FAIL, "too old (vLLM"),
     ],

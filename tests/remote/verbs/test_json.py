@@ -16,8 +16,10 @@ from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
 from remote import money_tasks, replay_tasks, stack_files, tasks
+from remote.callers import Load, Seen
 from remote.checks import Area, passed, warned
 from remote.machines import inventory
+from remote.verbs import bench as verbs_bench
 from remote.verbs import deploy as verbs_deploy
 from remote.verbs import doctor as verbs_doctor
 from remote.verbs import explain as verbs_explain
@@ -41,6 +43,7 @@ FULL = dataclasses.replace(
 
 
 VERBS: dict[str, Callable[[], None]] = {
+    "bench": lambda: tasks.bench(Context(), stack="s", json=True),
     "deploy": lambda: tasks.deploy(Context(), stack="s", json=True),
     "doctor": lambda: tasks.doctor(Context(), stack="s", json=True),
     "status": lambda: tasks.status(Context(), stack="s", json=True),
@@ -81,6 +84,9 @@ def told(
         monkeypatch.setattr(module, "front", lambda stack, identity: front(client))
     monkeypatch.setattr(verbs_deploy, "Deployment", Deployment)
     monkeypatch.setattr(stack_files, "settings_of", lambda stack: STACK)
+    asked = verbs_bench.Asked((1,), 1, 2, 3)
+    measured = Load(1, 1.0, (Seen(0.1, (0.01,), 7, 3),), ())
+    monkeypatch.setattr(verbs_bench, "bench", lambda *_, **__: verbs_bench.Benched("a", asked, (measured,)))
     found = verbs_doctor.Examination((passed(Area.HOST, "disk", "enough"), warned(Area.HOST, "clock", "no NTP", "x")))
     monkeypatch.setattr(verbs_doctor, "examine", lambda *_, **__: found)
     load = inventory.load
