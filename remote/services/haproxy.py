@@ -42,11 +42,14 @@ def config(
     cors_origins: Sequence[str] = (),
     tls: Tls | None = None,
     callers: Sequence[str] | None = None,
+    *,
+    banners: bool = False,
 ) -> bytes:
     """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
 
     `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only. `callers`: the address
-    ranges that may connect, beside the machine itself; None: a security group in front of it knows.
+    ranges that may connect, beside the machine itself; None: a security group in front of it knows. `banners`: a relay
+    says at the chat page what the host does.
     """
     waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
     return templates.render(
@@ -57,6 +60,7 @@ def config(
         engines=list(engines),
         chat=chat,
         waiting=waiting,
+        banners=banners,
         cors_origins=origins,
         tls=tls,
         callers=callers,
@@ -82,9 +86,11 @@ def items(
 
     `chat` is the address of the chat page; with `chat_sleeps` it is off while the host is.
     """
+    banners = bool(chat) and not chat_sleeps
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
-    file = File(CONFIG, config(engines, chat, cors_origins, tls, callers), check='haproxy -c -q -f "$1" 2>&1')
+    text = config(engines, chat, cors_origins, tls, callers, banners=banners)
+    file = File(CONFIG, text, check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
     ports = [PortFree(port, (PROGRAM,)) for port in _ports(chat=bool(chat), tls=tls is not None)]
     return [*ports, KeysFile(), *files, Unit(UNIT, digest_of(files), reload=True)]
