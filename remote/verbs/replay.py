@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,12 +18,15 @@ from rich.table import Table
 
 from core import money
 from core.errors import DeployError, SettingsError
-from core.money import amounts, prices
+from core.money import prices
+from core.money.own import Amount, amount
+from core.money.prices import CURRENCY, PriceUnknown
 from core.policy.forecast import START_GUESS_S
 from core.profiles import PROFILES
 from core.replay import advice, loads, logs
 from core.replay.advice import References, Result, Setting, Terms
 from core.replay.trace import Trace
+from core.settings import StackSettings
 from core.settings.resolve import shape
 from core.times import durations, moments, schedule_words
 from core.times.durations import show, spell
@@ -154,7 +158,7 @@ def replay(asked: Asked) -> Replayed:
         own = [Setting(f"{asked.stack} as it is", unit.stop_after_s, schedule, "own")]
     if asked.schedule:
         schedule = schedule_words.parse(asked.schedule, zone)
-    terms, priced_as = _terms(asked, shape(settings) if settings else None, unit.start_timeout_s if unit else 0.0)
+    terms, priced_as = _terms(asked, _costs(asked, settings), unit.start_timeout_s if unit else 0.0)
     trace, read = _requests(asked, zone)
     found = advice.results(trace, [*advice.settings(schedule, zone), *own], terms, zone)
     lines = advice.references(trace, terms, zone)
@@ -163,24 +167,41 @@ def replay(asked: Asked) -> Replayed:
 
 def _terms(asked: Asked, costs: money.Shape | None, start_timeout_s: float) -> tuple[Terms, str]:
     """What is paid, and in words whose prices these are."""
-    waiting = amounts.parse(asked.waiting or WAITING, "--waiting")
+    waiting = _amount("waiting", asked.waiting or WAITING)
     start_s = durations.positive(asked.begin) if asked.begin else START_GUESS_S
     if asked.hour:
-        hour = amounts.parse(asked.hour, "--hour")
+        hour = _amount("hour", asked.hour)
         if not asked.waiting and hour.currency != waiting.currency:
             raise SettingsError(f"--hour is in {hour.currency}: say what a minute of waiting costs in it (--waiting).")
-        own, standing, words = hour.value, 0.0, "an hour of the host"
+        own, standing, words = float(hour.number), 0.0, "an hour of the host"
     elif costs is not None:
-        hour, words = amounts.Amount(0.0, "USD"), f"an hour of {costs.host_type} in {costs.region}"
+        hour, words = Amount(Decimal(0), CURRENCY), f"an hour of {costs.host_type} in {costs.region}"
         own, standing = float(money.awake_hour(costs)), float(money.asleep_month(costs))
     else:
         host, region = asked.host or HOST, asked.region or REGION
-        hour, words = amounts.Amount(0.0, "USD"), f"an hour of {host} in {region}"
+        hour, words = Amount(Decimal(0), CURRENCY), f"an hour of {host} in {region}"
         own, standing = float(prices.instance_hour(region, host)), 0.0
     if hour.currency != waiting.currency:
         raise SettingsError(f"The host is in {hour.currency} and --waiting in {waiting.currency}: write both in one.")
     timeout = {"start_timeout_s": start_timeout_s} if start_timeout_s else {}
-    return Terms(own, standing, waiting.value, hour.currency, start_s, **timeout), words
+    return Terms(own, standing, float(waiting.number), hour.currency, start_s, **timeout), words
+
+
+def _costs(asked: Asked, settings: StackSettings | None) -> money.Shape | None:
+    """What of the stack costs money; None where it is not asked."""
+    if settings is None or asked.hour:
+        return None
+    try:
+        return shape(settings)
+    except PriceUnknown as error:
+        raise PriceUnknown(f"{error}; say what an hour of it costs, e.g. `--hour '$0.10'`.") from error
+
+
+def _amount(flag: str, text: str) -> Amount:
+    try:
+        return amount(text)
+    except SettingsError as error:
+        raise SettingsError(f"--{flag}: {error}") from error
 
 
 def _requests(asked: Asked, zone: str) -> tuple[Trace, logs.Read | None]:
@@ -262,7 +283,8 @@ def _row(result: Result, *, marked: bool) -> tuple[str, ...]:
 def tail(found: Replayed) -> list[str]:
     """The lines to compare with, and the recommendation with its reason."""
     terms, lines, best = found.terms, found.references, found.best
-    ratio = found.adaptive.total / lines.clairvoyant if lines.clairvoyant else 1.0
+    standing = terms.standing_month  # nobody's choice: it is in no ratio
+    ratio = (found.adaptive.total - standing) / max(lines.clairvoyant - standing, 0.01)
     return [
         "for comparison, money and waiting together:",
         f"  always on                        {_money(lines.always_on, terms)}",

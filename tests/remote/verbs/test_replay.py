@@ -11,7 +11,6 @@ import pytest
 from invoke.context import Context
 
 from core.errors import DeployError, PilotlightError, SettingsError
-from core.money.amounts import Amount, parse
 from core.money.prices import PriceUnknown
 from remote import replay_tasks
 from remote.verbs import replay as verbs
@@ -29,26 +28,6 @@ def told(found: Replayed) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"),
-    [
-        ("0.50 USD", Amount(0.5, "USD")),
-        ("$0.5", Amount(0.5, "USD")),
-        ("13,000 ¥", Amount(13000, "¥")),
-        ("¥16.80", Amount(16.8, "¥")),
-        ("eur 2", Amount(2, "EUR")),
-    ],
-)
-def test_amounts_as_people_write_them(text: str, amount: Amount) -> None:
-    assert parse(text, "x") == amount
-
-
-@pytest.mark.parametrize("text", ["0.50", "13,000", "USD", "-1 USD", "1e3 USD", "1 dollars", "nan USD", ""])
-def test_an_amount_without_a_currency_or_a_number_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"^--hour: .*write e\.g\."):
-        parse(text, "--hour")
-
-
-@pytest.mark.parametrize(
     ("flags", "error", "message"),
     [
         (
@@ -61,7 +40,8 @@ def test_an_amount_without_a_currency_or_a_number_is_refused(text: str) -> None:
         ({"seed": "one"}, SettingsError, '--seed "one" is not a whole number'),
         ({"host": "p9.xlarge"}, PriceUnknown, "p9.xlarge"),
         ({"region": "eu-nowhere-1"}, PriceUnknown, "eu-nowhere-1"),
-        ({"hour": "16.80"}, SettingsError, '--hour: "16.80" has no currency'),
+        ({"stack": "workstation"}, PriceUnknown, r"machine of your own .*say what an hour of it costs, e\.g\. `--hour"),
+        ({"hour": "16.80"}, SettingsError, '--hour: "16.80" names no currency'),
         ({"hour": "¥16.80"}, SettingsError, "--hour is in ¥: say what a minute of waiting costs in it"),
         (
             {"hour": "¥16.80", "waiting": "$1"},
@@ -85,6 +65,7 @@ def test_ones_own_price_counts_in_its_own_currency() -> None:
     assert "an hour of the host costs 16.8 ¥; a start takes 3m; a caller's minute of waiting costs 3 ¥" in told(found)
     assert found.references.always_on == pytest.approx(16.8 * 730)
     assert "USD" not in told(found)
+    assert verbs.replay(asked(stack="workstation", hour="$0.10")).own == "workstation as it is"
 
 
 def test_waiting_that_costs_nothing_is_let_wait_and_a_dear_one_is_not() -> None:
