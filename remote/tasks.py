@@ -340,7 +340,7 @@ def ssh(_: Context, stack: str = "", identity: str = "", gateway: bool = False, 
         "lines": "how many of the last lines of each machine",
         "since": "no older ones than this, e.g. 10m, 2h",
         "engine": "of this engine alone",
-        "follow": "go on until Ctrl-C",
+        "follow": "go on until Ctrl-C, over stops and starts of the host; wakes nothing",
         "last": "what the host said before it went off last, though it is on",
         "back": "and before the stop so many stops earlier",
     }
@@ -362,7 +362,7 @@ def logs(
     """Show the journals; of a host that is off, its shutdown report."""
     from core.errors import SettingsError
     from core.times import durations
-    from remote.machines import inventory, journal
+    from remote.machines import following, inventory, journal
     from remote.verbs import flags
     from remote.verbs import logs as verbs_logs
 
@@ -373,7 +373,7 @@ def logs(
     found = inventory.load(stack, identity=identity)
     chosen = verbs_logs.engine_of(found, engine)
     if follow:
-        journal.follow(found, wanted, engine=chosen)
+        following.follow(found, wanted, engine=chosen)
         return
     told = verbs_logs.logs(found, wanted, engine=chosen, last=last or stops_back > 0, back=stops_back)
     zone = found.settings.idle.time_zone

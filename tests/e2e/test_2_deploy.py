@@ -42,6 +42,16 @@ def test_the_doctor_finds_nothing_wrong_with_a_deployed_stack(demo: Stack) -> No
     assert {("cloud", "preview"), ("gateway", "units"), ("host", "units"), ("front door", "API")} <= seen
 
 
+def test_a_bench_of_the_deployed_service_leaves_no_key(demo: Stack) -> None:
+    demo.wake()
+    words = ("--concurrency", "1,2", "--requests", "2", "--words", "20", "--tokens", "8", "--json")
+    told = json.loads(demo.fab("bench", "-s", demo.name, *words).stdout.splitlines()[-1])["data"]
+    assert [(load["concurrency"], load["answers"], load["failed"]) for load in told["loads"]] == [(1, 2, 0), (2, 4, 0)]
+    assert {load["answer_tokens"] for load in told["loads"]} == {8.0}
+    assert all(load["ttft_p50_ms"] > 0 for load in told["loads"])
+    assert "bench-" not in demo.fab("keys.list", "-s", demo.name).stdout
+
+
 def test_an_inhibited_host_is_not_stopped(demo: Stack) -> None:
     demo.wake()
     before = int(demo.watch.lease()["epoch"])
