@@ -13,6 +13,7 @@ ETC: Final = "/etc/pilotlight"
 AGENT_CONFIG: Final = f"{ETC}/agent.json"  # HostConfig
 RELAY_CONFIG: Final = f"{ETC}/relay.json"  # RelayConfig
 REAPER_CONFIG: Final = f"{ETC}/reaper.json"  # ReaperConfig, on a machine that runs the reaper itself
+STACK_FILE: Final = f"{ETC}/stack"  # there too: the name of the one stack that this machine is
 UNIT_SETTINGS: Final = f"{ETC}/unit.json"  # UnitSettings, there too: `fab deploy` writes what on AWS `pulumi up` does
 LEASES_FILE: Final = "/var/lib/pilotlight/relay/leases.sqlite"  # there too; its folder is the relay's
 CERTIFICATE_CONFIG: Final = f"{ETC}/certificate.json"  # CertificateConfig, where a certificate is asked for by ACME
@@ -50,6 +51,7 @@ ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 # A machine that stays on: all engines start and stop with this target, and who may not do so asks at the socket
 ENGINES_TARGET: Final = "pilotlight-engines.target"
 POWER_SOCKET_UNIT: Final = "pilotlight-power.socket"
+POWER_UNIT: Final = "pilotlight-power@{name}.service"  # one an order
 POWER_SOCKET: Final = "/run/pilotlight-power.sock"
 REAPER_UNIT: Final = "pilotlight-reaper.service"
 AGENT_UNIT: Final = "pilotlight-agent.service"

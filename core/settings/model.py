@@ -41,7 +41,7 @@ from core.settings.checks import (
     TimeZone,
     Within,
 )
-from core.settings.hosts import Ec2Host, Host
+from core.settings.hosts import Ec2Host, Host, SshHost
 from core.settings.models import Model
 from core.settings.own_prices import Prices
 from core.settings.section import Section, as_tuple, distinct
@@ -347,6 +347,11 @@ class StackSettings(Section):
     prices: Prices | None = Field(default=None, description=Prices.__doc__)
     notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
     control: Control = Field(default_factory=Control, description=Control.__doc__)
+
+    @property
+    def own_machine(self) -> bool:
+        """The host is a machine of one's own, and there is no cloud."""
+        return isinstance(self.host, SshHost)
 
     @property
     def ec2(self) -> Ec2Host:

@@ -30,7 +30,7 @@ from core.contract.paths import LEASES_FILE
 from core.engines.serve import EngineSpec
 from core.errors import DeployError
 from core.money.prices import PriceUnknown
-from core.settings import SshHost, StackSettings, shape
+from core.settings import StackSettings, shape
 from remote import stack_files
 from remote.machines.transport import Address
 from remote.services import webui
@@ -129,17 +129,13 @@ class Inventory:
             instance_id=self.outputs[Outputs.HOST_INSTANCE_ID],
             engines=self.engines(LOOPBACK),
             max_silence_s=self.settings.idle.max_silence,
-            stays_on=self._is_own,
+            stays_on=self.settings.own_machine,
         )
-
-    @property
-    def _is_own(self) -> bool:
-        return isinstance(self.settings.host, SshHost)
 
     @property
     def own_machine(self) -> OwnMachine | None:
         """What a machine of one's own is given beside; None for another kind."""
-        if not self._is_own:
+        if not self.settings.own_machine:
             return None
         unit = settings.unit_settings(
             self.settings, instance_id=self.outputs[Outputs.HOST_INSTANCE_ID], alerts_topic_arn=""
@@ -149,7 +145,7 @@ class Inventory:
     @property
     def callers(self) -> tuple[str, ...] | None:
         """Whose connections HAProxy itself lets in; None where a security group does."""
-        return self.settings.access.cidrs if self._is_own else None
+        return self.settings.access.cidrs if self.settings.own_machine else None
 
     def relay_config(self) -> RelayConfig:
         """relay.json."""
@@ -169,13 +165,13 @@ class Inventory:
             units=(unit,),
             queue_timeout_s=self.settings.queue_timeout,
             queue_max=self.settings.queue_max,
-            wakes=self.gateway is not None or self._is_own,
+            wakes=self.gateway is not None or self.settings.own_machine,
             chat_url=self.outputs.get(Outputs.CHAT_URL, ""),
         )
 
     def _place(self, reaper: str = "") -> Place:
         kind = self.settings.host.kind
-        if self._is_own:
+        if self.settings.own_machine:
             return Place(kind, table=LEASES_FILE, control=self.unit)
         return Place(kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
 
@@ -201,7 +197,7 @@ def load(stack: str, *, identity: str = "") -> Inventory:
 
 def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     """The inventory from settings and outputs. Pure."""
-    own_machine = isinstance(file.settings.host, SshHost)
+    own_machine = file.settings.own_machine
     needed = _NEEDED if own_machine else (*_NEEDED, *_NEEDED_OF_AWS)
     if not any(found.get(name) for name in needed):
         raise _not_made(file)

@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract.paths import AGENT_UNIT, CERTIFICATE_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, REDIS_UNIT, RELAY_UNITS
+from core.contract.paths import (
+    AGENT_UNIT,
+    CERTIFICATE_UNIT,
+    DEAD_MAN_UNIT,
+    ENGINE_UNIT,
+    POWER_UNIT,
+    REAPER_UNIT,
+    REDIS_UNIT,
+    RELAY_UNITS,
+)
 from remote.machines.inventory import Inventory
 from remote.machines.transport import Machine
 from remote.services import haproxy, webui
 
 HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, webui.UNIT)
+OWN_UNITS: Final = (REAPER_UNIT, POWER_UNIT.format(name="*"))  # of a machine of one's own
 GATEWAY_UNITS: Final = (*RELAY_UNITS, haproxy.UNIT, REDIS_UNIT, webui.UNIT, CERTIFICATE_UNIT)
 
 
@@ -38,7 +48,8 @@ def machines(inventory: Inventory, engine: str = "") -> dict[Machine, tuple[str,
     """
     one = (ENGINE_UNIT.format(name=engine),) if engine else None
     if inventory.gateway is None:
-        return {Machine(inventory.host): one or HOST_UNITS + GATEWAY_UNITS}
+        own = OWN_UNITS if inventory.settings.own_machine else ()
+        return {Machine(inventory.host): one or HOST_UNITS + GATEWAY_UNITS + own}
     gateway = Machine(inventory.gateway)
     return {gateway: () if engine else GATEWAY_UNITS, Machine(inventory.host, gateway): one or HOST_UNITS}
 

@@ -12,23 +12,30 @@ from core.contract.paths import (
     ENGINES_TARGET,
     POWER_SOCKET,
     POWER_SOCKET_UNIT,
+    POWER_UNIT,
     REAPER_APP,
     REAPER_CONFIG,
     REAPER_UNIT,
     RELAY_VENV,
+    STACK_FILE,
     UNIT_SETTINGS,
 )
 from core.shipping import Program
 from remote import templates
 from remote.items import Item
 from remote.items.files import File
+from remote.items.system import NoOtherStack
 from remote.items.units import Unit, digest_of
 from remote.services import app
 from remote.services.relay import RELAY_USER, UNIT_DIR
 
 POWER_SCRIPT: Final = "/opt/pilotlight/power.sh"
-POWER_UNIT: Final = "pilotlight-power@.service"
 PASS_EVERY_S: Final = 15  # on AWS a minute; a pass is a read of a file and a question to systemd
+
+
+def first(stack: str) -> list[Item]:
+    """Before anything is changed: nobody else's machine, and from now on this stack's."""
+    return [NoOtherStack(STACK_FILE, stack), File(STACK_FILE, f"{stack}\n".encode())]
 
 
 def before_engines() -> list[Item]:
@@ -36,7 +43,8 @@ def before_engines() -> list[Item]:
     target = File(f"{UNIT_DIR}/{ENGINES_TARGET}", templates.render(f"{ENGINES_TARGET}.j2"))
     engines = ENGINE_UNIT.format(name="*")
     script = File(POWER_SCRIPT, templates.render("power.sh.j2", target=ENGINES_TARGET, engines=engines))
-    order = File(f"{UNIT_DIR}/{POWER_UNIT}", templates.render(f"{POWER_UNIT}.j2", script=POWER_SCRIPT))
+    template = POWER_UNIT.format(name="")
+    order = File(f"{UNIT_DIR}/{template}", templates.render(f"{template}.j2", script=POWER_SCRIPT))
     door = File(
         f"{UNIT_DIR}/{POWER_SOCKET_UNIT}",
         templates.render(f"{POWER_SOCKET_UNIT}.j2", door=POWER_SOCKET, group=RELAY_USER),

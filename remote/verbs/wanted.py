@@ -26,6 +26,7 @@ def host(inventory: Inventory) -> list[Item]:
     front = [] if inventory.gateway else _front(inventory)
     own = inventory.own_machine
     return [
+        *(own_machine.first(inventory.stack) if own else ()),
         Packages(HOST_PACKAGES + (() if inventory.gateway else FRONT_PACKAGES)),
         Uv(),
         *front,

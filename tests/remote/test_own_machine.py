@@ -17,13 +17,15 @@ from core.contract.paths import (
     POWER_SOCKET,
     REAPER_CONFIG,
     RELAY_CONFIG,
+    STACK_FILE,
     UNIT_SETTINGS,
 )
 from core.settings import load
 from remote.items import Item
 from remote.items.files import File
+from remote.items.system import NoOtherStack
 from remote.items.units import Unit
-from remote.machines import inventory
+from remote.machines import inventory, journal
 from remote.machines.facts import Facts, UnitFact
 from remote.machines.inventory import Inventory
 from remote.machines.transport import Address, Machine
@@ -98,6 +100,22 @@ def test_an_engine_starts_and_stops_with_the_target_and_not_with_the_machine(ite
     for line in ("Wants", "After", "PartOf", "WantedBy"):
         assert f"\n{line}={ENGINES_TARGET}\n" in unit
     assert "multi-user.target" not in unit
+
+
+def test_another_stacks_machine_is_left_alone(items: list[Item]) -> None:
+    guard = items[0]
+    assert isinstance(guard, NoOtherStack)
+    for there, reason in (("", ""), ("mine\n", ""), ("theirs\n", "it is stack theirs's")):
+        assert guard.reason(Facts(texts={STACK_FILE: there})) == reason
+    (order,) = guard.orders(Facts(texts={STACK_FILE: "theirs\n"}))
+    assert order.script == "exit 1"
+    assert "the stack theirs is deployed here" in order.failure
+    assert text(items, STACK_FILE) == "mine\n"
+
+
+def test_the_reapers_journal_is_read_too(mine: Inventory) -> None:
+    ((_, units),) = journal.machines(mine).items()
+    assert {"pilotlight-reaper.service", "pilotlight-power@*.service"} <= set(units)
 
 
 def test_engines_that_are_off_need_no_deployment(items: list[Item]) -> None:

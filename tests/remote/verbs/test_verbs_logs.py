@@ -63,7 +63,9 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(journal, "Machine", lambda where, gateway=None: Machine(**vars(site.machine(where, gateway))))
     engines = {"a": None, "chat": None}
     webui = SimpleNamespace(oidc=None)
-    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines, webui=webui)
+    settings = SimpleNamespace(
+        idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines, webui=webui, own_machine=False
+    )
 
     def load(stack: str, identity: str) -> Any:
         gateway = "gateway" if site.has_gateway else None
