@@ -1,4 +1,7 @@
-"""The verbs about money: `fab cost`, `fab roi`, `fab prices`. As in remote/tasks.py, which says how a verb is added."""
+"""The verbs about money: `fab cost`, `fab roi`, `fab budget`, `fab prices`.
+
+As in remote/tasks.py, which says how a verb is added.
+"""
 
 from __future__ import annotations
 
@@ -144,4 +147,35 @@ def prices(_: Context, region: str = "", refresh: bool = False, json: bool = Fal
         print(f"{found.stale}.")
 
 
-namespace = Collection("money", cost, roi, prices)
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "override": "let the host be woken over its budget for so long, e.g. 2h; off: no longer",
+        "why": "the reason of an override",
+    }
+)
+@verb
+def budget(
+    _: Context, stack: str = "", identity: str = "", override: str = "", why: str = "", json: bool = False
+) -> None:
+    """Say what is left of the month's budget; pay over it a while."""
+    from core.errors import SettingsError
+    from remote.verbs import budget as verbs_budget
+    from remote.verbs.lease import front
+
+    if why and not override:
+        raise SettingsError("--why is the reason of an --override; write both, e.g. --override 2h --why demo")
+    seconds = verbs_budget.seconds(override)
+    at = front(stack, identity)
+    if override:
+        verbs_budget.override(at, seconds, why)
+    found = verbs_budget.budget(at)
+    if json:
+        print_json("budget", stack, found.as_dict())
+    else:
+        print("\n".join(verbs_budget.lines(found)))
+
+
+namespace = Collection("money", cost, roi, budget, prices)

@@ -140,9 +140,9 @@ class Case:
 
     @property
     def over_budget(self) -> bool:
-        """This month's money is spent."""
+        """This month's money is spent, and nobody pays over it."""
         budget, spent = self.settings.monthly_budget_usd, self.facts.spent_usd
-        return budget is not None and spent is not None and spent >= budget
+        return budget is not None and spent is not None and spent >= budget and not self.lease.paid(self.now)
 
     @property
     def budget_words(self) -> str:

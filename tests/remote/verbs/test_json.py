@@ -58,6 +58,7 @@ VERBS: dict[str, Callable[[], None]] = {
     "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
     "cost": lambda: money_tasks.cost(Context(), stack="s", json=True),
     "roi": lambda: money_tasks.roi(Context(), stack="s", hours_on="100", tokens="1M", json=True),
+    "budget": lambda: money_tasks.budget(Context(), stack="s", json=True),
     "prices": lambda: money_tasks.prices(Context(), json=True),
     "replay": lambda: replay_tasks.replay(Context(), "batch", days="3", picture="none", json=True),
     "version": lambda: tasks.version(Context(), json=True),
