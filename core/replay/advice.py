@@ -113,7 +113,7 @@ def settings(schedule: Schedule | None, zone: str) -> Iterator[Setting]:
     for name, profile in PROFILES.items():
         its = hours["office-hours"] if profile.schedule.start_at else None
         yield Setting(f"profile {name}", profile.stop_after_s, its, "profile")
-    yield Setting(f"profile {ADAPTIVE}", None, None, ADAPTIVE)
+    yield Setting(f"{ADAPTIVE} (replay only)", None, None, ADAPTIVE)
 
 
 def priced(setting: Setting, outcome: Outcome, elapsed_s: float, terms: Terms) -> Result:

@@ -109,7 +109,7 @@ class Replayed:
             "start_s": self.terms.start_s,
             "settings": [_record(result, result in self.front) for result in self.results],
             "recommended": self.best.setting.name,
-            "reason": reason(self),
+            "reason": "; ".join(reasons(self)),
             "own": self.own or None,
             "clairvoyant": self.references.clairvoyant,
             "clairvoyant_ahead": self.references.ahead,
@@ -298,12 +298,12 @@ def tail(found: Replayed) -> list[str]:
         "  (if pauses were memoryless and B long on average, no rule could come nearer than 1.58 times)",
         "",
         f"recommended: {best.setting.name}",
-        f"  {reason(found)}",
+        *(f"  {words}" for words in reasons(found)),
         f"  in stacks/Pulumi.{found.stack or '<stack>'}.yaml: {stack_lines(best.setting, found.zone)}",
     ]
 
 
-def reason(found: Replayed) -> str:
+def reasons(found: Replayed) -> list[str]:
     """Why the recommended setting: its month, and what its neighbours would cost."""
     best, terms = found.best, found.terms
     words = [
@@ -318,7 +318,7 @@ def reason(found: Replayed) -> str:
     own = next((result for result in found.results if result.setting.name == found.own), None)
     if own is not None:
         words.append(f"{found.own}: {_money(own.total, terms)}")
-    return "; ".join(words)
+    return words
 
 
 def _neighbours(found: Replayed) -> tuple[Result | None, Result | None]:
