@@ -14,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -198,6 +198,15 @@ def _password(value: Any) -> Any:
     return value
 
 
+def _no_search(value: Any) -> Any:
+    if value == "search":
+        raise ValueError(
+            "is refused in this release: the chat page would need a model for embeddings beside it, and chat models "
+            "have none. Allowed: prompt (a file goes into the prompt as it is), off"
+        )
+    return value
+
+
 def _no_spot(value: bool) -> bool:
     if value:
         raise ValueError(
@@ -247,6 +256,7 @@ PublicKey = Annotated[str, AfterValidator(_public_key)]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Documents = Annotated[Literal["prompt", "off"], BeforeValidator(_no_search)]
 Spot = Annotated[bool, AfterValidator(_no_spot)]
 Name = Annotated[str, _form(f"^{_NAME}$", _NAME_WORDS)]
 ServiceName = Annotated[str, _form(_SERVICE, _SERVICE_WORDS)]

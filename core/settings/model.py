@@ -27,6 +27,7 @@ from core.settings.access import Access, Email
 from core.settings.checks import (
     ContainerImage,
     Cron,
+    Documents,
     Dollars,
     InstanceType,
     KmsKeyArn,
@@ -116,6 +117,10 @@ class Webui(Section):
         json_schema_extra=applied.BOTH_SECRET,
     )
     sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
+    documents: Documents = Field(
+        default="prompt",
+        description="Files that people upload: prompt puts a file's text into the prompt as it is; off takes none.",
+    )
     oidc: Annotated[Oidc | None, WithJsonSchema({"anyOf": [Oidc.model_json_schema(), {"type": "null"}]})] = Field(
         default=None,
         description="Single sign-on by an OpenID Connect provider: {issuer, clientId, clientSecret, allowedDomains}; "

@@ -17,6 +17,7 @@ from typing import Final
 from core.contract.documents import ApiKey, Outputs
 from core.contract.network import (
     API_LOCAL_PORT,
+    CHAT_BODY_BYTES_MAX,
     CHAT_PORT,
     WEBUI_CHAT_HEADER,
     WEBUI_HEALTH,
@@ -80,6 +81,7 @@ FIXED: Final = {
     # a file goes into the prompt as it is: no model for embeddings is loaded on a small machine
     "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
     "RAG_EMBEDDING_ENGINE": "openai",
+    "RAG_FILE_MAX_SIZE": str(CHAT_BODY_BYTES_MAX // 2**20),  # MiB; HAProxy takes no more
     # calls that no person made: while somebody types, before a search, by a schedule (it would wake the host), after a
     # turn; and plug-ins, which are code that the page's server runs
     "ENABLE_AUTOCOMPLETE_GENERATION": "false",
@@ -160,6 +162,8 @@ def environment(page: Page) -> dict[str, str]:
     if domain := page.settings.access.domain:
         # the log-in's cookie is not sent without TLS
         found |= {"WEBUI_URL": f"https://{domain}:{CHAT_PORT}"} | dict.fromkeys(SECURE_COOKIES, "true")
+    if wanted.documents == "off":
+        found["USER_PERMISSIONS_CHAT_FILE_UPLOAD"] = "false"  # hides the button; HAProxy is who refuses
     if not page.tools:
         # each chat would send 25 kB of built-in tools, which vLLM refuses unless it was started for tool calls
         found["DEFAULT_MODEL_METADATA"] = json.dumps({"capabilities": {"builtin_tools": False}})

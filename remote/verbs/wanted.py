@@ -72,6 +72,7 @@ def _front(inventory: Inventory) -> list[Item]:
         inventory.services(),
         page.address if page else "",
         chat_sleeps=inventory.settings.chat_on == "host",
+        chat_files=inventory.settings.webui.documents != "off",
         cors_origins=access.cors_origins,
         tls=tls,
         callers=inventory.callers,

@@ -2,7 +2,7 @@
 
 Open WebUI (0.12.4) shows banners above an empty chat, and asks its server for them once, when the page is opened.
 HAProxy sends that one request here. We ask Open WebUI with the person's own session, so that it refuses strangers
-and an admin's banners stay, and put ours before them. While a message waits, `waiting.py` says more. ADR 35 has the
+and an admin's banners stay, and put ours before them. While a message waits, `waiting.py` says more. ADR 36 has the
 reasons.
 """
 

@@ -151,6 +151,7 @@ class Front:
             chat="127.0.0.1" if self.chat else "",
             waiting=self.folder / "chat-waiting.html",
             banners=self.chat,
+            files=False,
             callers=None,
             cors_origins=self.cors,
             tls=self.tls,

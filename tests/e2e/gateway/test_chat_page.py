@@ -92,6 +92,16 @@ def test_nothing_else_of_the_page_comes_to_a_relay(front: Front, page: str) -> N
     assert front.relayed() == []
 
 
+@pytest.mark.parametrize("path", ["/api/v1/files", "/api/v1/files/", "/api/v1/fil%65s/?process=true"])
+def test_a_page_that_takes_no_files_refuses_them_itself(page: str, path: str) -> None:
+    answer = requests.post(page + path, headers=PERSON, files={"file": ("a.txt", b"x")}, timeout=30)
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"detail": "This page takes no files (pilotlight:webui.documents)."},
+    )
+    assert requests.get(page + path, headers=PERSON, timeout=30).status_code == 200, "what is there can be read"
+
+
 def test_without_relays_the_page_is_as_it_would_be(front: Front, page: str) -> None:
     front.end_relays(kill=True)
     assert banners(page) in ((200, []), (200, [ADMINS])), "a list, before HAProxy knows and after"

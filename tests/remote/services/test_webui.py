@@ -86,6 +86,18 @@ def test_where_it_listens_and_where_its_api_is(where: str, api: str, address: st
     assert f"--publish {address}:3001:8080" in unit_text(webui={"host": where})
 
 
+# ---------------------------------------------------------------- files
+def test_a_files_text_goes_into_the_prompt_as_it_is() -> None:
+    found = webui.environment(page())
+    assert found["BYPASS_EMBEDDING_AND_RETRIEVAL"] == "true"
+    assert found["RAG_FILE_MAX_SIZE"] == "64"  # MiB, as HAProxy has it
+    assert "USER_PERMISSIONS_CHAT_FILE_UPLOAD" not in found
+
+
+def test_without_files_the_page_offers_none() -> None:
+    assert webui.environment(page(webui={"documents": "off"}))["USER_PERMISSIONS_CHAT_FILE_UPLOAD"] == "false"
+
+
 # ---------------------------------------------------------------- single sign-on
 def signed_on(**more: Any) -> webui.Page:
     return page(access=ACCESS, webui={"oidc": OIDC | more})
