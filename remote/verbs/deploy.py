@@ -20,7 +20,7 @@ from core.contract.paths import AGENT_UNIT, LEASE_CLIENT_APP, RELAY_CONFIG, RELA
 from core.errors import DeployError, PilotlightError
 from core.lease import State
 from core.settings import digest, service_routes
-from remote import diff, plan
+from remote import diff, engines_fit, plan
 from remote.apply import apply
 from remote.items import Item
 from remote.items.files import File, Tree
@@ -75,7 +75,13 @@ class Deployment:
         self.account: webui.Account | None = None
 
     def run(self) -> Report:
-        """Deploy, or with --plan only show. DeployError names the machine, the thing and the next command."""
+        """Deploy, or with --plan only show.
+
+        Raises:
+            DeployError: with the machine, the thing and the next command.
+            SettingsError: the engines do not fit the host's GPUs.
+        """
+        engines_fit.check(self.inventory.settings)
         try:
             with self.inhibitor:
                 self._run()
