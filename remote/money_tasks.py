@@ -26,6 +26,7 @@ from remote.verbs import verb
         "since": "from when on: 2026-11-01, or how far back: 31d (default: the first of this month)",
         "by": "day: a row a day",
         "csv": "print rows of comma-separated values, a day and line each",
+        "reconcile": "ask AWS's Cost Explorer for the same days ($0.01), and show the difference",
         "picture": "draw the days, and when the host was on: PATH.png, PATH-timeline.png and both as SVG",
     }
 )
@@ -38,26 +39,31 @@ def cost(
     since: str = "",
     by: str = "",
     csv: bool = False,
+    reconcile: bool = False,
     picture: str = "",
     json: bool = False,
 ) -> None:
     """Say what a stack cost, and what it would have cost otherwise."""
     from core.errors import SettingsError
+    from core.settings import shape
     from remote.verbs import cost as verbs_cost
+    from remote.verbs import reconcile as verbs_reconcile
     from remote.verbs.lease import front
 
     if by not in ("", "day"):
         raise SettingsError(f"--by {by} is not known; write --by day")
     if csv and json:
         raise SettingsError("--csv and --json: one of the two.")
-    found = verbs_cost.cost_of(front(stack, identity), since, time.time())
+    at = front(stack, identity)
+    found = verbs_cost.cost_of(at, since, time.time())
+    billed = verbs_reconcile.reconcile(found, shape(at.inventory.settings)) if reconcile else None
     if json:
-        print_json("cost", stack, found.as_dict())
+        print_json("cost", stack, found.as_dict() | {"reconciled": billed and billed.as_dict()})
     elif csv:
         print(verbs_cost.as_csv(found), end="")
     else:
         console().print(verbs_cost.by_day(found) if by else verbs_cost.table(found))
-        print("\n".join(verbs_cost.lines(found)))
+        print("\n".join([*verbs_cost.lines(found), *(verbs_reconcile.lines(billed) if billed else ())]))
     if picture:
         from remote import money_plots
 

@@ -71,6 +71,7 @@ class Cost:
     warming_s: float
     used_s: float
     timeline: Timeline
+    runs: tuple[Interval, ...] = ()
     stale: str = ""
 
     @property
@@ -144,6 +145,7 @@ def of(stack: str, shape: Shape, found: Seen, *, since: float, zone: str) -> Cos
         warming_s=warming,
         used_s=max(0.0, used - warming),
         timeline=timeline.of(stack, events, since=since, now=until, zone=zone),
+        runs=tuple(on),
         stale=prices.stale(_used(shape, on), datetime.fromtimestamp(until, UTC).date()),
     )
 
