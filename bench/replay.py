@@ -79,7 +79,7 @@ def read_seconds(month: Trace) -> float:
         for at in month.arrivals[:LINES].tolist():
             clock = datetime.fromtimestamp(at, UTC).strftime("%d/%b/%Y:%H:%M:%S.000")
             yield (
-                f'{{"at":"{clock}","caller":"10.0.0.7","key":"ann","user":"-","model":"chat","to":"engines/host",'
+                f'{{"at":"{clock}","caller":"10.0.0.7","key":"ann","user":"-","model":"chat","to":"engine_chat/host",'
                 '"status":200,"limit":"-","ms_first_byte":80,"ms":2500,"bytes":900,"ended":"--","method":"POST",'
                 '"path":"/v1/chat/completions"}'
             )

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.contract.dialects import BY_PATH
 from core.errors import SettingsError
 from core.replay import trace
 from core.replay.trace import Trace
@@ -44,6 +45,8 @@ _CALLERS: Final = ("user", "end_user", "key", "api_key", "api_key_id", "user_id"
 _STATUS: Final = ("status", "status_code")
 _METHODS: Final = ("method", "request_method")
 _PATHS: Final = ("path", "uri", "request_uri", "url")
+_OURS: Final = frozenset({"at", "to", "ms", "ms_first_byte", "ended", "path"})  # keys of the gateway's own log
+INNER: Final = "inner_"  # how the names of its backends begin that the relay sends requests to
 _NOTHING: Final = (None, "", "-", "null", "None")
 
 
@@ -130,6 +133,8 @@ class _Reader:
     def _object(self, raw: Mapping[str, Any]) -> Seen:
         named = {key.lower(): value for key, value in raw.items() if value not in _NOTHING}
         _demand(str(_first(named, _METHODS) or ""), str(_first(named, _PATHS) or ""), _first(named, _STATUS))
+        if raw.keys() >= _OURS:
+            _our_demand(str(raw["to"]), str(raw["path"]))
         at = self._moment(_first(named, (*_TIMES, *_MORE_TIMES)))
         count, ended = _first(named, _COUNTS), _first(named, _ENDS)
         if count is not None:
@@ -265,6 +270,14 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _our_demand(to: str, path: str) -> None:
+    """The gateway's log has more than what callers send to engines: the chat page, and the relay's own hop to them."""
+    if to.startswith(INNER):
+        raise _LeftOut("the relay's own hop of a request that has a line already")
+    if path not in BY_PATH or not BY_PATH[path].wakes:
+        raise _LeftOut("no generation (another path of the gateway)")
 
 
 def _demand(method: str, path: str, status: Any) -> None:

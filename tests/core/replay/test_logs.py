@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from core.errors import SettingsError
 from core.replay import logs
 from core.replay.logs import Read
+from tests.references import ROOT
 
 NINE = datetime(2026, 11, 25, 9, tzinfo=UTC).timestamp()
 
@@ -24,7 +26,7 @@ def ours(at: str, **changes: object) -> str:
         "key": "ann",
         "user": "-",
         "model": "chat",
-        "to": "engines/host",
+        "to": "engine_chat/host",
         "status": 200,
         "limit": "-",
         "ms_first_byte": 80,
@@ -52,6 +54,21 @@ def test_our_own_log() -> None:
     assert len(set(found.trace.callers.tolist())) == 2
     assert found.used == found.lines == 2
     assert "2 times do not say their zone: taken as UTC (--zone)" in found.notes
+
+
+def test_our_own_log_is_what_haproxy_is_told_to_write() -> None:
+    """Its format, with HAProxy's variables filled in as HAProxy does."""
+    template = (ROOT / "remote" / "templates" / "haproxy.cfg.j2").read_text()
+    format_ = re.search(r"log-format '(\{\"at\".*\})'", template)
+    assert format_ is not None
+    said = {"%tr": "25/Nov/2026:09:00:00.250", "%ci": "10.0.0.7", "%b/%s": "engine_chat/host", "%ST": "200"}
+    said |= {"%Tr": "80", "%Ta": "2500", "%B": "900", "%ts": "--", "%HM": "POST"}
+    line = format_[1].replace("%[var(txn.path),bytes(0,200),json(utf8s)]", "/v1/chat/completions")
+    line = re.sub(r"%\[[^\]]*\]", "ann", line)
+    for variable, value in said.items():
+        line = line.replace(variable, value)
+    assert json.loads(line) == json.loads(ours("25/Nov/2026:09:00:00.250", user="ann", model="ann", limit="ann"))
+    assert f"backend {logs.INNER}{{{{" in template
 
 
 def test_a_journal_before_the_line_is_skipped() -> None:
@@ -129,7 +146,14 @@ def test_what_is_no_use_is_counted_with_its_reason_and_an_example() -> None:
         json.dumps({"at": 12}): "a time before 2000 or after 2100",
         ours("25/Nov/2026:09:00:00.000", method="GET", path="/"): "no generation (GET)",
         ours("25/Nov/2026:09:00:00.000", status=401): "refused with 401",
-        ours("25/Nov/2026:09:00:00.000", path="/v1/models"): "no generation (a list of models)",
+        json.dumps({"at": NINE, "path": "/v1/models"}): "no generation (a list of models)",
+        ours("25/Nov/2026:09:00:00.000", path="/api/v1/chats/new"): "no generation (another path of the gateway)",
+        ours(
+            "25/Nov/2026:09:00:00.000", path="/v1/messages/count_tokens"
+        ): "no generation (another path of the gateway)",
+        ours("25/Nov/2026:09:00:00.000", to="inner_qwen7b/host"): (
+            "the relay's own hop of a request that has a line already"
+        ),
         "the server was restarted": "not a line of a known format",
     }
     for line, why in bad.items():
