@@ -64,7 +64,7 @@ def items(config: HostConfig) -> list[Item]:
         templates.render("pilotlight-dead-man.service.j2", app=AGENT_APP, venv=AGENT_VENV),
     )
     return [
-        *([] if config.stays_on else [login_message()]),
+        login_message(),
         document,
         unit,
         running,

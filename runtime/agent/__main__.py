@@ -13,7 +13,8 @@ from runtime.agent.admission import Admission
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Engine
 from runtime.agent.idle_check import connections_to
-from runtime.agent.program import begin, machine_of
+from runtime.agent.machine import Machine
+from runtime.agent.program import begin
 from runtime.agent.sessions import Sessions
 from runtime.agent.shutdown_report import Shipper
 from runtime.agent.table_seen import Heard
@@ -40,7 +41,7 @@ def main() -> int:
 def _agent(config: HostConfig, backend: Backend) -> Agent:
     engines = [Engine(e) for e in config.engines]
     admission = Admission([e.port for e in engines])
-    machine = machine_of(config)
+    machine = Machine()
     return Agent(
         config,
         backend.leases,
@@ -51,7 +52,7 @@ def _agent(config: HostConfig, backend: Backend) -> Agent:
         heard=Heard().write,
         shutdown_report=Shipper(config, backend.leases, machine),
         instance_type=backend.instance_type,
-        sessions=None if config.stays_on else Sessions(),  # who works on a machine that stays on loses nothing
+        sessions=Sessions(),
     )
 
 

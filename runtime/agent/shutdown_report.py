@@ -43,10 +43,9 @@ class WordsStore(Protocol):
 
 
 class ThisBoot(Protocol):
-    """What is needed of a machine."""
+    """What is needed of `machine.Machine`."""
 
-    @property
-    def boot_id(self) -> str: ...
+    boot_id: str
 
     def up_s(self) -> float: ...
 
