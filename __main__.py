@@ -13,7 +13,6 @@ import pulumi
 from pulumi.runtime import config
 
 from components import deployment
-from components.aws import guard
 from core.errors import PilotlightError
 from core.settings import load
 
@@ -26,7 +25,7 @@ def main() -> None:
     stack = pulumi.get_stack()
     try:
         settings = load(config.get_config_env(), stack, secret_keys=config.get_config_secret_keys_env())
-        guard.check(settings.cloud, stack, os.environ)
+        deployment.check(settings, os.environ)
         outputs = deployment.build(settings)
     except PilotlightError as error:
         pulumi.log.error(str(error))

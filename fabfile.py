@@ -3,10 +3,10 @@
 from invoke.collection import Collection
 
 from local import tasks as cloud_tasks
-from remote import backup_tasks, key_tasks, money_tasks, tasks
+from remote import backup_tasks, key_tasks, money_tasks, replay_tasks, tasks
 
 namespace = Collection.from_module(tasks)
-for verb in (*backup_tasks.namespace.tasks.values(), *money_tasks.namespace.tasks.values()):
+for verb in (task for each in (backup_tasks, money_tasks, replay_tasks) for task in each.namespace.tasks.values()):
     namespace.add_task(verb)
 namespace.add_collection(Collection.from_module(key_tasks), "keys")
 namespace.add_collection(Collection.from_module(cloud_tasks), "cloud")

@@ -5,9 +5,18 @@ A new kind: a folder beside `aws/` with a `deployment.py` of its own, and a case
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from core.settings import StackSettings
+
+
+def check(settings: StackSettings, environment: Mapping[str, str]) -> None:
+    """SettingsError where this process's environment leads to another cloud than the stack's, if the stack has one."""
+    if settings.host.kind == "ec2":
+        from components.aws import guard
+
+        guard.check(settings.cloud, settings.stack, environment)
 
 
 def build(settings: StackSettings) -> dict[str, Any]:
@@ -17,5 +26,9 @@ def build(settings: StackSettings) -> dict[str, Any]:
             from components.aws import deployment  # here, so that a stack needs its own cloud's libraries only
 
             return deployment.build(settings)
+        case "ssh":
+            from components.ssh import deployment as own_machine
+
+            return own_machine.build(settings)
         case unknown:
             assert_never(unknown)

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from typing import Any, Final
 from core.engines.model_source import EXAMPLE, Kind
 from core.engines.model_source import parse as parse_source
 from core.engines.sizing import known
-from core.engines.sizing.architecture import CannotSize, parse
+from core.engines.sizing.architecture import CannotSize, Config, parse
 from core.engines.sizing.fit import Model
 from core.errors import DeployError, SettingsError
 
@@ -35,11 +36,20 @@ HEADER_MOST: Final = 100_000_000  # bytes; safetensors' own limit
 Read = Callable[[str, tuple[int, int] | None], bytes]  # a file's name and a range of bytes, last one included
 
 
+@dataclass(frozen=True)
+class Found:
+    """A model, and the configuration that it was read from."""
+
+    model: Model
+    config: Config
+    in_table: bool = False  # of usual models: nobody was asked
+
+
 class NoSuchFile(DeployError):
     """The model has no file of that name."""
 
 
-def find(name: str, *, hub: bool = False) -> Model:
+def find(name: str, *, hub: bool = False) -> Found:
     """A folder where there is one, a model of the table, else Hugging Face's (`hub`: that also of the table's).
 
     Raises:
@@ -52,11 +62,12 @@ def find(name: str, *, hub: bool = False) -> Model:
         what = "is no folder on this computer" if source.kind is Kind.PATH else "is a Python package, which is not read"
         raise SettingsError(f'"{name}" {what}; name a folder with {CONFIG}, or a model of Hugging Face, e.g. {EXAMPLE}')
     if source.name in known.MODELS and not hub:
-        return Model(source.name, parse(known.MODELS[source.name]))
+        fields = known.MODELS[source.name]
+        return Found(Model(source.name, parse(fields)), fields, in_table=True)
     return from_hub(source.name, source.revision or "main")
 
 
-def from_folder(folder: Path) -> Model:
+def from_folder(folder: Path) -> Found:
     """A checkpoint's folder on this computer."""
 
     def read(name: str, part: tuple[int, int] | None) -> bytes:
@@ -72,7 +83,7 @@ def from_folder(folder: Path) -> Model:
     return _model(str(folder), read, lambda: sorted(path.name for path in folder.glob("*.safetensors")))
 
 
-def from_hub(name: str, revision: str) -> Model:
+def from_hub(name: str, revision: str) -> Found:
     """A model of Hugging Face."""
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     base = f"{endpoint}/{name}/resolve/{urllib.parse.quote(revision, safe='')}"
@@ -83,10 +94,10 @@ def from_hub(name: str, revision: str) -> Model:
     return _model(name, read, lambda: [SINGLE])
 
 
-def _model(name: str, read: Read, files: Callable[[], list[str]]) -> Model:
-    config = _json(read(CONFIG, None), f"{CONFIG} of {name}")
+def _model(name: str, read: Read, files: Callable[[], list[str]]) -> Found:
+    config = {**_yarn(name), **_json(read(CONFIG, None), f"{CONFIG} of {name}")}
     try:
-        return Model(name, parse({**_yarn(name), **config}), _stored(name, read, files))
+        return Found(Model(name, parse(config), _stored(name, read, files)), config)
     except CannotSize as error:
         raise DeployError(f"{name} cannot be sized: {error}.") from error
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from core.errors import DeployError
@@ -90,6 +91,11 @@ def point(number: int) -> dict[str, Any]:
     return {"color": look.colour, "linestyle": "none", "marker": look.marker, "markersize": 9}
 
 
+def ring() -> dict[str, Any]:
+    """Keyword arguments for Axes.plot of points that mark others."""
+    return {"linestyle": "none", "marker": "o", "markersize": 12, "markerfacecolor": "none", "markeredgecolor": _GREY}
+
+
 def bar(number: int) -> dict[str, Any]:
     """Keyword arguments for Axes.bar, Axes.barh and Axes.fill_between."""
     look = ink(number)
@@ -105,10 +111,30 @@ def stacked(axes: Axes, at: Sequence[Any], parts: Mapping[str, Sequence[float]],
     axes.grid(visible=False, axis="x")
 
 
+def key(axes: Axes, looks: Mapping[str, int]) -> None:
+    """What the bars with these numbers mean, above a picture that has no room inside."""
+    shown = [Patch(label=name, **bar(number)) for name, number in looks.items()]
+    axes.legend(handles=shown, ncols=len(shown), loc="lower right", bbox_to_anchor=(1, 1))
+
+
 def money(axes: Axes, currency: str = "USD", *, axis: str = "y") -> None:
     """Ticks of an axis as amounts: `12 USD`."""
     formatter = FuncFormatter(lambda value, _: f"{value:,.10g} {currency}")
     (axes.yaxis if axis == "y" else axes.xaxis).set_major_formatter(formatter)
+
+
+def counts(axes: Axes, most: float) -> None:
+    """The x axis for counts from 0 to `most`: each step ten times as many, and 0 is there too."""
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xlim(0, max(1.0, most) * 1.5)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def idle_times(axes: Axes, at_s: Sequence[float], words: Callable[[float], str]) -> None:
+    """The x axis for durations in s, each twice as long at the same distance; ticks at `at_s`, in `words`."""
+    axes.set_xscale("log")
+    axes.set_xticks(at_s, [words(seconds) for seconds in at_s])
+    axes.minorticks_off()
 
 
 def draw(

@@ -340,7 +340,7 @@ def ssh(_: Context, stack: str = "", identity: str = "", gateway: bool = False, 
         "lines": "how many of the last lines of each machine",
         "since": "no older ones than this, e.g. 10m, 2h",
         "engine": "of this engine alone",
-        "follow": "go on until Ctrl-C",
+        "follow": "go on until Ctrl-C, over stops and starts of the host; wakes nothing",
         "last": "what the host said before it went off last, though it is on",
         "back": "and before the stop so many stops earlier",
     }
@@ -362,7 +362,7 @@ def logs(
     """Show the journals; of a host that is off, its shutdown report."""
     from core.errors import SettingsError
     from core.times import durations
-    from remote.machines import inventory, journal
+    from remote.machines import following, inventory, journal
     from remote.verbs import flags
     from remote.verbs import logs as verbs_logs
 
@@ -373,7 +373,7 @@ def logs(
     found = inventory.load(stack, identity=identity)
     chosen = verbs_logs.engine_of(found, engine)
     if follow:
-        journal.follow(found, wanted, engine=chosen)
+        following.follow(found, wanted, engine=chosen)
         return
     told = verbs_logs.logs(found, wanted, engine=chosen, last=last or stops_back > 0, back=stops_back)
     zone = found.settings.idle.time_zone
@@ -383,6 +383,52 @@ def logs(
         print("\n".join(verbs_logs.text(told, zone)))
     if told.nothing:
         sys.exit(1)
+
+
+@task(
+    help=STACK
+    | IDENTITY
+    | JSON
+    | {
+        "service": "which (default: the stack's first)",
+        "concurrency": "requests at once, one load each: 1,4,16 (the default); 64 at most",
+        "requests": "how many each caller sends, one after the other (default: 4, at most 50; none begins after 60 s)",
+        "words": "length of the prompts (default: 200)",
+        "tokens": "length of the answers (default: 128)",
+        "picture": "write a plot to this path, without an ending: PNG and SVG",
+        "wake": "turn the host on for it where it is off",
+    }
+)
+@verb
+def bench(
+    _: Context,
+    *,
+    stack: str = "",
+    identity: str = "",
+    service: str = "",
+    concurrency: str = "1,4,16",
+    requests: str = "4",
+    words: str = "200",
+    tokens: str = "128",
+    picture: str = "",
+    wake: bool = False,
+    json: bool = False,
+) -> None:
+    """Load the service for a while: tokens/s, TTFT, inter-token."""
+    from core.errors import DeployError
+    from remote.verbs import bench as verbs_bench
+
+    flags = {"service": service, "concurrency": concurrency, "requests": requests, "words": words, "tokens": tokens}
+    asked = verbs_bench.asked(**flags, wake=wake)
+    found = verbs_bench.bench(stack, asked, Progress(quiet=True), identity=identity)
+    files = verbs_bench.picture(found, Path(picture).expanduser()) if picture else ()
+    if json:
+        print_json("bench", stack, found.as_dict() | {"pictures": [str(file) for file in files]})
+    else:
+        console().print(verbs_bench.table(found))
+        print("\n".join(f"picture: {file}" for file in files))
+    if found.stopped:
+        raise DeployError(f"The bench stopped: {found.stopped}")
 
 
 @task(help=STACK | IDENTITY | JSON)
@@ -433,6 +479,7 @@ def version(_: Context, json: bool = False) -> None:
         "kv-cache-dtype": "fp8 halves the KV cache, from compute capability 8.9 on",
         "region": "whose prices",
         "hub": "ask the hub, though the model is in the table of usual ones",
+        "lock": "note what was read in stacks/models.lock.json, by which `pulumi preview` checks that the model fits",
     },
 )
 @verb
@@ -446,9 +493,10 @@ def size(
     kv_cache_dtype: str = "auto",
     region: str = "us-east-1",
     hub: bool = False,
+    lock: bool = False,
     json: bool = False,
 ) -> None:
-    """Say which GPUs a model fits, with how much context, and at what price."""
+    """Say which GPUs a model fits, and with how much context."""
     from core.engines.sizing.fit import Wish
     from remote import model_files
     from remote.verbs import flags
@@ -456,7 +504,10 @@ def size(
 
     longest = flags.positive("context", context)
     wish = Wish(longest, dtype=dtype, quantization=quantization or None, kv_dtype=kv_cache_dtype)
-    found = verbs_size.size(model_files.find(model, hub=hub), wish, region)
+    read = model_files.find(model, hub=hub)
+    found = verbs_size.size(read.model, wish, region)
+    if lock:
+        Progress(quiet=json).say(verbs_size.lock(model, read))
     if json:
         print_json("size", None, found.as_dict())
     else:
@@ -464,6 +515,6 @@ def size(
 
 
 namespace = Collection(
-    *(deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, size, version),
+    *(bench, deploy, doctor, status, wake, stop, pin, unpin, explain, history, ssh, logs, url, size, version),
     **{"open": open_},
 )

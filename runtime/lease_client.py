@@ -103,6 +103,14 @@ class Cli:
         """The pin is over."""
         return self._operations.unpin()
 
+    def override_budget(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Somebody pays over the budget for a while."""
+        return self._operations.override_budget(arguments.who, arguments.why, arguments.seconds)
+
+    def end_override(self, _: argparse.Namespace) -> dict[str, Any]:
+        """Nobody pays over the budget any more."""
+        return self._operations.end_override()
+
     def drop_wake_request(self, _: argparse.Namespace) -> dict[str, Any]:
         """The wake request is deleted."""
         return self._operations.change(existing(lambda lease, _: protocol.drop_wake_request(lease, nonce=nonce())))
@@ -201,6 +209,11 @@ def _add_wants(verbs: Any) -> None:
     when.add_argument("--for", dest="seconds", type=float, help="seconds")
     pin.add_argument("--start", action="store_true", help="and start it from here where it is off")
     verbs.add_parser("unpin", help="end the pin")
+    pay = verbs.add_parser("override-budget", help="pay over the budget for a while")
+    pay.add_argument("--who", required=True)
+    pay.add_argument("--why", default="")
+    pay.add_argument("--for", dest="seconds", type=float, required=True, help="seconds")
+    verbs.add_parser("end-override", help="nobody pays over the budget any more")
     verbs.add_parser("drop-wake-request", help="delete the wake request")
 
 

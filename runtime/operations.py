@@ -65,6 +65,18 @@ class Operations:
         """The pin is over."""
         return self.change(existing(lambda lease, _: protocol.unpin(lease, nonce=nonce())))
 
+    def override_budget(self, who: str, why: str, seconds: float) -> Answer:
+        """Somebody pays over the budget for so long."""
+
+        def outcome(lease: Lease, now: float) -> Outcome:
+            return protocol.override_budget(lease, who=who, why=why, now=now, until=now + seconds, nonce=nonce())
+
+        return self.change(existing(outcome))
+
+    def end_override(self) -> Answer:
+        """Nobody pays over the budget any more."""
+        return self.change(existing(lambda lease, _: protocol.end_override(lease, nonce=nonce())))
+
     def drain(self, who: str, reason: str) -> Answer:
         """Ask the host to check and stop now, as the reaper does when it is idle long enough. Ends a pin first."""
         unpinned = self.unpin()["changed"]

@@ -73,13 +73,13 @@ def _misfit(link: ControlLink, settings: StackSettings) -> str:
             "machines of its own region. Name a control there, or leave it out for an own one."
         )
     file, then = stack_file(link.stack), f"then `pulumi up -s {link.stack}` and this again."
-    more = [t for t in settings.host.instance_types if t not in link.instance_types]
+    more = [t for t in settings.ec2.instance_types if t not in link.instance_types]
     if more:
         return (
             f"the reaper of `{link.stack}` may not set the type {', '.join(more)} of this stack's ladder. "
             f"Add it to pilotlight:control.instanceTypes in {file}, {then}"
         )
-    key = settings.host.kms_key_arn
+    key = settings.ec2.kms_key_arn
     if key is not None and key not in link.kms_key_arns:
         return (
             f"the reaper of `{link.stack}` may not use this stack's key {key}, so it could not start the host. "
@@ -110,12 +110,12 @@ def own(control: Control, identity: Identity, settings: StackSettings) -> pulumi
 
 def instance_types(settings: StackSettings) -> tuple[str, ...]:
     """Every type that an own reaper may set: this host's ladder, and what is said for those who share it."""
-    return tuple(dict.fromkeys((*settings.host.instance_types, *settings.control.instance_types)))
+    return tuple(dict.fromkeys((*settings.ec2.instance_types, *settings.control.instance_types)))
 
 
 def kms_key_arns(settings: StackSettings) -> tuple[str, ...]:
     """Every key that an own reaper may use: this host's, and what is said for those who share it."""
-    mine = settings.host.kms_key_arn
+    mine = settings.ec2.kms_key_arn
     return tuple(dict.fromkeys((*([mine] if mine else []), *settings.control.kms_key_arns)))
 
 

@@ -10,10 +10,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from components import models
 from components.aws import control_link, network, policies, preflight
 from components.aws.alerts import Alerts, AlertsArgs
 from components.aws.control import Control, ControlArgs
-from components.aws.data_volume import DataVolume, DataVolumeArgs
 from components.aws.firewall import Firewall, FirewallArgs, Tls
 from components.aws.gateway_host import GatewayHost, GatewayHostArgs
 from components.aws.gpu_host import GpuHost, GpuHostArgs
@@ -24,7 +24,7 @@ from core.contract.documents import ControlLink, Outputs
 from core.contract.network import API_PORT, CHAT_PORT
 from core.contract.tags import guest_topic
 from core.errors import SettingsError
-from core.settings import Gateway, StackSettings, digest, needs_gpu, stop_after_s, unit_settings
+from core.settings import Gateway, StackSettings, digest, skipped_types, stop_after_s, unit_settings
 
 DEPLOYMENT_ID_BYTES = 8
 
@@ -61,10 +61,8 @@ def build(settings: StackSettings) -> dict[str, Any]:
     site = _site(settings, base, key)
     host = _host(settings, site)
     gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
-    volume = _data_volume(settings, site, gateway) if gateway else None
     _unit(settings, site, alerts, host)
-    told: dict[str, Any] = {Outputs.WEBHOOK_KEY: webhooks.key} if webhooks else {}
-    told[Outputs.GATEWAY_VOLUME_ID] = volume.volume.id if volume else ""
+    told = {Outputs.WEBHOOK_KEY: webhooks.key} if webhooks else {}
     return _outputs(settings, site, host, gateway) | {Outputs.ALERTS_TOPIC: alerts.topic.arn} | told
 
 
@@ -73,7 +71,7 @@ def _identity(settings: StackSettings) -> Identity:
     drawn = random.RandomId(
         f"{settings.stack}-deployment",
         byte_length=DEPLOYMENT_ID_BYTES,
-        opts=pulumi.ResourceOptions(protect=settings.host.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
+        opts=pulumi.ResourceOptions(protect=settings.ec2.protect, ignore_changes=["byteLength", "keepers", "prefix"]),
     )
     return Identity(settings.stack, drawn.hex)
 
@@ -121,12 +119,12 @@ def _control(settings: StackSettings, identity: Identity, alerts: Alerts) -> Con
 
 
 def _public_key(settings: StackSettings) -> str:
-    if settings.host.ssh_public_key is None:
+    if settings.ec2.ssh_public_key is None:
         raise SettingsError(
             f"Stack `{settings.stack}` has no pilotlight:host.sshPublicKey; the embedded cloud writes it into its own "
             "copy of the stack file. Run `make demo`, or `fab cloud.up`."
         )
-    return settings.host.ssh_public_key
+    return settings.ec2.ssh_public_key
 
 
 def _site(settings: StackSettings, base: Base, public_key: str) -> Site:
@@ -155,14 +153,14 @@ def _relay_policy(settings: StackSettings, site: Site) -> pulumi.Output[str]:
                 table_arn=a[1].table_arn,
                 unit=settings.unit,
                 reaper_arn=a[1].reaper_arn,
-                kms_key_arn=settings.host.kms_key_arn,
+                kms_key_arn=settings.ec2.kms_key_arn,
             )
         )
     )
 
 
 def _host(settings: StackSettings, site: Site) -> GpuHost:
-    wanted = settings.host
+    wanted = settings.ec2
     agent = site.control.apply(lambda c: json.dumps(policies.host(table_arn=c.table_arn, unit=settings.unit)))
     args = GpuHostArgs(
         identity=site.identity,
@@ -181,7 +179,7 @@ def _host(settings: StackSettings, site: Site) -> GpuHost:
         stop_after_s=stop_after_s(settings.idle),
         max_lease_s=settings.idle.max_lease,
         protect=wanted.protect,
-        needs_gpu=needs_gpu(settings),
+        skipped_types=skipped_types(settings, models.locked()),
         has_address=settings.gateway is None,
     )
     return GpuHost(f"{settings.stack}-host", args)
@@ -203,25 +201,12 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
     return GatewayHost(f"{settings.stack}-gateway", args)
 
 
-def _data_volume(settings: StackSettings, site: Site, gateway: GatewayHost) -> DataVolume | None:
-    """None where `gateway.dataGiB` is 0: what it would have is on the gateway's root disk."""
-    wanted = settings.gateway
-    if wanted is None or not wanted.data_gib:
-        return None
-    args = DataVolumeArgs(
-        identity=site.identity,
-        instance_id=gateway.instance.id,
-        zone=site.where.gateway_subnet.zone,
-        gib=wanted.data_gib,
-        snapshots=wanted.snapshots if settings.cloud == "aws" else 0,  # moto has no Data Lifecycle Manager
-        protect=settings.host.protect,
-    )
-    return DataVolume(f"{settings.stack}-gateway-data", args)
-
-
 def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) -> None:
     known = pulumi.Output.all(host.instance.id, alerts.topic.arn)
-    body = known.apply(lambda a: unit_settings(settings, instance_id=a[0], alerts_topic_arn=a[1]).to_json())
+    skipped = skipped_types(settings, models.locked())
+    body = known.apply(
+        lambda a: unit_settings(settings, instance_id=a[0], alerts_topic_arn=a[1], skipped_types=skipped).to_json()
+    )
     Unit(f"{settings.stack}-unit", UnitArgs(site.control.apply(lambda c: c.table), settings.unit, body))
 
 

@@ -38,8 +38,7 @@ class GatewayHost(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # the tags of *all* its volumes: the data volume has its own
-                ignore_changes=[*machine.IGNORED, "volumeTags"],
+                ignore_changes=machine.IGNORED,
                 custom_timeouts=pulumi.CustomTimeouts(create=machine.CREATE_TIMEOUT),
             ),
         )

@@ -37,7 +37,7 @@ class GpuHostArgs(machine.MachineArgs):
     stop_after_s: float | None
     max_lease_s: float
     protect: bool
-    needs_gpu: bool  # engines run on the GPU, whose memory then bounds the capacity ladder
+    skipped_types: ladder.Skipped  # on which the engines would not load
     has_address: bool  # where there is no gateway, callers need an address that stays
 
 
@@ -52,7 +52,7 @@ class GpuHost(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         plain = args.identity.tags(ROLE_HOST, name)
         self.instance = self._instance(name, args, plain)
-        if skipped := ladder.skipped(args.instance_types, needs_gpu=args.needs_gpu):
+        if skipped := ladder.skipped_words(args.skipped_types):
             words = f"pilotlight:host.instanceTypes: {skipped}. The capacity ladder will never use what is skipped"
             pulumi.log.warn(words, resource=self.instance)
         # an Output, because the program waits for those
@@ -81,7 +81,7 @@ class GpuHost(pulumi.ComponentResource):
 
     async def _say_first_up(self, args: GpuHostArgs) -> str:
         """In a preview, where the machine is not there yet: only a later start climbs the ladder, `up` does not."""
-        others = ladder.rungs(args.instance_types, args.instance_types[0], needs_gpu=args.needs_gpu)
+        others = ladder.rungs(args.instance_types, args.instance_types[0], args.skipped_types)
         if not others or not pulumi.runtime.is_dry_run() or await self.instance.id.is_known():
             return ""
         words = ladder.first_up(args.instance_types[0], others[0])

@@ -57,7 +57,7 @@ class Network:
 
 def find(settings: StackSettings) -> Network:
     """Every look-up of a stack; to be done before the first resource, so that a failure leaves nothing half-made."""
-    host, gateway = settings.host, settings.gateway
+    host, gateway = settings.ec2, settings.gateway
     offers = _offers(settings)
     host_subnet = named_subnet(host.subnet_id, HOST_SUBNET) if host.subnet_id else _default_subnet(settings, offers)
     own = gateway.subnet_id if gateway else None
@@ -142,13 +142,13 @@ def _types_together(settings: StackSettings) -> tuple[str, ...]:
     """The types that one zone must offer: the host's, and the gateway's unless it has a subnet of its own."""
     gateway = settings.gateway
     beside = (gateway.instance_type,) if gateway and not gateway.subnet_id else ()
-    return tuple(dict.fromkeys((*settings.host.instance_types, *beside)))
+    return tuple(dict.fromkeys((*settings.ec2.instance_types, *beside)))
 
 
 def _offers(settings: StackSettings) -> Offers | None:
     """Which zones offer the stack's types; None where AWS refuses to tell."""
     gateway = (settings.gateway.instance_type,) if settings.gateway else ()
-    types = tuple(dict.fromkeys((*settings.host.instance_types, *gateway)))
+    types = tuple(dict.fromkeys((*settings.ec2.instance_types, *gateway)))
     wanted = [_offer_filter("instance-type", *types)]
     offers = if_allowed(
         lambda: aws.ec2.get_instance_type_offerings(filters=wanted, location_type="availability-zone"),
@@ -166,13 +166,13 @@ def _offers(settings: StackSettings) -> Offers | None:
 
 def _zones(settings: StackSettings, offers: Offers | None) -> Sequence[str]:
     if offers is not None:
-        return candidates({kind: set(offers[kind]) for kind in _types_together(settings)}, settings.host.zone)
-    if settings.host.zone == "auto":
+        return candidates({kind: set(offers[kind]) for kind in _types_together(settings)}, settings.ec2.zone)
+    if settings.ec2.zone == "auto":
         raise SettingsError(
             "No zone can be chosen, because AWS refused to tell which ones offer the stack's types. Set "
             f"pilotlight:host.zone or {HOST_SUBNET}, or ask for the permission ec2:DescribeInstanceTypeOfferings."
         )
-    return [settings.host.zone]
+    return [settings.ec2.zone]
 
 
 def candidates(zones_by_type: dict[str, set[str]], zone: str) -> Sequence[str]:

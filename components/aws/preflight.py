@@ -9,21 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import pulumi
 import pulumi_aws as aws
 
+from components import models
 from components.aws.lookups import if_allowed, if_answered
 from components.aws.network import GATEWAY_SUBNET, HOST_SUBNET, Network
 from core.capacity import instance_types, preflight, quotas
 from core.capacity.preflight import Key
 from core.errors import SettingsError
-from core.settings import StackSettings
+from core.settings import StackSettings, engine_problems, unknown_models
 
 
 def check(settings: StackSettings, where: Network) -> None:
     """SettingsError with every problem, one a line."""
-    problems = [*_subnets(settings, where), *_images(settings, where), *_key(settings), *_quotas(settings)]
+    problems = [
+        *_engines(settings),
+        *_subnets(settings, where),
+        *_images(settings, where),
+        *_key(settings),
+        *_quotas(settings),
+    ]
     if problems:
         raise SettingsError("\n".join(f"{problem}." for problem in problems))
+
+
+def _engines(settings: StackSettings) -> Iterator[str]:
+    """Whether the engines fit the host's GPUs; of a model whose size nobody has looked up that is said, not refused."""
+    locked = models.locked()
+    for text in unknown_models(settings, locked):
+        look = f"`fab size {text} --lock` looks it up"
+        pulumi.log.warn(f"whether {text} fits the host is not checked, since its size is not known: {look}")
+    yield from engine_problems(settings, locked)
 
 
 def _subnets(settings: StackSettings, where: Network) -> Iterator[str]:
@@ -32,16 +49,16 @@ def _subnets(settings: StackSettings, where: Network) -> Iterator[str]:
     if settings.gateway:
         yield from preflight.host_subnet(host)
     yield from preflight.subnet_pair(host, gateway)
-    types = settings.host.instance_types
+    types = settings.ec2.instance_types
     if host.named_by:
-        yield from preflight.zone(host, settings.host.zone, {t: where.offers[t] for t in types if t in where.offers})
+        yield from preflight.zone(host, settings.ec2.zone, {t: where.offers[t] for t in types if t in where.offers})
     if settings.gateway and gateway.named_by:
         kind = settings.gateway.instance_type
         yield from preflight.zone(gateway, "auto", {kind: where.offers[kind]} if kind in where.offers else {})
 
 
 def _images(settings: StackSettings, where: Network) -> Iterator[str]:
-    host, gateway = settings.host, settings.gateway
+    host, gateway = settings.ec2, settings.gateway
     first = host.instance_types[0]
     wanted = instance_types.architecture(first)
     yield from preflight.image(where.host_image, "pilotlight:host", host.disk_gib, wanted, first)
@@ -52,7 +69,7 @@ def _images(settings: StackSettings, where: Network) -> Iterator[str]:
 
 
 def _key(settings: StackSettings) -> Iterator[str]:
-    arn = settings.host.kms_key_arn
+    arn = settings.ec2.kms_key_arn
     if arn is None:
         return
     elsewhere = list(preflight.key_region(arn, settings.region))
@@ -70,7 +87,7 @@ def _key(settings: StackSettings) -> Iterator[str]:
 
 
 def _quotas(settings: StackSettings) -> Iterator[str]:
-    host = _vcpus(settings.host.instance_types)
+    host = _vcpus(settings.ec2.instance_types)
     gateway = _vcpus((settings.gateway.instance_type,) if settings.gateway else ())
     for demand in quotas.demands(host, gateway):
         question = partial(

@@ -5,49 +5,52 @@ What a refusal means is `core/capacity/power_errors.py`'s; the reaper climbs (`r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from core.capacity.instance_types import GPUS, architecture
 from core.errors import SettingsError
 
+Skipped = Mapping[str, str]  # types on which the engines would not load, and why: what `up` found by their size
+NONE: Final[Skipped] = MappingProxyType({})
 
-def rungs(instance_types: Sequence[str], current: str, *, needs_gpu: bool = True) -> tuple[str, ...]:
+
+def rungs(instance_types: Sequence[str], current: str, skipped: Skipped = NONE) -> tuple[str, ...]:
     """The types to change to after `current` was refused: those of its processor, in the stack file's order.
 
     The disk stays in its zone and its programs are built for one processor; a type of another one would not boot.
-    What is sized for the first type's GPUs (`needs_gpu`) would not load with less of their memory: those are skipped.
     """
     found: list[str] = []
     for name in instance_types:
-        if name != current and name not in found and _same_processor(name, current):
+        if name != current and name not in found and name not in skipped and _same_processor(name, current):
             found.append(name)
-    small = too_small(instance_types) if needs_gpu else ()
-    return tuple(name for name in found if name not in small)
+    return tuple(found)
 
 
-def order(instance_types: Sequence[str], current: str, refused: str, *, needs_gpu: bool = True) -> tuple[str, ...]:
+def order(instance_types: Sequence[str], current: str, refused: str, skipped: Skipped = NONE) -> tuple[str, ...]:
     """What is still to be tried, `current` once more first; `refused` is the lease's `tried`: nothing in it again."""
-    each = (current, *rungs(instance_types, current, needs_gpu=needs_gpu))
+    each = (current, *rungs(instance_types, current, skipped))
     return tuple(t for t in each if f"{t} (" not in refused)
 
 
-def too_small(instance_types: Sequence[str]) -> tuple[str, ...]:
-    """The types with less GPU memory than the first, each or in all; a type that the table does not know is none."""
-    first = GPUS.get(instance_types[0]) if instance_types else None
+def by_memory(instance_types: Sequence[str]) -> dict[str, str]:
+    """What to skip where a model's size is not known: types with less GPU memory than the first, each or in all.
+
+    What was chosen for the first type's GPUs may not load with less. A type that the table does not know is kept.
+    """
+    name = instance_types[0] if instance_types else ""
+    first = GPUS.get(name)
     if first is None:
-        return ()
-    known = {name: GPUS[name] for name in instance_types if name in GPUS}
-    return tuple(name for name, has in known.items() if has.gib_each < first.gib_each or has.gib < first.gib)
+        return {}
+    known = {other: GPUS[other] for other in instance_types if other in GPUS}
+    small = {other: has for other, has in known.items() if has.gib_each < first.gib_each or has.gib < first.gib}
+    return {other: f"{has} GiB of GPU memory, {name} has {first}" for other, has in small.items()}
 
 
-def skipped(instance_types: Sequence[str], *, needs_gpu: bool = True) -> str:
+def skipped_words(skipped: Skipped) -> str:
     """The rungs that are never tried, and why: "g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24"."""
-    names = too_small(instance_types) if needs_gpu else ()
-    if not names:
-        return ""
-    first = instance_types[0]
-    each = [f"{name} skipped: {GPUS[name]} GiB of GPU memory" for name in names]
-    return f"{'; '.join(each)}, {first} has {GPUS[first]}"
+    return "; ".join(f"{name} skipped: {why}" for name, why in skipped.items())
 
 
 def first_up(first: str, other: str) -> str:
@@ -71,8 +74,8 @@ def tried(before: str, instance_type: str, code: str) -> str:
 
 
 def words(rung: str, refused: str, left_out: str = "") -> str:
-    """What the ladder did for a start, to stand after "starting"; "" where EC2 refused nothing. `left_out`: `skipped`'s
-    words.
+    """What the ladder did for a start, to stand after "starting"; "" where EC2 refused nothing. `left_out`: of
+    `skipped_words`.
     """
     if not refused:
         return ""

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -50,7 +50,6 @@ class Outputs:
     GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none
     GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
     GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
-    GATEWAY_VOLUME_ID: Final = "gatewayVolumeId"  # EBS volume with what outlives the gateway; "": on its root disk
     API_URL: Final = "apiUrl"  # "http://<address>:8000/v1", "https://<domain>:8000/v1"
     CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", "https://<domain>:3000", "": no chat page
     WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one
@@ -80,6 +79,8 @@ def _fits(annotation: str, value: Any) -> bool:
             return value is None or _fits("float", value)
         case "int | None":
             return value is None or _fits("int", value)
+        case "Mapping[str, str]":
+            return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
         case "tuple[str, ...]":
             return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
     return True
@@ -124,13 +125,17 @@ def _built(kind: Any, raw: Any, where: str) -> Any:
         raise ContractError(f"{where} is a JSON object, not {type(raw).__name__}.")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     unknown = sorted(set(raw) - set(fields))
-    missing = sorted(n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in raw)
+    missing = sorted(n for n, f in fields.items() if _is_needed(f) and n not in raw)
     if unknown or missing:
         raise ContractError(f"{where}: unknown keys {unknown}, missing keys {missing}. {_AGAIN}")
     if wrong := sorted(name for name, value in raw.items() if not _fits(str(fields[name].type), value)):
         told = ", ".join(f"{name} is {raw[name]!r:.60}, not {fields[name].type}" for name in wrong)
         raise ContractError(f"{where}: {told}. {_AGAIN}")
     return kind(**{name: _part(name, value, f"{where}.{name}") for name, value in raw.items()})
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _part(name: str, value: Any, where: str) -> Any:
@@ -188,10 +193,10 @@ class ServiceRoute:
 class Place:
     """Where leases and machines are, for `runtime.backends.open`. What a kind does not need is ""."""
 
-    kind: str  # of host: ec2
+    kind: str  # of host: ec2, ssh
     region: str = ""
-    table: str = ""
-    control: str = ""  # what the machines' tag `core.contract.tags.TAG_CONTROL` says: the reaper's alone
+    table: str = ""  # ssh: the file
+    control: str = ""  # what the machines' tag `core.contract.tags.TAG_CONTROL` says: the reaper's alone; ssh: the unit
     reaper: str = ""  # the reaper's function: the relay's alone
 
 
@@ -209,7 +214,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class HostConfig(Document):
-    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1)."""
+    """agent.json on the host. Engines' addresses are the host's own (127.0.0.1).
+
+    `stays_on`: a stop ends the engines, and the machine stays on.
+    """
 
     stack: str
     unit: str
@@ -217,6 +225,7 @@ class HostConfig(Document):
     instance_id: str
     engines: tuple[EngineAddress, ...]
     max_silence_s: float
+    stays_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -370,8 +379,8 @@ class UnitSettings(Document):
     """The `settings` item's body: what reaper and relay need to know of one unit. Written by `pulumi up` only.
 
     Durations in seconds, money in US dollars. `schedule_on`/`schedule_off` are cron expressions ("0 9 * * mon-fri");
-    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. Without `needs_gpu` (engines on the CPU only)
-    the ladder does not look at GPU memory.
+    both empty means no schedule. `max_lease_s`, `hard_cap_s` 0 means off. `skipped_types`: those on which the
+    engines would not load, each with the reason; the ladder leaves them out.
     """
 
     stack: str
@@ -390,5 +399,5 @@ class UnitSettings(Document):
     instance_types: tuple[str, ...]
     monthly_budget_usd: float | None
     alerts_topic_arn: str
-    needs_gpu: bool = True
+    skipped_types: Mapping[str, str] = field(default_factory=dict)
     engine_timeout_s: float = 600.0

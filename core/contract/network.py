@@ -29,6 +29,8 @@ WEBUI_KEY: Final = "webui"  # the name of the page's own API key: no person hold
 CHECK_KEY: Final = "deploy-check"  # lives in the running HAProxy for as long as `fab deploy` proves its work
 TASK_KEYS: Final = (WEBUI_KEY, CHECK_KEY)  # whose WEBUI_TASK_HEADER is believed: a background call is not shaped
 WEBUI_HEALTH: Final = "/health"  # the path at which it says that it is well
+WEBUI_FILES: Final = "/api/v1/files"  # where its browser part uploads
+WEBUI_BANNERS: Final = "/api/v1/configs/banners"  # what it shows above an empty chat; the relay puts the host's before
 # ---------------------------------------------------------------- who calls: HAProxy tells the relay, callers cannot
 KEY_HEADER: Final = "x-pilotlight-key"  # the key's name; never the key
 USER_HEADER: Final = "x-pilotlight-user"  # who sits at the chat page, by its own key alone

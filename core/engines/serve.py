@@ -48,6 +48,7 @@ class EngineSpec:
     where: str  # the setting that names the model, for messages
     bind: str = "0.0.0.0"  # only the gateway reaches the port (security group); 127.0.0.1 where HAProxy is on the host
     profile: str = DEFAULT  # a name of PROFILES; for a GPU only
+    gpus: int = 1  # tensor parallel
 
 
 def flags(spec: EngineSpec, path: str) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def flags(spec: EngineSpec, path: str) -> dict[str, Any]:
             "distributed-executor-backend": "uni",  # one process less to start and to keep
         }
         return found | dict(spec.flags)
+    if spec.gpus > 1:
+        found["tensor-parallel-size"] = spec.gpus
     profile = PROFILES[spec.profile]
     found |= {**profile.flags, **dict(spec.flags)}
     sequences = found.get("max-num-seqs")

@@ -12,7 +12,7 @@ To add a transition: a row in the design's section 6, a function in `transitions
 
 from __future__ import annotations
 
-from core.lease.money import spent
+from core.lease.money import end_override, override_budget, spent
 from core.lease.notes import (
     agent_beat,
     alert_sent,
@@ -105,6 +105,7 @@ __all__ = [
     "create",
     "drain",
     "drop_wake_request",
+    "end_override",
     "fail",
     "force",
     "from_item",
@@ -114,6 +115,7 @@ __all__ = [
     "new_machine",
     "not_now",
     "notified",
+    "override_budget",
     "pin",
     "ready",
     "relay_beat",

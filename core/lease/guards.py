@@ -71,7 +71,10 @@ def wake_requested(lease: Lease, *, by: str, now: float, until: float) -> tuple[
     return NotAfter("wake_until", longest), {"wake_by": by, "wake_at": now, "wake_until": longest}
 
 
-OVER_BUDGET: Final = "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it"
+OVER_BUDGET: Final = (
+    "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it, "
+    "`fab budget --override 2h` for a while"
+)
 CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
 
 

@@ -94,6 +94,9 @@ class Lease:
     pin_who: str = ""
     pin_why: str = ""
     spent_until: float | None = None  # the month's budget is spent: no start is paid for before then
+    paid_until: float | None = None  # somebody pays over the budget until then
+    paid_who: str = ""
+    paid_why: str = ""
 
     def wanted(self, now: float) -> bool:
         """A fresh wake request exists."""
@@ -129,6 +132,10 @@ class Lease:
     def spent(self, now: float) -> bool:
         """The month's budget is spent: what is off stays off."""
         return self.spent_until is not None and self.spent_until > now
+
+    def paid(self, now: float) -> bool:
+        """Somebody pays over the budget until `paid_until`."""
+        return self.paid_until is not None and self.paid_until > now
 
     def unpaid(self, now: float) -> bool:
         """Off or going off, and nobody pays for a start."""

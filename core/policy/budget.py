@@ -13,5 +13,6 @@ def mark(case: Case) -> Decision | None:
     if case.facts.spent_usd is None or case.over_budget == marked:
         return None
     if marked:
-        return Decision(Action.UNMARK, f"within its {case.budget_words}")
+        paid = f"overridden by {case.lease.paid_who}; {case.budget_words}"
+        return Decision(Action.UNMARK, paid if case.lease.paid(case.now) else f"within its {case.budget_words}")
     return Decision(Action.MARK, case.budget_words)

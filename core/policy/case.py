@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -83,6 +83,17 @@ class Decision:
         return f"{self.reason}; {self.also}" if self.also else self.reason
 
 
+def allowed_idle_s(stop_after_s: float | None, past: Sequence[Wake]) -> float | None:
+    """The idle time that is allowed, s: `stop_after_s`, longer for a host that flaps; None: any."""
+    return stop_after_s * FLAP_FACTOR if stop_after_s is not None and flaps(past) else stop_after_s
+
+
+def pre_warm_s(past: Sequence[Wake], start_timeout_s: float) -> float:
+    """How long before the hour a schedule starts the host, s: the longest of the last wakes, else a guess."""
+    longest = longest_s(past)
+    return min(start_timeout_s / 2 if longest is None else longest, start_timeout_s) + PRE_WARM_EXTRA_S
+
+
 @dataclass(frozen=True)
 class Case:
     """One host at one moment; ages never negative: a time in the future counts as now."""
@@ -120,20 +131,18 @@ class Case:
     @property
     def stop_after_s(self) -> float | None:
         """The idle time that is allowed, longer for a host that flaps; None: any."""
-        limit = self.limits.stop_after_s
-        return limit * FLAP_FACTOR if limit is not None and self.flaps else limit
+        return allowed_idle_s(self.limits.stop_after_s, self.facts.wakes)
 
     @property
     def pre_warm_s(self) -> float:
-        """How long before the hour the schedule starts the host: the longest of the last wakes, else a guess."""
-        longest, limit = longest_s(self.facts.wakes), self.settings.start_timeout_s
-        return min(limit / 2 if longest is None else longest, limit) + PRE_WARM_EXTRA_S
+        """How long before the hour the schedule starts the host."""
+        return pre_warm_s(self.facts.wakes, self.settings.start_timeout_s)
 
     @property
     def over_budget(self) -> bool:
-        """This month's money is spent."""
+        """This month's money is spent, and nobody pays over it."""
         budget, spent = self.settings.monthly_budget_usd, self.facts.spent_usd
-        return budget is not None and spent is not None and spent >= budget
+        return budget is not None and spent is not None and spent >= budget and not self.lease.paid(self.now)
 
     @property
     def budget_words(self) -> str:

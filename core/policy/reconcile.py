@@ -85,7 +85,7 @@ def starting(case: Case) -> Decision | None:
     left = settings.start_timeout_s - case.age(None)
     if left <= 0:  # somebody is at work on it: a deployment may take longer than a start
         return inhibited(case)
-    tried = ladder.words(lease.rung, lease.tried, ladder.skipped(settings.instance_types, needs_gpu=settings.needs_gpu))
+    tried = ladder.words(lease.rung, lease.tried, ladder.skipped_words(settings.skipped_types))
     return keep(f"starting{tried} for {show(case.age(None))}; gives up in {show(left)}", case.now + left)
 
 

@@ -69,7 +69,7 @@ class Access(Section):
     cidrs: Cidrs = Field(
         default=(),
         description=f"Who reaches {API_PORT} (API) and {CHAT_PORT} (chat). Must be set on AWS. 0.0.0.0/0 needs "
-        "`domain`.",
+        "`domain`. On a machine of your own: beside the machine itself.",
         json_schema_extra=applied.BOTH,
     )
     ssh_cidrs: NarrowCidrs = Field(default=(), description="Who logs in by SSH, `fab deploy` too. Must be set on AWS.")

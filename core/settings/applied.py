@@ -27,11 +27,13 @@ class AppliedBy(StrEnum):
     UP = "pulumi up"
     DEPLOY = "fab deploy"
     BOTH = "both"
+    AT_ONCE = "nothing: read at once"
 
 
 UP: Final[Extra] = {KEY: AppliedBy.UP.value}
 DEPLOY: Final[Extra] = {KEY: AppliedBy.DEPLOY.value}
 BOTH: Final[Extra] = {KEY: AppliedBy.BOTH.value}
+AT_ONCE: Final[Extra] = {KEY: AppliedBy.AT_ONCE.value}
 # What may be encrypted is in no digest: Pulumi reads the plain value and `fab` none, and a digest is no secret
 UP_SECRET: Final[Extra] = UP | {_SECRET: True}
 BOTH_SECRET: Final[Extra] = BOTH | {_SECRET: True}

@@ -198,10 +198,13 @@ def _password(value: Any) -> Any:
     return value
 
 
-def _kind(text: Any) -> Any:
-    if text in ("ssh", "kubernetes"):
-        raise ValueError("is not in this release; allowed is ec2")
-    return text
+def _no_search(value: Any) -> Any:
+    if value == "search":
+        raise ValueError(
+            "is refused in this release: the chat page would need a model for embeddings beside it, and chat models "
+            "have none. Allowed: prompt (a file goes into the prompt as it is), off"
+        )
+    return value
 
 
 def _no_spot(value: bool) -> bool:
@@ -236,6 +239,8 @@ _KEY_ARN: Final = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
 _KEY_WORDS: Final = "the ARN of a KMS key, e.g. arn:aws:kms:us-east-1:111122223333:key/1234abcd-…"
 _USER: Final = r"^[a-z_][a-z0-9_-]{0,31}$"
 _USER_WORDS: Final = "lower-case letters, digits, - and _, at most 32, beginning with a letter or _"
+_ADDRESS: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+_ADDRESS_WORDS: Final = "a host's name or its IPv4 address, e.g. workstation.example.org or 192.168.1.20"
 ContainerImage = Annotated[str, AfterValidator(_image)]
 _SEALED: Final[dict[str, Any]] = {"type": "object", "required": ["secure"], "additionalProperties": {"type": "string"}}
 Password = Annotated[
@@ -251,7 +256,7 @@ PublicKey = Annotated[str, AfterValidator(_public_key)]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
-HostKind = Annotated[Literal["ec2"], BeforeValidator(_kind)]
+Documents = Annotated[Literal["prompt", "off"], BeforeValidator(_no_search)]
 Spot = Annotated[bool, AfterValidator(_no_spot)]
 Name = Annotated[str, _form(f"^{_NAME}$", _NAME_WORDS)]
 ServiceName = Annotated[str, _form(_SERVICE, _SERVICE_WORDS)]
@@ -261,6 +266,7 @@ SubnetId = Annotated[str, _form(r"^subnet-[0-9a-f]+$", "a subnet's id, e.g. subn
 ImageId = Annotated[str, _form(r"^ami-[0-9a-f]+$", "an image's id, e.g. ami-0a1b2c3d")]
 KmsKeyArn = Annotated[str, _form(_KEY_ARN, _KEY_WORDS)]
 UserName = Annotated[str, _form(_USER, _USER_WORDS)]
+Address = Annotated[str, _form(_ADDRESS, _ADDRESS_WORDS)]
 Region = Annotated[str, _form(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region, e.g. us-east-1")]
 Method = Annotated[str, _form(r"^[a-z0-9_]+$", "lower-case letters, digits and _, e.g. awq_marlin")]
 Dollars = Annotated[float, Field(gt=0)]

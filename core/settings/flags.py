@@ -30,6 +30,7 @@ REFUSED: Final = MappingProxyType(
         "max-model-len": f"{_OWN}: use engines.NAME.maxModelLen",
         "dtype": f"{_OWN}: use engines.NAME.dtype",
         "quantization": f"{_OWN}: use engines.NAME.quantization",
+        "tensor-parallel-size": f"{_OWN}: use engines.NAME.gpus",
         "served-model-name": f"{_OWN}, from engines and services",
         "host": _OWN,
         "port": _OWN,

@@ -1,4 +1,5 @@
-"""The kinds of hosts, each a section of its own; `kind` says which. A new kind: a class here, and a place in `Host`.
+"""The kinds of hosts, each a section of its own; `kind` says which. A new kind: a class here, and its place in `KINDS`,
+`BY_KIND` and `Host`.
 
 What differs between kinds stands behind `components/deployment.py` and `runtime/backends/`; nothing else asks for it.
 """
@@ -6,16 +7,18 @@ What differs between kinds stands behind `components/deployment.py` and `runtime
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from core.capacity import instance_types
 from core.settings import applied
-from core.settings.checks import HostKind, ImageId, InstanceType, KmsKeyArn, PublicKey, Spot, SubnetId, UserName, Zone
+from core.settings.checks import Address, ImageId, InstanceType, KmsKeyArn, PublicKey, Spot, SubnetId, UserName, Zone
 from core.settings.section import Section, as_tuple, distinct
 
-KINDS: Final = ("ec2",)
+KINDS: Final = ("ec2", "ssh")  # the first is meant where a file names none
+LATER: Final = ("kubernetes",)  # in the design, not in this release
 Types = Annotated[tuple[InstanceType, ...], BeforeValidator(as_tuple), Field(min_length=1), AfterValidator(distinct)]
 
 
@@ -24,12 +27,12 @@ class Ec2Host(Section):
 
     model_config = applied.section(applied.UP)
 
-    kind: HostKind = Field(
-        default="ec2", description="What the host is, which decides its further keys. In this release ec2 only."
+    kind: Literal["ec2"] = Field(
+        default="ec2", description="What the host is, which decides its further keys: ec2, or ssh."
     )
     instance_types: Types = Field(
         default=("g6.xlarge", "g5.xlarge"),
-        description="EC2 types; the first is preferred, the rest is the capacity ladder (less GPU memory is skipped).",
+        description="EC2 types; the first is preferred, the rest is the capacity ladder (types too small are skipped).",
     )
     zone: Zone = Field(default="auto", description="Availability zone; auto: the first that offers every type above.")
     disk_gib: Annotated[int, Field(ge=20, le=16384)] = Field(
@@ -64,15 +67,26 @@ class Ec2Host(Section):
         return types
 
 
-def _of_its_kind(value: Any) -> Any:
-    """Of a kind that is not in this release the other keys are unknown: only `kind` is looked at, and refused."""
-    if isinstance(value, Mapping) and value.get("kind", KINDS[0]) not in KINDS:
-        return {"kind": value["kind"]}
-    return value
+class SshHost(Section):
+    """A machine of your own with the GPU, reached by SSH. It stays on: what stops and starts are its engines."""
+
+    model_config = applied.section(applied.UP)
+
+    kind: Literal["ssh"] = Field(description="ssh: a machine of your own.")
+    address: Address = Field(
+        description="Its name or address, as you give it to `ssh`; localhost for this computer. Callers use it too."
+    )
+    ssh_user: UserName = Field(
+        default="ubuntu", description="Who logs in there, by key, and may use sudo without a password."
+    )
 
 
-# The union of kinds. pydantic's discriminator takes two at least: with the next kind this becomes
-# Annotated[Ec2Host | ..., Field(discriminator="kind"), BeforeValidator(_of_its_kind)]
-# A discriminator takes neither a validator nor a default: `kind` is then a plain Literal in each class, and
-# `_of_its_kind` puts `KINDS[0]` where it is missing and refuses what `checks.HostKind` refuses now.
-Host = Annotated[Ec2Host, BeforeValidator(_of_its_kind)]
+BY_KIND: Final[Mapping[str, type[Section]]] = MappingProxyType({"ec2": Ec2Host, "ssh": SshHost})
+
+
+def _with_kind(value: Any) -> Any:
+    """The usual kind where none is named: a union needs one to tell its members apart."""
+    return {**value, "kind": value.get("kind", KINDS[0])} if isinstance(value, Mapping) else value
+
+
+Host = Annotated[Ec2Host | SshHost, Field(discriminator="kind"), BeforeValidator(_with_kind)]

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from core.capacity import gateway_memory
 from core.contract import network
 from core.errors import SettingsError
-from core.settings import access, flags, keys, messages, notify, services, sign_on
+from core.settings import access, flags, keys, messages, notify, own_machine, services, sign_on
 from core.settings.checks import KEY_FILE, KEYGEN
+from core.settings.hosts import Ec2Host, SshHost
 from core.settings.model import Control, StackSettings
 from core.settings.services import Service
 
@@ -65,7 +66,7 @@ def load(
     raw = {k: None if v == "" else v for k, v in ours.items() if not notify.is_sealed(v)}  # "": Pulumi's null
     if region := mapping.get("aws:region"):
         raw["region"] = region
-    settings = _valid(where, raw | {"stack": stack})
+    settings = own_machine.settle(_valid(where, raw | {"stack": stack}))
     problems = _together(settings, to_deploy=to_deploy)
     if to_deploy and f"{_PREFIX}webui" not in secret_keys:
         problems += _plain_secrets(settings)
@@ -147,13 +148,15 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     contexts = {name: engine.max_model_len for name, engine in settings.engines.items()}
     found = services.problems(settings.services, settings.templates, contexts)
     problems = [f"{_PREFIX}services.{path}: {sentence}" for path, sentence in found]
+    if isinstance(settings.host, SshHost):
+        return problems + list(own_machine.problems(settings))
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
     problems += [*_control(settings), *_chat(settings), *_gateway_room(settings)]
     problems += access.problems(settings.access, has_gateway=settings.gateway is not None)
     problems += _sign_on(settings)
-    return problems + (_on_aws(settings) if to_deploy and settings.cloud == "aws" else [])
+    return problems + (_on_aws(settings, settings.host) if to_deploy and settings.cloud == "aws" else [])
 
 
 def _chat(settings: StackSettings) -> list[str]:
@@ -183,9 +186,9 @@ def _sign_on(settings: StackSettings) -> Iterator[str]:
         yield from sign_on.problems(webui.oidc, has_page=has_page, domain=domain, sign_up=webui.sign_up)
 
 
-def _on_aws(settings: StackSettings) -> list[str]:
+def _on_aws(settings: StackSettings, host: Ec2Host) -> list[str]:
     """What only a stack on AWS must set, or cannot have."""
-    return _to_set(settings) + [
+    return _to_set(settings, host) + [
         f"{_PREFIX}notify.webhooks[{index}].url: {notify.veiled(webhook.url)} is http, which works in the embedded "
         "cloud only: on AWS the notifier is outside your network. Use https"
         for index, webhook in enumerate(settings.notify.webhooks)
@@ -228,11 +231,11 @@ def _control(settings: StackSettings) -> list[str]:
     ]
 
 
-def _to_set(settings: StackSettings) -> list[str]:
+def _to_set(settings: StackSettings, host: Ec2Host) -> list[str]:
     """What has no default on AWS, because any default would be wrong or dangerous; each with its command."""
     command = f"pulumi config set -s {settings.stack} --path"
     problems = []
-    if settings.host.ssh_public_key is None:
+    if host.ssh_public_key is None:
         problems.append(
             f"{_PREFIX}host.sshPublicKey is not set. Make a key pair: `{KEYGEN}`, then "
             f'`{command} {_PREFIX}host.sshPublicKey "$(cat {KEY_FILE}.pub)"`; '

@@ -62,19 +62,38 @@ def page() -> str:
 
 def _section(key: str, section: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n## `{key}`\n"
+    if "discriminator" in section:
+        yield from _kinds(section, defs)
+        return
     found = _object(section, defs)
     yield f"{section.get('description') or (found or {}).get('description', '')}\n"
     if found is None:
         allowed = f"Allowed: {', '.join(section['enum'])}. " if "enum" in section else ""
         yield f"Default: {_value(section)}. {allowed}Applied by {_command(section)}.\n"
         return
+    yield from _table(found, defs)
+    yield ""
+
+
+def _kinds(section: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[str]:
+    """A section whose keys depend on one of them: a table for each of its values."""
+    yield f"{section['description']}\n"
+    chosen = section["discriminator"]
+    for value, reference in chosen["mapping"].items():
+        found = defs[reference.rpartition("/")[2]]
+        yield f"### `{chosen['propertyName']}: {value}`\n\n{found['description']}\n"
+        yield from _table(found, defs)
+        yield ""
+
+
+def _table(found: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[str]:
+    """A row a key."""
     yield "| key | default | applied by | what |\n|---|---|---|---|"
     for name, row in found["properties"].items():
         inner = _object(row, defs)
         what = row.get("description", "") or (inner or {}).get("description", "")
         default = _value(row, must=name in found.get("required", ()))
         yield f"| `{name}` | {default} | {_command(found | row)} | {_cell(what)} |"
-    yield ""
 
 
 def _object(part: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -101,7 +120,7 @@ def _value(row: Mapping[str, Any], *, must: bool = False) -> str:
 def _command(marked: Mapping[str, Any]) -> str:
     """Of a key or a section, by its mark."""
     command = AppliedBy(marked[KEY])
-    return "both" if command is AppliedBy.BOTH else f"`{command}`"
+    return command.value if command in (AppliedBy.BOTH, AppliedBy.AT_ONCE) else f"`{command}`"
 
 
 def _cell(text: str) -> str:

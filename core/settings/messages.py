@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from core.settings import checks, flags, notify
+from core.settings import checks, flags, hosts, notify
 from core.settings.suggest import closest
 
 PREFIX: Final = "pilotlight:"
@@ -54,17 +54,35 @@ def _bare(part: str) -> str:
 
 
 def _line(found: ErrorDetails, model: type[BaseModel]) -> str:
+    if found["type"] == "union_tag_invalid":  # the one union is that of the hosts
+        return _no_kind(found)
+    kind_of_host, found = _without_kind(found)
     if found["loc"][2:3] == ("flags",) and len(found["loc"]) > 4:  # one finding for each type that a flag may have
         found = {**found, "loc": found["loc"][:4], "type": "flag_type"}
     where, kind, value = path(found["loc"]), found["type"], found["input"]
     context: Mapping[str, Any] = found.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _keys(model, found["loc"][:-1])
+        known = _keys(kind_of_host or model, found["loc"][1 if kind_of_host else 0 : -1])
         hint = closest(found["loc"][-1], known)
         return f"{where} is not a setting{hint}; allowed here: {', '.join(sorted(known))}"
     if kind == "missing":
         return f"{where} is not set, and has no default"
     return f"{where}: {_shown(found['loc'], value)} {_allowed(kind, value, context, found['msg'])}"
+
+
+def _no_kind(found: ErrorDetails) -> str:
+    """A kind of host that there is not."""
+    kind, allowed = found["input"]["kind"], ", ".join(hosts.KINDS)
+    why = "is not in this release" if kind in hosts.LATER else "is not allowed"
+    return f"{path((*found['loc'], 'kind'))}: {show(kind)} {why}; allowed: {allowed}{closest(kind, hosts.KINDS)}"
+
+
+def _without_kind(found: ErrorDetails) -> tuple[type[BaseModel] | None, ErrorDetails]:
+    """pydantic puts the kind of host into the path of what it finds there; the file has no such level."""
+    loc = found["loc"]
+    if loc[:1] != ("host",) or loc[1:2] == () or loc[1] not in hosts.BY_KIND:
+        return None, found
+    return hosts.BY_KIND[str(loc[1])], {**found, "loc": (loc[0], *loc[2:])}
 
 
 def _shown(loc: Sequence[int | str], value: Any) -> str:

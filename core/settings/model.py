@@ -27,6 +27,7 @@ from core.settings.access import Access, Email
 from core.settings.checks import (
     ContainerImage,
     Cron,
+    Documents,
     Dollars,
     InstanceType,
     KmsKeyArn,
@@ -41,8 +42,9 @@ from core.settings.checks import (
     TimeZone,
     Within,
 )
-from core.settings.hosts import Ec2Host, Host
+from core.settings.hosts import Ec2Host, Host, SshHost
 from core.settings.models import Model
+from core.settings.own_prices import Prices
 from core.settings.section import Section, as_tuple, distinct
 from core.settings.services import Service, Template
 from core.settings.sign_on import Oidc
@@ -70,16 +72,6 @@ class Gateway(Section):
         default=20,
         alias="diskGiB",
         description="Root disk, GiB; the chat page's image takes about 6 of them, twice while it is replaced.",
-    )
-    data_gib: Annotated[int, Field(ge=0, le=1024)] = Field(
-        default=10,
-        alias="dataGiB",
-        description="A volume of its own, GiB, for what outlives the gateway: keys, conversations, counts. "
-        "It can grow and not shrink. 0: they lie on the root disk, and are gone with it.",
-        json_schema_extra=applied.BOTH,
-    )
-    snapshots: Annotated[int, Field(ge=0, le=365)] = Field(
-        default=7, description="Daily snapshots of that volume that are kept; 0: none. Not in the embedded cloud."
     )
     queue_max: QueueMax = Field(
         default=100,
@@ -125,6 +117,10 @@ class Webui(Section):
         json_schema_extra=applied.BOTH_SECRET,
     )
     sign_up: bool = Field(default=False, description="Whoever reaches the page may make an account.")
+    documents: Documents = Field(
+        default="prompt",
+        description="Files that people upload: prompt puts a file's text into the prompt as it is; off takes none.",
+    )
     oidc: Annotated[Oidc | None, WithJsonSchema({"anyOf": [Oidc.model_json_schema(), {"type": "null"}]})] = Field(
         default=None,
         description="Single sign-on by an OpenID Connect provider: {issuer, clientId, clientSecret, allowedDomains}; "
@@ -146,10 +142,13 @@ class Engine(Section):
         default="gpu", description="Which build of vLLM is installed.", json_schema_extra=applied.BOTH
     )
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
-        default="auto", description="Arithmetic; cpu: float32."
+        default="auto", description="Arithmetic; auto: the model's, float16 where a card has no bfloat16; cpu: float32."
     )
     quantization: Method | None = Field(
         default=None, description="vLLM's method. Default: what the model's own configuration says."
+    )
+    gpus: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1, description="The model is split over so many of the host's GPUs (tensor parallel)."
     )
     profile: Literal["fast-start", "throughput"] = Field(
         default=engine_profiles.DEFAULT,
@@ -324,10 +323,11 @@ class StackSettings(Section):
     cloud: Literal["aws", "embedded"] = Field(
         default="aws", description="aws, or the embedded cloud on this computer.", json_schema_extra=applied.UP
     )
-    host: Host = Field(default_factory=Ec2Host, description=Ec2Host.__doc__)
+    host: Host = Field(default_factory=Ec2Host, description="The machine with the GPU; `kind` says what it is.")
     gateway: Annotated[Gateway | None, BeforeValidator(_gateway_or_none), WithJsonSchema(_GATEWAY_SCHEMA)] = Field(
         default_factory=Gateway,
-        description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it.",
+        description="The gateway, or none: HAProxy and relay run on the host; nothing wakes it. "
+        "With `host.kind: ssh` there is none, and the relay wakes the engines.",
     )
     access: Access = Field(default_factory=Access, description=Access.__doc__)
     engines: Mapping[Name, Engine] = Field(
@@ -349,8 +349,20 @@ class StackSettings(Section):
     )
     idle: Idle = Field(default_factory=Idle, description=Idle.__doc__)
     budget: Budget | None = Field(default=None, description="Default: no limit.")
+    prices: Prices | None = Field(default=None, description=Prices.__doc__)
     notify: Notify = Field(default_factory=Notify, description=Notify.__doc__)
     control: Control = Field(default_factory=Control, description=Control.__doc__)
+
+    @property
+    def own_machine(self) -> bool:
+        """The host is a machine of one's own, and there is no cloud."""
+        return isinstance(self.host, SshHost)
+
+    @property
+    def ec2(self) -> Ec2Host:
+        """The host, for what knows no other kind: components/aws/."""
+        assert isinstance(self.host, Ec2Host), f"{self.host.kind} is no EC2 host"
+        return self.host
 
     @property
     def queue_max(self) -> int:

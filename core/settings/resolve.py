@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from core.capacity import ladder
 from core.contract.documents import SCHEMA_VERSION, ServiceRoute, UnitSettings
 from core.money import Shape
+from core.money.prices import PriceUnknown
 from core.profiles import PROFILES, Schedule
 from core.settings import services
+from core.settings.hosts import Ec2Host
 from core.settings.model import Idle, StackSettings
 
 
@@ -21,8 +24,10 @@ def schedule(idle: Idle) -> Schedule:
     return idle.schedule.pair() if idle.schedule else PROFILES[idle.profile].schedule
 
 
-def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn: str) -> UnitSettings:
-    """The `settings` item's body; the two that `up` learns from the cloud come beside the settings."""
+def unit_settings(
+    settings: StackSettings, *, instance_id: str, alerts_topic_arn: str, skipped_types: ladder.Skipped = ladder.NONE
+) -> UnitSettings:
+    """The `settings` item's body; what `up` learns from the cloud and finds by sizing comes beside the settings."""
     idle, times = settings.idle, schedule(settings.idle)
     return UnitSettings(
         schema_version=SCHEMA_VERSION,
@@ -39,10 +44,10 @@ def unit_settings(settings: StackSettings, *, instance_id: str, alerts_topic_arn
         max_silence_s=idle.max_silence,
         hard_cap_s=idle.hard_cap,
         start_timeout_s=idle.start_timeout,
-        instance_types=settings.host.instance_types,
+        instance_types=settings.host.instance_types if isinstance(settings.host, Ec2Host) else (),
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
-        needs_gpu=needs_gpu(settings),
+        skipped_types=dict(skipped_types),
         engine_timeout_s=idle.engine_timeout,
     )
 
@@ -53,18 +58,20 @@ def service_routes(settings: StackSettings) -> tuple[ServiceRoute, ...]:
 
 
 def needs_gpu(settings: StackSettings) -> bool:
-    """An engine runs on the GPU, so that its memory matters."""
+    """An engine runs on the GPU."""
     return any(engine.device == "gpu" for engine in settings.engines.values())
 
 
 def shape(settings: StackSettings) -> Shape:
-    """What of the stack costs money, at its preferred instance type."""
-    gateway = settings.gateway
+    """What of the stack costs money, at its preferred instance type. PriceUnknown: a machine of one's own."""
+    gateway, host = settings.gateway, settings.host
+    if not isinstance(host, Ec2Host):
+        raise PriceUnknown("what a machine of your own costs is not known here")
     return Shape(
         region=settings.region,
-        host_type=settings.host.instance_types[0],
-        host_disk_gib=settings.host.disk_gib,
-        host_disk_mibps=settings.host.disk_throughput_mibps,
+        host_type=host.instance_types[0],
+        host_disk_gib=host.disk_gib,
+        host_disk_mibps=host.disk_throughput_mibps,
         gateway_type=gateway.instance_type if gateway else "",
-        gateway_disk_gib=gateway.disk_gib + gateway.data_gib if gateway else 0,
+        gateway_disk_gib=gateway.disk_gib if gateway else 0,
     )

@@ -44,7 +44,11 @@ def _tidy(part: Any) -> Any:
         return [_tidy(item) for item in part]
     if not isinstance(part, dict):
         return part
-    kept = {key: _tidy(value) for key, value in part.items() if not (key == "title" and "type" in part)}
+    kept = {
+        key: _tidy(value)
+        for key, value in part.items()
+        if not (key == "title" and not {"type", "oneOf"}.isdisjoint(part))
+    }
     if isinstance(kept.get("default"), float) and kept.get("type") != "number":
         kept["default"] = durations.spell(kept["default"]) if kept["default"] else "off"
     if between := kept.pop(BOUNDS_KEY, ""):

@@ -5,6 +5,7 @@ subnets and keys fit (`components/aws/preflight.py`), and tells what the stack f
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import DeployError
+from core.versions import PULUMI_MINIMUM
 from remote.checks import Area, Check, failed, passed, warned
 from remote.stack_files import StackFile
 
@@ -52,6 +54,31 @@ def preview(file: StackFile) -> Preview:
     return read(done.stdout, done.stderr, succeeded=done.returncode == 0)
 
 
+def pulumi_version(file: StackFile) -> str:
+    """What `pulumi version` prints, e.g. v3.220.0; "" where it cannot run."""
+    program = shutil.which("pulumi", path=file.environment.get("PATH"))
+    if program is None:
+        return ""
+    environment = dict(file.environment) | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    done = subprocess.run(
+        [program, "version"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions(pulumi: str, ours: str) -> Check:
+    """What this computer has; Pulumi is new enough."""
+    least = ".".join(map(str, PULUMI_MINIMUM))
+    fix = "`make setup` brings one, and says where."
+    if not pulumi:
+        return failed(Area.STACK, "versions", f"{ours}; Pulumi is not on PATH, or does not run", fix)
+    number = tuple(int(part) for part in re.findall(r"\d+", pulumi)[:3])
+    said = f"{ours}, Pulumi {pulumi.removeprefix('v')}"
+    if number < PULUMI_MINIMUM:
+        return failed(Area.STACK, "versions", f"{said}, which is older than {least}", fix)
+    return passed(Area.STACK, "versions", said)
+
+
 def read(out: str, err: str, *, succeeded: bool) -> Preview:
     """A preview from what Pulumi printed; where that is no JSON, its last lines are the error."""
     try:
@@ -73,16 +100,20 @@ def read(out: str, err: str, *, succeeded: bool) -> Preview:
     )
 
 
-def checks(found: Preview, stack: str) -> Iterator[Check]:
-    """A line for credentials and limits, and one for each thing that the cloud and the stack file differ in."""
+def checks(found: Preview, stack: str, *, aws: bool = True) -> Iterator[Check]:
+    """A line for credentials and limits, and one for each thing that the cloud and the stack file differ in.
+
+    `aws` False: the stack is made of the user's own machine, and AWS was asked nothing.
+    """
     again = f"Mend what it names, then see for yourself: `pulumi preview -s {stack}`."
     if not found.succeeded or found.errors:
         yield failed(Area.CLOUD, "preview", "\n".join(found.errors) or "It failed without a message.", again)
         return
-    yield passed(Area.CLOUD, "preview", "credentials are accepted; quota, zones, images, subnets and keys fit")
+    fits = "credentials are accepted; quota, zones, images, subnets and keys fit"
+    yield passed(Area.CLOUD, "preview", fits if aws else "no cloud is needed: the host is a machine of your own")
     for text in found.warnings:
         yield warned(Area.CLOUD, "preview", text, again)
-    for text in found.notes:
+    for text in found.notes if aws else ():
         yield warned(Area.CLOUD, "differs", text, "Nothing, where that is meant; else change the stack file.")
     yield _steps(found.steps or {}, stack)
 

@@ -18,7 +18,7 @@ from remote.checks import Area, Check, failed, passed, warned
 from remote.items import Item
 from remote.items.containers import ContainerUnit
 from remote.items.units import Unit
-from remote.machines.facts import Facts, UnitFact
+from remote.machines.facts import Facts, Query, UnitFact
 from remote.machines.transport import Machine
 from remote.plan import Step
 
@@ -71,9 +71,15 @@ class Look:
     examined: Examined
 
 
+def authorized_keys(user: str) -> str:
+    """Where a log-in user's keys are."""
+    return f"/home/{user}/.ssh/authorized_keys"
+
+
 def look(machine: Machine, area: Area, items: Sequence[Item], clock: Callable[[], float] = time.time) -> Look:
     """Two round trips. DeployError: the machine does not tell."""
-    facts = machine.facts(plan.query(items))
+    keys = Query(texts=(authorized_keys(machine.where.user),))
+    facts = machine.facts(Query.union([plan.query(items), keys]))
     return Look(area, facts, items, plan.plan(items, facts), examine(machine, clock))
 
 
@@ -141,23 +147,25 @@ def clock(area: Area, found: Examined) -> Iterator[Check]:
 
 def units(found: Look, stack: str) -> Iterator[Check]:
     """A line for all units that run, and one for each that does not, or was restarted again and again."""
-    names = [name for item in found.items if (name := _unit(item))]
-    known = {name: found.facts.units.get(name) for name in names}
-    down = {name: unit for name, unit in known.items() if not found.facts.running(name)}
-    for name, unit in down.items():
-        yield failed(found.area, name, _why_down(unit), f"`fab logs -s {stack}` says why; `fab deploy -s {stack}`.")
+    items = [unit for item in found.items if (unit := _unit(item))]
+    known = {unit.name: found.facts.units.get(unit.name) for unit in items}
+    down = {u.name: known[u.name] for u in items if not found.facts.running(u.name) and not u.rests}
+    for name, fact in down.items():
+        yield failed(found.area, name, _why_down(fact), f"`fab logs -s {stack}` says why; `fab deploy -s {stack}`.")
     again = {name: unit.restarts for name, unit in known.items() if unit and unit.restarts >= RESTARTS}
     for name, count in again.items():
         said = f"systemd restarted it {count} times since it was started last"
         yield warned(found.area, name, said, f"`fab logs -s {stack} --lines 200` says why.")
-    if names and not down:
-        yield passed(found.area, "units", f"all {len(names)} run")
+    if items and not down:
+        resting = [unit.name for unit in items if not found.facts.running(unit.name)]
+        rest = f"; {', '.join(resting)} at rest" if resting else ""
+        yield passed(found.area, "units", f"{len(items) - len(resting)} of {len(items)} run{rest}")
 
 
-def _unit(item: Item) -> str:
+def _unit(item: Item) -> Unit | None:
     if isinstance(item, ContainerUnit):
-        return item.unit.name
-    return item.name if isinstance(item, Unit) else ""
+        return item.unit
+    return item if isinstance(item, Unit) else None
 
 
 def _why_down(unit: UnitFact | None) -> str:

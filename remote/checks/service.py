@@ -7,6 +7,7 @@ from typing import Final
 
 from core import keys
 from core.contract.documents import ApiKeys
+from core.contract.intervals import HEARTBEAT_S
 from core.contract.network import WEBUI_KEY
 from core.keys import KeyState
 from core.lease import State
@@ -15,6 +16,7 @@ from remote.checks import Area, Check, failed, passed, warned
 from remote.verbs.status import Status
 
 OFF: Final = (State.STOPPED, State.STOPPING, State.FAILED)
+SILENT_S: Final = 12 * HEARTBEAT_S
 SOON_S: Final = 7 * 86400.0  # a key that ends within this is said
 TROUBLE: Final = "docs/operate/troubleshooting.md"
 
@@ -35,7 +37,21 @@ def lease(status: Status) -> Iterator[Check]:
         yield failed(area, "alert", status.decision.words, fix)
     for engine in sorted(status.lease.dead_engines):
         yield failed(area, f"engine {engine}", "does not answer", f"`fab logs -s {stack} --engine {engine}`.")
+    yield from _relay(status)
     yield from _also(status)
+
+
+def _relay(status: Status) -> Iterator[Check]:
+    """A relay notes every ten seconds that it lives."""
+    beat = status.lease.relay_at if status.lease else None
+    if beat is None:
+        return
+    silent_s = status.now - beat
+    if silent_s > SILENT_S:
+        said = f"no relay has written for {show(silent_s)}: requests wake nothing"
+        yield failed(Area.SERVICE, "relay", said, f"`fab logs -s {status.stack}`; `fab deploy -s {status.stack}`.")
+    else:
+        yield passed(Area.SERVICE, "relay", "watches the lease")
 
 
 def _also(status: Status) -> Iterator[Check]:

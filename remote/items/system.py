@@ -72,6 +72,32 @@ class PortFree:
 
 
 @dataclass(frozen=True)
+class NoOtherStack:
+    """A machine that is not another stack's: `path` holds the name of the one that was deployed there."""
+
+    path: str
+    stack: str
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"the machine is free for stack {self.stack}"
+
+    def query(self) -> Query:
+        return Query(texts=(self.path,))
+
+    def reason(self, facts: Facts) -> str:
+        other = facts.texts.get(self.path, "").strip()
+        return "" if other in ("", self.stack) else f"it is stack {other}'s"
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        other = facts.texts.get(self.path, "").strip()
+        what = f"the stack {other} is deployed here, and a machine has one: nothing was changed"
+        fix = f"Take {other} down first (docs/operate/own-machine.md); if it is gone, remove {self.path}"
+        return (Order("exit 1", failure=f"{what}. {fix}"),)
+
+
+@dataclass(frozen=True)
 class User:
     """A system user without a log-in."""
 

@@ -54,6 +54,7 @@ class Unit:
     drain_s: float = 0.0  # `reload` ends it when nobody is inside, at the latest after so long; systemd starts it anew
     requests_end_s: float = 0.0  # an engine: it is restarted once nothing is in flight, which may take so long
     wait_for_inhibitor: bool = False  # apply.py starts it only when the inhibitor stands
+    rests: bool = False  # whether it runs is the lease's business, not a deployment's
     slow: bool = False
 
     @property
@@ -74,7 +75,7 @@ class Unit:
             return "missing"
         if facts.texts.get(self.stamp, "") != self.applied:
             return "its files changed"
-        if not facts.running(self.name):
+        if not facts.running(self.name) and not self.rests:
             return f"is {found.active}"
         return "" if found.enabled in ("enabled", "static", "indirect", "generated") else f"is {found.enabled}"
 

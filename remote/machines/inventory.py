@@ -19,12 +19,17 @@ from core.contract.documents import (
     HostConfig,
     Outputs,
     Place,
+    ReaperConfig,
     RelayConfig,
     RelayUnit,
     ServiceRoute,
+    Shape,
+    UnitSettings,
 )
+from core.contract.paths import LEASES_FILE
 from core.engines.serve import EngineSpec
 from core.errors import DeployError
+from core.money.prices import PriceUnknown
 from core.settings import StackSettings, shape
 from remote import stack_files
 from remote.machines.transport import Address
@@ -38,6 +43,14 @@ LOOPBACK: Final = "127.0.0.1"
 
 def _no_secret(name: str) -> str:
     raise DeployError(f"The output {name} cannot be read here.")
+
+
+@dataclass(frozen=True)
+class OwnMachine:
+    """What only a machine of one's own is given: the reaper's documents."""
+
+    reaper: ReaperConfig
+    settings: UnitSettings
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,6 @@ class Inventory:
         return self.outputs[Outputs.UNIT]
 
     @property
-    def volume_id(self) -> str:
-        """The EBS volume with what outlives the gateway; "": that is on a root disk."""
-        return self.outputs.get(Outputs.GATEWAY_VOLUME_ID, "") if self.gateway else ""
-
-    @property
     def page(self) -> Page | None:
         """The chat page, or None where the stack has none (it needs a gateway)."""
         return webui.page(self.settings, self.outputs) if self.gateway else None
@@ -82,12 +90,13 @@ class Inventory:
                 model=engine.model,
                 max_model_len=engine.max_model_len,
                 device=engine.device,
-                dtype=engine.dtype,
+                dtype=settings.dtype(self.settings, name),
                 quantization=engine.quantization,
                 flags=tuple(engine.flags.items()),
                 where=f"{settings.stack_file(self.stack)}: pilotlight:engines.{name}.model",
                 bind=bind,
                 profile=engine.profile,
+                gpus=engine.gpus,
             )
             for name, engine in self.settings.engines.items()
         )
@@ -120,19 +129,35 @@ class Inventory:
             instance_id=self.outputs[Outputs.HOST_INSTANCE_ID],
             engines=self.engines(LOOPBACK),
             max_silence_s=self.settings.idle.max_silence,
+            stays_on=self.settings.own_machine,
         )
+
+    @property
+    def own_machine(self) -> OwnMachine | None:
+        """What a machine of one's own is given beside; None for another kind."""
+        if not self.settings.own_machine:
+            return None
+        unit = settings.unit_settings(
+            self.settings, instance_id=self.outputs[Outputs.HOST_INSTANCE_ID], alerts_topic_arn=""
+        )
+        return OwnMachine(ReaperConfig(SCHEMA_VERSION, self._place()), unit)
+
+    @property
+    def callers(self) -> tuple[str, ...] | None:
+        """Whose connections HAProxy itself lets in; None where a security group does."""
+        return self.settings.access.cidrs if self.settings.own_machine else None
 
     def relay_config(self) -> RelayConfig:
         """relay.json."""
         address = self.outputs[Outputs.HOST_PRIVATE_IP] if self.gateway else LOOPBACK
         unit = RelayUnit(
             self.unit,
-            self._place(reaper=self.outputs[Outputs.REAPER]),
+            self._place(reaper=self.outputs.get(Outputs.REAPER, "")),
             self.outputs[Outputs.HOST_INSTANCE_ID],
             self.engines(address),
             self.services(),
             self.settings.idle.start_timeout,
-            shape(self.settings),
+            self._shape(),
         )
         return RelayConfig(
             schema_version=SCHEMA_VERSION,
@@ -140,12 +165,21 @@ class Inventory:
             units=(unit,),
             queue_timeout_s=self.settings.queue_timeout,
             queue_max=self.settings.queue_max,
-            wakes=self.gateway is not None,
+            wakes=self.gateway is not None or self.settings.own_machine,
             chat_url=self.outputs.get(Outputs.CHAT_URL, ""),
         )
 
     def _place(self, reaper: str = "") -> Place:
-        return Place(self.settings.host.kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
+        kind = self.settings.host.kind
+        if self.settings.own_machine:
+            return Place(kind, table=LEASES_FILE, control=self.unit)
+        return Place(kind, self.outputs[Outputs.REGION], self.outputs[Outputs.TABLE], reaper=reaper)
+
+    def _shape(self) -> Shape | None:
+        try:
+            return shape(self.settings)
+        except PriceUnknown:
+            return None
 
 
 def load(stack: str, *, identity: str = "") -> Inventory:
@@ -163,9 +197,11 @@ def load(stack: str, *, identity: str = "") -> Inventory:
 
 def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     """The inventory from settings and outputs. Pure."""
-    if not any(found.get(name) for name in _NEEDED):
+    own_machine = file.settings.own_machine
+    needed = _NEEDED if own_machine else (*_NEEDED, *_NEEDED_OF_AWS)
+    if not any(found.get(name) for name in needed):
         raise _not_made(file)
-    missing = [name for name in _NEEDED if not found.get(name)]
+    missing = [name for name in needed if not found.get(name)]
     if missing:
         raise DeployError(
             f"The stack `{file.name}` has no outputs {', '.join(missing)}. Make its machines first: `{_up(file)}`."
@@ -176,21 +212,20 @@ def build(file: StackFile, found: Mapping[str, str], key: str) -> Inventory:
     own = file.settings.cloud != "embedded"
     gateway = Address("gateway", gateway_id, front, user, key, file.pins, own, file.name) if gateway_id else None
     reach = found[Outputs.HOST_PRIVATE_IP] if gateway else front
-    host = Address("host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own, file.name)
+    host = Address(
+        "host", found[Outputs.HOST_INSTANCE_ID], reach, user, key, file.pins, own, file.name, theirs=own_machine
+    )
     return Inventory(file.name, file.settings, found, host, gateway)
 
 
 _NEEDED: Final = (
-    Outputs.REGION,
     Outputs.UNIT,
-    Outputs.TABLE,
-    Outputs.REAPER,
     Outputs.HOST_INSTANCE_ID,
-    Outputs.HOST_PRIVATE_IP,
     Outputs.GATEWAY_ADDRESS,
     Outputs.API_URL,
     Outputs.SSH_USER,
 )
+_NEEDED_OF_AWS: Final = (Outputs.REGION, Outputs.TABLE, Outputs.REAPER, Outputs.HOST_PRIVATE_IP)
 
 
 def outputs(file: StackFile) -> dict[str, str]:

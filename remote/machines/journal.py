@@ -1,21 +1,26 @@
-"""The machines' journals, by unit: read once, or followed."""
+"""The machines' journals, by unit, read once. `following.py` follows them."""
 
 from __future__ import annotations
 
-import queue
-import sys
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core.contract.paths import AGENT_UNIT, CERTIFICATE_UNIT, DEAD_MAN_UNIT, ENGINE_UNIT, REDIS_UNIT, RELAY_UNITS
-from core.errors import DeployError
+from core.contract.paths import (
+    AGENT_UNIT,
+    CERTIFICATE_UNIT,
+    DEAD_MAN_UNIT,
+    ENGINE_UNIT,
+    POWER_UNIT,
+    REAPER_UNIT,
+    REDIS_UNIT,
+    RELAY_UNITS,
+)
 from remote.machines.inventory import Inventory
 from remote.machines.transport import Machine
 from remote.services import haproxy, webui
 
 HOST_UNITS: Final = (ENGINE_UNIT.format(name="*"), AGENT_UNIT, DEAD_MAN_UNIT, webui.UNIT)
+OWN_UNITS: Final = (REAPER_UNIT, POWER_UNIT.format(name="*"))  # of a machine of one's own
 GATEWAY_UNITS: Final = (*RELAY_UNITS, haproxy.UNIT, REDIS_UNIT, webui.UNIT, CERTIFICATE_UNIT)
 
 
@@ -27,11 +32,13 @@ class Wanted:
     since_s: float = 0.0
 
 
-def command(units: tuple[str, ...], wanted: Wanted, *, follow: bool) -> str:
-    """journalctl for these units; the machine's own clock counts back."""
+def command(units: tuple[str, ...], wanted: Wanted, *, follow: bool, since: float | None = None) -> str:
+    """journalctl for these units; the machine's own clock counts back. `since` (s since 1970): all lines from there."""
     chosen = " ".join(f"-u '{unit}'" for unit in units)
-    since = f"--since=-{wanted.since_s:.0f}s " if wanted.since_s else ""
-    return f"journalctl --no-pager -o short-iso -n {wanted.lines} {since}{'-f ' if follow else ''}{chosen}"
+    if since is not None:
+        return f"journalctl --no-pager -o short-iso -n all --since=@{since:.0f} {'-f ' if follow else ''}{chosen}"
+    back = f"--since=-{wanted.since_s:.0f}s " if wanted.since_s else ""
+    return f"journalctl --no-pager -o short-iso -n {wanted.lines} {back}{'-f ' if follow else ''}{chosen}"
 
 
 def machines(inventory: Inventory, engine: str = "") -> dict[Machine, tuple[str, ...]]:
@@ -41,7 +48,8 @@ def machines(inventory: Inventory, engine: str = "") -> dict[Machine, tuple[str,
     """
     one = (ENGINE_UNIT.format(name=engine),) if engine else None
     if inventory.gateway is None:
-        return {Machine(inventory.host): one or HOST_UNITS + GATEWAY_UNITS}
+        own = OWN_UNITS if inventory.settings.own_machine else ()
+        return {Machine(inventory.host): one or HOST_UNITS + GATEWAY_UNITS + own}
     gateway = Machine(inventory.gateway)
     return {gateway: () if engine else GATEWAY_UNITS, Machine(inventory.host, gateway): one or HOST_UNITS}
 
@@ -50,35 +58,3 @@ def read(machine: Machine, units: tuple[str, ...], wanted: Wanted) -> list[str]:
     """The last lines. DeployError: the machine does not answer."""
     machine.connect()
     return machine.must(command(units, wanted, follow=False), failure="the journal cannot be read").splitlines()
-
-
-def follow(inventory: Inventory, wanted: Wanted, *, engine: str = "") -> None:
-    """Print all journals together (or that of one engine), as they grow, until Ctrl-C."""
-    said: queue.Queue[bytes | None] = queue.Queue()  # only this thread writes, so that its caller hears of a failure
-    reading = 0
-    for machine, units in machines(inventory, engine).items():
-        if units:
-            order = command(units, wanted, follow=True)
-            threading.Thread(target=_read, args=(machine, order, said.put), daemon=True).start()
-            reading += 1
-    while reading:
-        piece = said.get()
-        if piece is None:
-            reading -= 1
-            continue
-        sys.stdout.buffer.write(piece)
-        sys.stdout.flush()
-
-
-def _read(machine: Machine, order: str, say: Callable[[bytes | None], None]) -> None:
-    """Say a machine's journal as it grows, and None at its end."""
-    try:
-        machine.connect()
-        pieces = machine.stream(order)
-        say(f"--- {machine.role}\n".encode())
-        for piece in pieces:
-            say(piece)
-    except DeployError as error:
-        say(f"--- {machine.role}: {error}\n".encode())
-    finally:
-        say(None)

@@ -64,6 +64,7 @@ class Address:
     pins: Path  # folder of the pinned host keys
     ssh_config: bool = False  # the user's SSH configuration applies; not in the embedded cloud
     stack: str = "NAME"  # for messages
+    theirs: bool = False  # a machine of the user's own, which no `pulumi up` made
 
 
 class _Pinned(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -182,6 +183,11 @@ class Machine:
             load = f"`ssh-add {self.where.key}`"
             return f"The key {self.where.key} has a passphrase. Load it by {load}, and leave out --identity."
         key = f"the key {self.where.key}" if self.where.key else "your SSH agent's keys and those in ~/.ssh"
+        if self.where.theirs:
+            return (
+                f"The {self.role} {self.where.address} does not accept {key} for {self.where.user}. Let it accept one: "
+                f"`ssh-copy-id {self.where.user}@{self.where.address}`, or name another with `--identity FILE`."
+            )
         return (
             f"The {self.role} {self.where.address} does not accept {key} for {self.where.user}. It was made with the "
             "public key in the stack file (pilotlight:host.sshPublicKey). Give the private one: "
@@ -190,6 +196,8 @@ class Machine:
 
     def _silent(self, error: Exception) -> str:
         where = f"{self.role} {self.where.instance_id} does not answer on {self.where.address} port {SSH_PORT}"
+        if self.where.theirs:
+            return f"The {where} ({_cause(error)}). Is it on, and does sshd run there?"
         if not self.where.ssh_config:
             return f"The {where} ({_cause(error)}). Is it running? `fab cloud.status` says so."
         return (

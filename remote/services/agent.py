@@ -64,7 +64,7 @@ def items(config: HostConfig) -> list[Item]:
         templates.render("pilotlight-dead-man.service.j2", app=AGENT_APP, venv=AGENT_VENV),
     )
     return [
-        login_message(),
+        *([] if config.stays_on else [login_message()]),
         document,
         unit,
         running,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from core import shipping
-from core.contract.paths import AGENT_APP, CERTIFICATES_APP, LEASE_CLIENT_APP, RELAY_APP
+from core.contract.paths import AGENT_APP, CERTIFICATES_APP, LEASE_CLIENT_APP, REAPER_APP, RELAY_APP
 from core.errors import DeployError
 from core.shipping import Program
 from remote.items.files import Tree
@@ -24,6 +24,7 @@ FOLDERS: Final = MappingProxyType(
         Program.RELAY: RELAY_APP,
         Program.LEASE_CLIENT: LEASE_CLIENT_APP,
         Program.CERTIFICATES: CERTIFICATES_APP,
+        Program.REAPER: REAPER_APP,
     }
 )
 

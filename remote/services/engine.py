@@ -45,10 +45,13 @@ def build(specs: tuple[EngineSpec, ...]) -> Venv:
     return Venv(ENGINE_VENV, requirements("engine-gpu"), (), (), f"vLLM {versions.VLLM_GPU} (GPU)")
 
 
-def items(specs: tuple[EngineSpec, ...]) -> list[Item]:
-    """All that the host needs for its engines, in order."""
+def items(specs: tuple[EngineSpec, ...], target: str = "") -> list[Item]:
+    """All that the host needs for its engines, in order.
+
+    `target`: the systemd target that they start and stop with, on a machine that stays on; "": they start with it.
+    """
     venv = build(specs)
-    unit = File(f"{UNIT_DIR}/{ENGINE_UNIT.format(name='')}", _unit(specs[0].device))
+    unit = File(f"{UNIT_DIR}/{ENGINE_UNIT.format(name='')}", _unit(specs[0].device, target))
     found: list[Item] = [
         User(ENGINE_USER, ENGINE_HOME),
         *([Driver()] if specs[0].device == "gpu" else []),
@@ -63,7 +66,13 @@ def items(specs: tuple[EngineSpec, ...]) -> list[Item]:
         found += [
             weights,
             config,
-            Unit(name, digest_of((venv, unit, config)), requests_end_s=REQUESTS_END_S, slow=True),
+            Unit(
+                name,
+                digest_of((venv, unit, config)),
+                requests_end_s=REQUESTS_END_S,
+                rests=bool(target),
+                slow=True,
+            ),
         ]
     return found
 
@@ -74,9 +83,10 @@ def _yaml(spec: EngineSpec, weights: Model) -> bytes:
     return (head + text).encode()
 
 
-def _unit(device: str) -> bytes:
+def _unit(device: str, target: str) -> bytes:
     return templates.render(
         "pilotlight-engine@.service.j2",
+        target=target,
         environment=serve.environment(device, ENGINE_HOME),
         user=ENGINE_USER,
         home=ENGINE_HOME,

@@ -37,11 +37,20 @@ class Tls:
 
 
 def config(
-    engines: Sequence[EngineAddress], chat: str = "", cors_origins: Sequence[str] = (), tls: Tls | None = None
+    engines: Sequence[EngineAddress],
+    chat: str = "",
+    cors_origins: Sequence[str] = (),
+    tls: Tls | None = None,
+    callers: Sequence[str] | None = None,
+    *,
+    banners: bool = False,
+    files: bool = True,
 ) -> bytes:
     """The configuration for engines at the addresses that HAProxy reaches, and for a chat page at `chat`.
 
-    `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only.
+    `cors_origins`: whose pages may call the API from a browser. With `tls` callers get TLS only. `callers`: the address
+    ranges that may connect, beside the machine itself; None: a security group in front of it knows. `banners`: a relay
+    says at the chat page what the host does. `files`: people may upload files there.
     """
     waiting, origins = CHAT_WAITING if chat else "", list(cors_origins)
     return templates.render(
@@ -52,8 +61,11 @@ def config(
         engines=list(engines),
         chat=chat,
         waiting=waiting,
+        banners=banners,
+        files=files,
         cors_origins=origins,
         tls=tls,
+        callers=callers,
     )
 
 
@@ -68,16 +80,21 @@ def items(
     chat: str = "",
     *,
     chat_sleeps: bool = False,
+    chat_files: bool = True,
     cors_origins: Sequence[str] = (),
     tls: Tls | None = None,
+    callers: Sequence[str] | None = None,
 ) -> list[Item]:
     """Maps, configuration (checked by HAProxy itself before it takes its place) and unit.
 
-    `chat` is the address of the chat page; with `chat_sleeps` it is off while the host is.
+    `chat` is the address of the chat page; with `chat_sleeps` it is off while the host is; without `chat_files` it
+    takes no files.
     """
+    banners = bool(chat) and not chat_sleeps
     table = File(ROUTES_MAP, routes(services), mode=0o640, group="haproxy")
     page = File(CHAT_WAITING, templates.render("chat-waiting.html.j2", asleep=chat_sleeps))
-    file = File(CONFIG, config(engines, chat, cors_origins, tls), check='haproxy -c -q -f "$1" 2>&1')
+    text = config(engines, chat, cors_origins, tls, callers, banners=banners, files=chat_files)
+    file = File(CONFIG, text, check='haproxy -c -q -f "$1" 2>&1')
     files = (page, table, file) if chat else (table, file)
     ports = [PortFree(port, (PROGRAM,)) for port in _ports(chat=bool(chat), tls=tls is not None)]
     return [*ports, KeysFile(), *files, Unit(UNIT, digest_of(files), reload=True)]

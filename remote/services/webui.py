@@ -17,6 +17,7 @@ from typing import Final
 from core.contract.documents import ApiKey, Outputs
 from core.contract.network import (
     API_LOCAL_PORT,
+    CHAT_BODY_BYTES_MAX,
     CHAT_PORT,
     WEBUI_CHAT_HEADER,
     WEBUI_HEALTH,
@@ -24,7 +25,7 @@ from core.contract.network import (
     WEBUI_PORT,
     WEBUI_TASK_HEADER,
 )
-from core.contract.paths import DATA_UNIT, ETC, KEYS_FILE, WEBUI_CONTAINER, WEBUI_DATA
+from core.contract.paths import ETC, KEYS_FILE, WEBUI_CONTAINER
 from core.settings import StackSettings
 from remote import templates
 from remote.items import STAMPS, Item
@@ -49,6 +50,7 @@ ENVIRONMENT_FILE: Final = f"{ETC}/webui.env"
 SECRETS_FILE: Final = f"{ETC}/webui.secrets"
 # The key's hash and, with single sign-on, its secret's: a deployment need not read them
 KEY_STAMP: Final = f"{STAMPS}/webui.key"
+DATA: Final = "/var/lib/pilotlight/webui"
 PASSWORD: Final = "WEBUI_ADMIN_PASSWORD"
 API_KEY: Final = "OPENAI_API_KEY"
 SECRET_KEY: Final = "WEBUI_SECRET_KEY"
@@ -79,6 +81,7 @@ FIXED: Final = {
     # a file goes into the prompt as it is: no model for embeddings is loaded on a small machine
     "BYPASS_EMBEDDING_AND_RETRIEVAL": "true",
     "RAG_EMBEDDING_ENGINE": "openai",
+    "RAG_FILE_MAX_SIZE": str(CHAT_BODY_BYTES_MAX // 2**20),  # MiB; HAProxy takes no more
     # calls that no person made: while somebody types, before a search, by a schedule (it would wake the host), after a
     # turn; and plug-ins, which are code that the page's server runs
     "ENABLE_AUTOCOMPLETE_GENERATION": "false",
@@ -110,7 +113,6 @@ class Page:
     tools: bool
     settings: StackSettings
     room: str
-    data_unit: str = ""  # mounts the volume that its data are on; "": they are on the root disk
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,6 @@ def page(settings: StackSettings, outputs: Mapping[str, str]) -> Page | None:
         settings=settings,
         room=f"Raise pilotlight:{'host' if on_host else 'gateway'}.diskGiB, then `pulumi up -s {settings.stack}`, and "
         "grow the file system (a reboot does)",
-        data_unit=DATA_UNIT if outputs.get(Outputs.GATEWAY_VOLUME_ID) and not on_host else "",
     )
 
 
@@ -161,6 +162,8 @@ def environment(page: Page) -> dict[str, str]:
     if domain := page.settings.access.domain:
         # the log-in's cookie is not sent without TLS
         found |= {"WEBUI_URL": f"https://{domain}:{CHAT_PORT}"} | dict.fromkeys(SECURE_COOKIES, "true")
+    if wanted.documents == "off":
+        found["USER_PERMISSIONS_CHAT_FILE_UPLOAD"] = "false"  # hides the button; HAProxy is who refuses
     if not page.tools:
         # each chat would send 25 kB of built-in tools, which vLLM refuses unless it was started for tool calls
         found["DEFAULT_MODEL_METADATA"] = json.dumps({"capabilities": {"builtin_tools": False}})
@@ -200,7 +203,7 @@ def absent(*, keys_here: bool) -> list[Item]:
     """What takes the page away from a machine where the stack no longer wants it; its key too, where keys are here."""
     gone: list[Item] = [
         NoUnit(HEALTH_TIMER, f"{UNIT_DIR}/{HEALTH_TIMER}"),
-        NoUnit(UNIT, UNIT_FILE, f"; its data stay in {WEBUI_DATA}"),
+        NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}"),
     ]
     return [*gone, NoKey(WEBUI_KEY)] if keys_here else gone
 
@@ -211,21 +214,20 @@ def _unit(page: Page, guard: str) -> bytes:
         "pilotlight-webui.service.j2",
         container=WEBUI_CONTAINER,
         guard=guard,
-        data_unit=page.data_unit,
         environment=ENVIRONMENT_FILE,
         secrets=SECRETS_FILE,
         address=page.address,
         port=WEBUI_PORT,
         inside=FIXED["PORT"],
         health=WEBUI_HEALTH,
-        data=WEBUI_DATA,
+        data=DATA,
         memory_mib=wanted.memory_mib,
         cpus=f"{wanted.cpus:g}",
         image=wanted.image,
     )
 
 
-DATABASE: Final = f"{WEBUI_DATA}/webui.db"
+DATABASE: Final = f"{DATA}/webui.db"
 STRANGER: Final = "the gateway does not know its key"
 OTHER_SECRET: Final = "single sign-on's secret changed"
 QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_FILE), paths=(DATABASE,))

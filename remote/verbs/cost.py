@@ -11,9 +11,8 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import pairwise
 from typing import Final
 
 from rich.table import Table
@@ -29,7 +28,9 @@ from core.money.rival import Rivals
 from core.settings import shape as settings_shape
 from core.times import durations, moments
 from core.wakes import wakes
+from remote.verbs import timeline
 from remote.verbs.lease import Front, Record, Seen, look
+from remote.verbs.timeline import Timeline, days_of
 
 EARLIER_S: Final = 86400.0  # of history before the time that is asked for: how the host stood when it began
 LONGEST_S: Final = 366 * 86400.0
@@ -69,6 +70,8 @@ class Cost:
     on_s: float
     warming_s: float
     used_s: float
+    timeline: Timeline
+    runs: tuple[Interval, ...] = ()
     stale: str = ""
 
     @property
@@ -141,6 +144,8 @@ def of(stack: str, shape: Shape, found: Seen, *, since: float, zone: str) -> Cos
         on_s=float(sum(cost.by_type(on, since, until, shape.host_type).values())),
         warming_s=warming,
         used_s=max(0.0, used - warming),
+        timeline=timeline.of(stack, events, since=since, now=until, zone=zone),
+        runs=tuple(on),
         stale=prices.stale(_used(shape, on), datetime.fromtimestamp(until, UTC).date()),
     )
 
@@ -150,14 +155,6 @@ def _used(shape: Shape, on: Sequence[Interval]) -> Iterator[Figure]:
     kinds = {run.instance_type or shape.host_type for run in on} | ({shape.gateway_type} - {""})
     wanted = {*(f"{prices.Market.ON_DEMAND}:{kind}" for kind in kinds), *cost.ITEMS}
     return (row for (region, item), row in prices.table().items() if region == shape.region and item in wanted)
-
-
-def days_of(since: float, until: float, zone: str) -> Iterator[tuple[float, float]]:
-    """The days on a clock in `zone`, from, to; the first and the last one may be parts of days."""
-    edges, day = [since], moments.local(since, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    while (next_day := (day := day + timedelta(days=1)).timestamp()) < until:
-        edges.append(next_day)
-    return pairwise([*edges, until])
 
 
 def cost_of(at: Front, since: str, now: float) -> Cost:

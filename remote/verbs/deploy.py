@@ -20,7 +20,7 @@ from core.contract.paths import AGENT_UNIT, LEASE_CLIENT_APP, RELAY_CONFIG, RELA
 from core.errors import DeployError, PilotlightError
 from core.lease import State
 from core.settings import digest, service_routes
-from remote import diff, plan
+from remote import diff, engines_fit, plan
 from remote.apply import apply
 from remote.items import Item
 from remote.items.files import File, Tree
@@ -75,7 +75,13 @@ class Deployment:
         self.account: webui.Account | None = None
 
     def run(self) -> Report:
-        """Deploy, or with --plan only show. DeployError names the machine, the thing and the next command."""
+        """Deploy, or with --plan only show.
+
+        Raises:
+            DeployError: with the machine, the thing and the next command.
+            SettingsError: the engines do not fit the host's GPUs.
+        """
+        engines_fit.check(self.inventory.settings)
         try:
             with self.inhibitor:
                 self._run()
@@ -125,16 +131,7 @@ class Deployment:
         chat = wanted.chat(self.inventory, machine.role)
         asked = Query.union([plan.query([*items, *chat]), webui.QUERY, Query(units=(AGENT_UNIT,))])
         found = machine.facts(asked)
-        if machine is self.front and not self.options.plan and self._mount(found):
-            found = machine.facts(asked)
         return Side(machine, [*items, *chat], found, plan.plan(items, found), plan.plan(chat, found))
-
-    def _mount(self, found: Facts) -> bool:
-        """The gateway's data volume is mounted after this; whether anything was done for it."""
-        steps = plan.plan(wanted.data(self.inventory), found)
-        apply(self.front, steps, found, self.progress)
-        self.report.changes += [f"{self.front.role}: {step.text}" for step in steps]
-        return bool(steps)
 
     def _with_secrets(self, front: Side, back: Side) -> tuple[Side, Side]:
         """The sides with what makes the chat page's key and first account, where these are missing."""

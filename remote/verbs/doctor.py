@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from core.contract.documents import Outputs
 from core.errors import DeployError, PilotlightError, SettingsError
-from core.settings import service_routes
+from core.settings import Ec2Host, service_routes
 from remote import stack_files
-from remote.checks import Area, Check, Verdict, cloud, failed, front_door, machine, passed, service
+from remote.checks import Area, Check, Verdict, cloud, drift, failed, front_door, gpu, machine, passed, service
 from remote.items.keys import FILES
 from remote.items.keys import read as read_keys
 from remote.machines import inventory
@@ -29,6 +29,7 @@ from remote.verbs import deploy, power, status, wanted
 from remote.verbs.lease import Front
 from remote.verbs.proof import Proof
 from remote.verbs.status import Status
+from remote.verbs.version import version
 
 ANSWER_S: Final = 60.0  # an engine that is awake answers one token within this
 Ask = Callable[[], Iterable[Check]]
@@ -71,7 +72,8 @@ def examine(stack: str, progress: Progress, *, identity: str = "", wake: bool = 
     except (SettingsError, NotMade) as error:
         return Examination((failed(Area.STACK, "stack file", str(error), "Correct what it names."),))
     read = passed(Area.STACK, "stack file", f"{file.project}/stacks/Pulumi.{stack}.yaml is valid")
-    found = [read, *Doctor(file, progress, identity).run(wake=wake)]
+    versions = cloud.versions(cloud.pulumi_version(file), version().words)
+    found = [read, versions, *Doctor(file, progress, identity).run(wake=wake)]
     order = list(Area)
     return Examination(tuple(sorted(found, key=lambda check: order.index(check.area))))
 
@@ -109,7 +111,8 @@ class Doctor:
     # ------------------------------------------------------------ from this computer
     def _cloud(self) -> Iterator[Check]:
         self._progress.say("asks Pulumi and the cloud (a preview; nothing is changed)")
-        yield from cloud.checks(cloud.preview(self._file), self._stack)
+        aws = isinstance(self._file.settings.host, Ec2Host)
+        yield from cloud.checks(cloud.preview(self._file), self._stack, aws=aws)
 
     def _applied(self, found: Inventory) -> Check:
         try:
@@ -143,16 +146,38 @@ class Doctor:
             at = Front(found, LeaseClient(front))
             items = wanted.gateway(found) if gateway else wanted.host(found)
             items += wanted.chat(found, front.role)
-            first = self._guarded(area, "facts", lambda: self._front(front, area, items))
+            first = self._guarded(area, "facts", lambda: self._front(found, front, area, items))
             rest = self._guarded(Area.SERVICE, "lease", lambda: self._service(at, front, host, wake=wake))
             return [*reached, *first, *rest]
         finally:
             host.close()
             front.close()
 
-    def _front(self, front: Machine, area: Area, items: Sequence[Any]) -> Iterator[Check]:
-        seen = machine.look(front, area, items)
+    def _drift(self, found: Inventory, where: Machine, seen: machine.Look) -> Iterator[Check]:
+        """Of one machine, what its stack file says and `pulumi up` does not apply to it."""
+        settings, accepted = found.settings, machine.authorized_keys(where.where.user)
+        host, gateway = settings.host, settings.gateway if seen.area is Area.GATEWAY else None
+        if not isinstance(host, Ec2Host):
+            return  # disk and keys of one's own machine are one's own business
+        if not seen.examined.container:  # whose disk is this computer's
+            wanted = gateway.disk_gib if gateway else host.disk_gib
+            yield from drift.disk(seen.area, seen.examined.disks.get("/"), wanted, self._stack)
+        yield drift.ssh_key(seen.area, seen.facts.texts.get(accepted, ""), host.ssh_public_key)
+
+    def _on_host(self, found: Inventory, host: Machine, seen: machine.Look) -> Iterator[Check]:
         yield from machine.checks(seen, self._stack)
+        yield from self._drift(found, host, seen)
+        if any(engine.device == "gpu" for engine in found.settings.engines.values()):
+            self._progress.say("launches a kernel on the GPU")
+            yield from gpu.checks(*gpu.look(host), self._stack)
+
+    def _front(self, found: Inventory, front: Machine, area: Area, items: Sequence[Any]) -> Iterator[Check]:
+        seen = machine.look(front, area, items)
+        if area is Area.HOST:
+            yield from self._on_host(found, front, seen)
+        else:
+            yield from machine.checks(seen, self._stack)
+            yield from self._drift(found, front, seen)
         if FILES.file in seen.facts.texts:
             yield from service.api_keys(read_keys(seen.facts), seen.examined.now, self._stack)
 
@@ -170,6 +195,7 @@ class Doctor:
     def _seen(self, at: Front, host: Machine) -> Iterator[Check]:
         seen = status.status(at)
         yield from service.lease(seen)
+        yield from drift.machine(at.inventory.settings, seen.machine)
         if at.inventory.gateway is not None:  # else the host is the front, which was looked at
             yield from self._host(at.inventory, host, seen)
 
@@ -183,7 +209,7 @@ class Doctor:
             return reached
         items = [*wanted.host(found), *wanted.chat(found, host.role)]
         looked = self._guarded(
-            Area.HOST, "facts", lambda: machine.checks(machine.look(host, Area.HOST, items), self._stack)
+            Area.HOST, "facts", lambda: self._on_host(found, host, machine.look(host, Area.HOST, items))
         )
         return [*reached, *looked]
 

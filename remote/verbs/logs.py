@@ -1,6 +1,6 @@
 """`fab logs`: the machines' journals, and of a host that is off what it said last, by way of the lease's table.
 
-`logs` is the look, `text` is how people read it. Following journals as they grow is `journal.py`'s.
+`logs` is the look, `text` is how people read it. Following journals as they grow is `following.py`'s.
 """
 
 from __future__ import annotations

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 
 from core.engines.sizing import choice, known
+from core.engines.sizing import lock as file
 from core.engines.sizing.architecture import CannotSize
 from core.engines.sizing.choice import LONG, SHORT, Offer
 from core.engines.sizing.fit import AUTO, Model, Wish
 from core.engines.sizing.parameters import count
 from core.errors import DeployError, SettingsError
+from remote.model_files import Found
+from remote.stack_files import CHECKOUT
 
 DTYPES: Final = (AUTO, "float16", "bfloat16", "float32")
 KV_DTYPES: Final = (AUTO, "fp8", "fp8_e4m3", "fp8_e5m2")
@@ -62,6 +66,19 @@ def size(model: Model, wish: Wish, region: str) -> Sized:
         return Sized(model, wish, region, choice.offers(model, wish, region))
     except CannotSize as error:
         raise DeployError(f"{model.name} cannot be sized: {error}.") from error
+
+
+def lock(text: str, found: Found, folder: Path = CHECKOUT / "stacks") -> str:
+    """Note a model for preview; says what was done. DeployError: the file cannot be written."""
+    if found.in_table:
+        return f"{text} is in the table of usual models, which preview knows: nothing to note."
+    path = folder / file.NAME
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else "{}"
+        path.write_text(file.written(before, text, found.config, found.model.stored_bytes), encoding="utf-8")
+    except OSError as error:
+        raise DeployError(f"{path} cannot be written: {error.strerror}.") from error
+    return f"{text} is noted in {path}: commit it."
 
 
 def _plain(offer: Offer) -> dict[str, Any]:

@@ -185,8 +185,9 @@ def _idle(case: Case) -> float | None:
 def _today(at: Front, seen: Seen) -> tuple[Decimal | None, str]:
     """US dollars since midnight, what goes on while the host is off included; None: no price, and why."""
     since, kind = moments.midnight(seen.now, at.zone), seen.machine.instance_type
-    shown, state = shape(at.inventory.settings), _lease_state(seen)
+    state = _lease_state(seen)
     try:
+        shown = shape(at.inventory.settings)
         return money.spent_since(shown, seen.events, since=since, now=seen.now, state=state, instance_type=kind), ""
     except PriceUnknown as error:
         return None, str(error)

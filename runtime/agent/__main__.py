@@ -13,8 +13,7 @@ from runtime.agent.admission import Admission
 from runtime.agent.agent import Agent
 from runtime.agent.engines import Engine
 from runtime.agent.idle_check import connections_to
-from runtime.agent.machine import Machine
-from runtime.agent.program import begin
+from runtime.agent.program import begin, machine_of
 from runtime.agent.sessions import Sessions
 from runtime.agent.shutdown_report import Shipper
 from runtime.agent.table_seen import Heard
@@ -41,7 +40,7 @@ def main() -> int:
 def _agent(config: HostConfig, backend: Backend) -> Agent:
     engines = [Engine(e) for e in config.engines]
     admission = Admission([e.port for e in engines])
-    machine = Machine()
+    machine = machine_of(config)
     return Agent(
         config,
         backend.leases,
@@ -52,7 +51,7 @@ def _agent(config: HostConfig, backend: Backend) -> Agent:
         heard=Heard().write,
         shutdown_report=Shipper(config, backend.leases, machine),
         instance_type=backend.instance_type,
-        sessions=Sessions(),
+        sessions=None if config.stays_on else Sessions(),  # who works on a machine that stays on loses nothing
     )
 
 

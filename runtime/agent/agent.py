@@ -119,6 +119,11 @@ class Agent:
         if lease.instance_id != self._config.instance_id:
             self._say("lease", f"the lease is for {lease.instance_id}, this is {self._config.instance_id}")
             return
+        if not self._machine.boot_id:  # only on a machine that stays on: elsewhere nobody would ask
+            self._next_beat = self._clock() + HEARTBEAT_S
+            self._admission.close()
+            self._say("lease", f"the engines are off, the lease is {lease.state}")
+            return
         if lease.boot_id != self._machine.boot_id:
             self._claim(lease)
             return

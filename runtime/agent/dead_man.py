@@ -24,8 +24,7 @@ from runtime.agent.demand import DemandMeter
 from runtime.agent.drain import Drain, Step
 from runtime.agent.engines import Engine, Unreadable
 from runtime.agent.idle_check import Lister, connections_to, idle_check
-from runtime.agent.machine import Machine
-from runtime.agent.program import begin
+from runtime.agent.program import begin, machine_of
 from runtime.agent.sessions import Sessions
 from runtime.agent.table_seen import Answer, Heard
 
@@ -34,7 +33,10 @@ RETRY_POWER_OFF_S: Final = 10.0
 
 
 class OffSwitch(Protocol):
-    """What the switch needs of `machine.Machine`."""
+    """What the switch needs of a machine. `boot_id` "": it is off."""
+
+    @property
+    def boot_id(self) -> str: ...
 
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
 
@@ -79,12 +81,16 @@ class DeadMan:
         return AGENT_TICK_S if self._drain else HEARTBEAT_S
 
     def _is_silent(self) -> bool:
-        """No answer and no demand for `max_silence_s`, and nobody inhibits the stop. A time to come is no answer."""
+        """No answer and no demand for `max_silence_s`, and nobody inhibits the stop. A time to come is no answer.
+
+        Engines that are off need no switch.
+        """
         now, answer = self._clock(), self._heard()
         if answer is not None and self._answer.at <= answer.at <= now:
             self._answer = answer
         last = max(self._answer.at, self._demand_at)
-        return now - last >= self._limit and now >= self._answer.inhibited_until
+        silent = now - last >= self._limit and now >= self._answer.inhibited_until
+        return silent and bool(self._machine.boot_id)
 
     def _count_demand(self) -> None:
         """Requests in the engines, or tokens since the last time, are demand. Counters that cannot be read say nothing:
@@ -166,12 +172,12 @@ def main() -> int:
     heard = Heard().read
     switch = DeadMan(
         config,
-        Machine(),
+        machine_of(config),
         engines,
         admission=admission,
         connections=connections_to,
         heard=heard,
-        working=Sessions().working,
+        working=(lambda: "") if config.stays_on else Sessions().working,
     )
     while True:
         time.sleep(switch.tick())

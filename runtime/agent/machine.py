@@ -1,4 +1,7 @@
-"""This machine and this boot: the boot's id, how long it has been up, and how to turn it off."""
+"""This machine and this boot: the boot's id, how long it has been up, and how to turn it off.
+
+The kind of machine that stays on is in `engine_target.py`.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class MachineLike(Protocol):
-    """What the agent needs of `Machine`."""
+    """What the agent needs of a machine. `boot_id`: of this boot; "" while what the lease turns on and off is off."""
 
-    boot_id: str
+    @property
+    def boot_id(self) -> str: ...
 
     def was_ready(self) -> bool: ...
 
@@ -39,7 +43,32 @@ class MachineLike(Protocol):
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool: ...
 
 
-class Machine:
+class EngineUnits:
+    """The engines' units on this machine, whatever is turned off in the end."""
+
+    def engine_up_s(self, engine: str) -> float | None:
+        """Seconds since systemd started the engine's process; None where systemd does not know."""
+        unit = ENGINE_UNIT.format(name=engine)
+        done = run(["systemctl", "show", unit, "--property=ExecMainStartTimestampMonotonic", "--value"])
+        text = done.stdout.strip()
+        return time.monotonic() - int(text) / 1e6 if text.isdigit() and int(text) else None
+
+    def engine_state(self, engine: str) -> str:
+        """systemd's ActiveState of the engine's unit: active, activating, failed, …; "" where it does not say."""
+        unit = ENGINE_UNIT.format(name=engine)
+        return run(["systemctl", "show", unit, "--property=ActiveState", "--value"]).stdout.strip()
+
+    def restart_engine(self, engine: str) -> bool:
+        """Restart the engine's unit, given up by systemd or not; nobody waits for it. False where systemd refused."""
+        unit = ENGINE_UNIT.format(name=engine)
+        run(["systemctl", "reset-failed", unit])  # refused where nothing has failed
+        done = run(["systemctl", "restart", "--no-block", unit])
+        if done.returncode:
+            log.error("systemctl restart %s: %s", unit, done.stderr.strip())
+        return not done.returncode
+
+
+class Machine(EngineUnits):
     """The machine that the agent runs on. `boot_id` is drawn once a boot, in tmpfs, and survives the agent.
 
     So does, in a file beside it, that this boot was RUNNING once: a later agent need not ask the table for it.
@@ -66,40 +95,19 @@ class Machine:
         """Seconds since this machine's init started (a container's too, whose kernel is older)."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) - _started(Path("/proc/1/stat"))
 
-    def engine_up_s(self, engine: str) -> float | None:
-        """Seconds since systemd started the engine's process; None where systemd does not know."""
-        unit = ENGINE_UNIT.format(name=engine)
-        done = _run(["systemctl", "show", unit, "--property=ExecMainStartTimestampMonotonic", "--value"])
-        text = done.stdout.strip()
-        return time.monotonic() - int(text) / 1e6 if text.isdigit() and int(text) else None
-
-    def engine_state(self, engine: str) -> str:
-        """systemd's ActiveState of the engine's unit: active, activating, failed, …; "" where it does not say."""
-        unit = ENGINE_UNIT.format(name=engine)
-        return _run(["systemctl", "show", unit, "--property=ActiveState", "--value"]).stdout.strip()
-
-    def restart_engine(self, engine: str) -> bool:
-        """Restart the engine's unit, given up by systemd or not; nobody waits for it. False where systemd refused."""
-        unit = ENGINE_UNIT.format(name=engine)
-        _run(["systemctl", "reset-failed", unit])  # refused where nothing has failed
-        done = _run(["systemctl", "restart", "--no-block", unit])
-        if done.returncode:
-            log.error("systemctl restart %s: %s", unit, done.stderr.strip())
-        return not done.returncode
-
     def power_off(self, reason: str, *, idle_engines: Sequence[str]) -> bool:
         """Turn the machine off. Engines that are proved idle are not waited for. False where systemd refused."""
         log.warning("powering off: %s", reason)
-        done = _run(["systemctl", "poweroff", "--no-block"])
+        done = run(["systemctl", "poweroff", "--no-block"])
         if done.returncode:
             log.error("systemctl poweroff: %s", done.stderr.strip())
             return False
         for engine in idle_engines:
-            _run(["systemctl", "kill", "--signal=SIGKILL", ENGINE_UNIT.format(name=engine)])
+            run(["systemctl", "kill", "--signal=SIGKILL", ENGINE_UNIT.format(name=engine)])
         return True
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a command of this machine; one that hangs or is missing is an exit code, not an exception."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)

@@ -1,4 +1,6 @@
-"""What the host's two programs (agent, dead-man's switch) begin with: arguments, agent.json, a log for the journal."""
+"""What the host's two programs (agent, dead-man's switch) begin with: arguments, agent.json, a log for the journal, and
+what of this machine is turned off.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from core.contract.documents import HostConfig
 from core.contract.paths import AGENT_CONFIG
 from core.errors import ContractError
 from runtime import logs
+from runtime.agent.engine_target import EngineTarget
+from runtime.agent.machine import Machine
 
 
 def begin(module: str, description: str) -> HostConfig:
@@ -24,6 +28,11 @@ def begin(module: str, description: str) -> HostConfig:
         return HostConfig.from_json(Path(path).read_text())
     except OSError as error:
         raise ContractError(f"Cannot read {path}: {error}. Run `fab deploy`.") from error
+
+
+def machine_of(config: HostConfig) -> Machine | EngineTarget:
+    """What a stop turns off: this machine, or its engines where it stays on."""
+    return EngineTarget() if config.stays_on else Machine()
 
 
 def _end(_: int, __: FrameType | None) -> None:

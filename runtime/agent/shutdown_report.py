@@ -43,9 +43,10 @@ class WordsStore(Protocol):
 
 
 class ThisBoot(Protocol):
-    """What is needed of `machine.Machine`."""
+    """What is needed of a machine."""
 
-    boot_id: str
+    @property
+    def boot_id(self) -> str: ...
 
     def up_s(self) -> float: ...
 

@@ -19,7 +19,7 @@ from runtime.backends.leases import LeaseStore
 from runtime.backends.notifications import Notifications
 from runtime.backends.power import FleetPower, Plain
 
-KINDS: Final[Mapping[str, str]] = MappingProxyType({"ec2": "runtime.backends.ec2"})
+KINDS: Final[Mapping[str, str]] = MappingProxyType({"ec2": "runtime.backends.ec2", "ssh": "runtime.backends.ssh"})
 
 
 def _nothing() -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from aiohttp import web
 
 from core.contract.documents import Place, RelayConfig
-from core.contract.network import INNER_PORT, RELAY_PORTS
+from core.contract.network import INNER_PORT, RELAY_PORTS, WEBUI_PORT
 from core.contract.paths import (
     HAPROXY_SOCKET,
     KEYS_FILE,
@@ -40,6 +40,7 @@ from runtime import backends, logs
 from runtime.backends import Backend
 from runtime.backends.power import PowerUnanswered
 from runtime.gateway.api.app import Relay, make_app
+from runtime.gateway.api.banners import Banners
 from runtime.gateway.api.forward import Engines
 from runtime.gateway.api.marks import Marks
 from runtime.gateway.api.serving import listening
@@ -140,6 +141,9 @@ async def _parts(
     files = {"keys": options.keys, "session_secret": options.session_secret}
     page = dashboard(config, units, opened, limits.ledger, **files)
     page.add_to(app)
+    firsts = {unit.unit: unit.engines[0].name for unit in config.units}
+    told = Banners(targets, firsts, config.chat_url, f"http://127.0.0.1:{options.webui_port}")
+    told.add_to(app)
 
     def look() -> None:
         for unit in units:
@@ -159,6 +163,7 @@ async def _parts(
         for each in (*prepared, *tasks, *beside):
             each.cancel()
         await engines.close()
+        await told.close()
         await limits.close()
         await redis.close()
 
@@ -232,6 +237,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="default: the name's own")
     parser.add_argument("--run-dir", default=RELAY_RUN_DIR, help="what the relays tell each other")
     parser.add_argument("--inner-port", type=int, default=INNER_PORT, help="HAProxy's inner frontend")
+    parser.add_argument("--webui-port", type=int, default=WEBUI_PORT, help="the chat page, where it runs here")
     parser.add_argument("--socket", default=HAPROXY_SOCKET, help="HAProxy's admin socket")
     parser.add_argument("--keys", default=KEYS_FILE, help="API keys: their limits, and who may log in to the dashboard")
     parser.add_argument("--session-secret", default=SESSION_SECRET, help="made where it is missing")

@@ -45,7 +45,7 @@ class Climb:
         self, store: LeaseStore, power: ResizablePower, now: Callable[[], float], settings: UnitSettings
     ) -> None:
         self._store, self._power, self._now = store, power, now
-        self._types, self._needs_gpu = settings.instance_types, settings.needs_gpu
+        self._types, self._skipped = settings.instance_types, settings.skipped_types
         self._tried = self._home = self._type = ""
 
     def run(self, lease: Lease, refused: PowerRefused) -> Climbed:
@@ -62,7 +62,7 @@ class Climb:
             return Climbed(self._lease, f"{refused}; EC2 says {machine.state}: no rung is tried")
         self._type = machine.instance_type
         self._home = ladder.preferred(self._types, self._type) if self._lease.rung else self._type
-        order = ladder.order(self._types, self._type, self._lease.tried, needs_gpu=self._needs_gpu)
+        order = ladder.order(self._types, self._type, self._lease.tried, self._skipped)
         self._tried = ladder.tried(self._lease.tried, self._type, refused.code)
         time.sleep(random.uniform(*JITTER_S))
         for rung in order:
@@ -77,7 +77,7 @@ class Climb:
 
     def _told(self) -> str:
         """What was refused, and what was never asked for."""
-        skipped = ladder.skipped(self._types, needs_gpu=self._needs_gpu)
+        skipped = ladder.skipped_words(self._skipped)
         return f"{self._tried}; {skipped}" if skipped else self._tried
 
     def _try(self, rung: str) -> Climbed | PowerRefused:

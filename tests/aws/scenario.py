@@ -52,7 +52,7 @@ def program(public_key: str) -> None:
         identity=identity,
         unit=settings.unit,
         control_id=identity.deployment_id,
-        instance_types=settings.host.instance_types,
+        instance_types=settings.ec2.instance_types,
         image=where.host_image.id,
         subnet_id=where.host_subnet.id,
         group_id=group.id,
@@ -66,7 +66,7 @@ def program(public_key: str) -> None:
         stop_after_s=None,
         max_lease_s=0,
         protect=False,
-        needs_gpu=False,
+        skipped_types={},
         has_address=False,
     )
     pulumi.export("instance", GpuHost(f"{NAME}-host", args).instance.id)

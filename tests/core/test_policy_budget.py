@@ -54,6 +54,20 @@ class TestBudget:
             is Action.START
         )
 
+    def test_who_pays_over_it_is_not_refused_and_it_is_told_again_when_that_is_over(self) -> None:
+        paid = {"paid_until": NOON + 60, "paid_who": "ann"}
+        of = lease(State.STOPPED, **WAKE_REQUEST, **paid)
+        assert decided(of, "stopped", facts=self.SPENT, monthly_budget_usd=150.0).action is Action.START
+        raced = lease(State.STOPPED, **WAKE_REQUEST, **paid, **self.MARKED)
+        decision = decided(raced, "stopped", facts=self.SPENT, monthly_budget_usd=150.0)
+        assert (decision.action, "overridden by ann" in decision.reason) == (Action.UNMARK, True)
+        over = lease(State.STOPPED, **WAKE_REQUEST, paid_until=NOON, paid_who="ann")
+        assert decided(over, "stopped", facts=self.SPENT, monthly_budget_usd=150.0).action is Action.MARK
+
+    def test_while_somebody_pays_it_stops_as_always(self) -> None:
+        of = lease(State.RUNNING, demand_at=NOON - 61, paid_until=NOON + 60)
+        assert decided(of, facts=self.SPENT, monthly_budget_usd=150.0).action is Action.KEEP
+
     def test_an_unknown_spending_refuses_nobody(self) -> None:
         assert decided(lease(State.STOPPED, **WAKE_REQUEST), "stopped", monthly_budget_usd=150.0).action is Action.START
 

@@ -91,4 +91,4 @@ def test_pulumi_and_fab_read_the_same_from_a_file(path: Path) -> None:
 def test_every_key_says_which_command_applies_it() -> None:
     rows = [line.split(" | ") for line in manual.page().splitlines() if line.startswith("| `")]
     assert len(rows) > 50
-    assert {row[2] for row in rows} == {"`pulumi up`", "`fab deploy`", "both"}
+    assert {row[2] for row in rows} == {"`pulumi up`", "`fab deploy`", "both", "nothing: read at once"}

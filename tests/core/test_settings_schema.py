@@ -9,7 +9,7 @@ import yaml
 
 from components.aws.archive import ROOT
 from core import settings
-from core.settings import manual
+from core.settings import hosts, manual
 from core.settings.schema import document
 from tools import settings_pages
 
@@ -45,7 +45,9 @@ def test_committed_stacks_fit(path: Any) -> None:
     [
         {"pilotlight:idle": {"stopAfter": "30 minuts"}},
         {"pilotlight:idle": {"profle": "dev"}},
-        {"pilotlight:host": {"kind": "ssh"}},
+        {"pilotlight:host": {"kind": "ssh"}},  # without its address
+        {"pilotlight:host": {"kind": "kubernetes"}},
+        {"pilotlight:host": {"address": "workstation"}},  # no kind: an EC2 host has no such key
         {"pilotlight:gateway": "no"},
         {"pilotlight:engine": {}},
     ],
@@ -66,5 +68,7 @@ def test_right_values_fit() -> None:
 
 
 def test_a_kind_that_is_not_in_this_release_is_no_choice() -> None:
-    assert json.loads(document())["$defs"]["Ec2Host"]["properties"]["kind"]["const"] == "ec2"
-    assert set(json.loads(document())["properties"]["config"]["properties"]["pilotlight:host"]) >= {"$ref"}
+    schema = json.loads(document())
+    kinds = schema["properties"]["config"]["properties"]["pilotlight:host"]["discriminator"]["mapping"]
+    assert set(kinds) == set(hosts.KINDS)
+    assert [schema["$defs"][name]["properties"]["kind"]["const"] for name in ("Ec2Host", "SshHost")] == ["ec2", "ssh"]

@@ -68,6 +68,14 @@ def test_wrong_images(image: str, said: str) -> None:
     assert f'pilotlight:webui.image: "{image}" {said}' in message(webui={"image": image})
 
 
+def test_search_in_documents_is_refused_with_the_reason() -> None:
+    said = message(webui={"documents": "search"})
+    assert 'pilotlight:webui.documents: "search" is refused in this release' in said
+    assert "Allowed: prompt (a file goes into the prompt as it is), off" in said
+    assert "allowed: prompt or off" in message(webui={"documents": "of"})
+    assert [load(raw(webui=webui), "lab").webui.documents for webui in ({}, {"documents": "off"})] == ["prompt", "off"]
+
+
 def test_the_admins_address_must_be_one() -> None:
     assert 'pilotlight:webui.adminEmail: "ops" is not an e-mail address' in message(webui={"adminEmail": "ops"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from core.contract.documents import Outputs
 from core.contract.paths import AGENT_VENV, ENGINE_USER
+from remote.services.agent import LOGIN_SCRIPT
 from tests.e2e.world import Stack
 
 
@@ -17,6 +19,38 @@ def test_a_second_deploy_changes_nothing_and_says_so(demo: Stack, tmp_path: Path
     demo.wake()
     said = demo.fab("deploy", "-s", demo.name).stdout
     assert "nothing to change" in said.lower() or "no changes" in said.lower(), said
+
+
+def test_a_file_edited_by_hand_is_shown_and_put_right(demo: Stack) -> None:
+    demo.wake()
+    demo.watch.inside(demo.watch.host, "sh", "-c", f"echo '# by hand' >> {LOGIN_SCRIPT}")
+    planned = demo.fab("deploy", "-s", demo.name, "--plan", check=False)
+    assert planned.returncode == 2, planned.stdout + planned.stderr
+    assert "-# by hand" in planned.stdout
+    assert "by hand" in demo.watch.inside(demo.watch.host, "cat", LOGIN_SCRIPT), "a plan changes nothing"
+    assert "Deployed: 1 change" in demo.fab("deploy", "-s", demo.name).stdout
+    assert demo.fab("deploy", "-s", demo.name, "--plan").returncode == 0
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_deployed_stack(demo: Stack) -> None:
+    demo.wake()
+    done = demo.fab("doctor", "-s", demo.name, "--json", check=False)
+    checks = json.loads(done.stdout.splitlines()[-1])["data"]["checks"]
+    failures = [check for check in checks if check["verdict"] == "fail"]
+    assert [check for check in failures if check["name"] != "disk"] == []  # the disk is this computer's
+    assert done.returncode == (1 if failures else 0)
+    seen = {(check["area"], check["name"]) for check in checks if check["verdict"] == "pass"}
+    assert {("cloud", "preview"), ("gateway", "units"), ("host", "units"), ("front door", "API")} <= seen
+
+
+def test_a_bench_of_the_deployed_service_leaves_no_key(demo: Stack) -> None:
+    demo.wake()
+    words = ("--concurrency", "1,2", "--requests", "2", "--words", "20", "--tokens", "8", "--json")
+    told = json.loads(demo.fab("bench", "-s", demo.name, *words).stdout.splitlines()[-1])["data"]
+    assert [(load["concurrency"], load["answers"], load["failed"]) for load in told["loads"]] == [(1, 2, 0), (2, 4, 0)]
+    assert {load["answer_tokens"] for load in told["loads"]} == {8.0}
+    assert all(load["ttft_p50_ms"] > 0 for load in told["loads"])
+    assert "bench-" not in demo.fab("keys.list", "-s", demo.name).stdout
 
 
 def test_an_inhibited_host_is_not_stopped(demo: Stack) -> None:

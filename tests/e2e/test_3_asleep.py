@@ -5,6 +5,7 @@ The tests go on where the one before stopped: a stop and a wake take most of a m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,21 @@ def test_models_are_listed_while_off_and_nothing_wakes(demo: Stack) -> None:
     names = [m.id for m in demo.caller.client.models.list()]
     assert demo.caller.model in names
     assert demo.watch.ec2_state() == "stopped"
+
+
+def examined(demo: Stack, *options: str) -> dict[tuple[str, str], dict[str, str]]:
+    """What the doctor says, by area and name; but of disks, which are this computer's."""
+    done = demo.fab("doctor", "-s", demo.name, "--json", *options, check=False)
+    checks = json.loads(done.stdout.splitlines()[-1])["data"]["checks"]
+    return {(check["area"], check["name"]): check for check in checks if check["name"] != "disk"}
+
+
+def test_the_doctor_looks_at_a_stack_that_is_off_and_wakes_nothing(demo: Stack) -> None:
+    demo.sleep()
+    checks = examined(demo)
+    assert [check for check in checks.values() if check["verdict"] == "fail"] == []
+    assert "is off (STOPPED" in checks["host", "power"]["said"]
+    assert (demo.state(), demo.watch.ec2_state()) == ("STOPPED", "stopped")
 
 
 def test_a_call_that_is_not_streamed_wakes_and_is_answered(demo: Stack) -> None:
@@ -101,7 +117,10 @@ def test_a_quota_is_no_capacity_and_says_what_to_do(demo: Stack) -> None:
     assert "Service Quotas" in str(lease["reason"])
     demo.cloud.clear_faults()
     assert demo.instance_type() == "g6.xlarge"
-    demo.fab("wake", "-s", demo.name)
+    checks = examined(demo, "--wake")
+    assert checks["front door", "answer"]["verdict"] == "pass"
+    assert checks["host", "units"]["verdict"] == "pass"
+    assert demo.state() == "RUNNING"
 
 
 def test_destroying_another_stack_leaves_this_one_alone(demo: Stack, other: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from tests.e2e.world import Stack
 QUESTION = "Name one river in Europe."
 SECOND = "And one mountain?"
 STARTING = "The machine is being started"
+WAS_OFF = "the machine was off: a message starts it"
 WAKE_S = 300.0
 
 
@@ -107,6 +108,7 @@ def test_opening_and_logging_in_wake_nothing(
     epoch = int(demo.watch.lease()["epoch"])
     person.log_in(*account)
     person.page.get_by_label("Selected model: smollm2").first.wait_for()  # the list of models comes a moment later
+    person.waits_for(WAS_OFF, 60)
     person.page.click("#model-selector-model-button")
     person.page.wait_for_timeout(3000)
     person.picture(pictures / "2-asleep-the-model-is-there.png")

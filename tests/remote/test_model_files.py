@@ -105,7 +105,7 @@ def hub(hubs: Callable[[], Hub], monkeypatch: pytest.MonkeyPatch) -> Hub:
 def test_a_model_in_parts_is_sized_by_its_index_alone(hub: Hub) -> None:
     hub.put("config.json", json.dumps(CONFIG).encode())
     hub.put("model.safetensors.index.json", b'{"metadata": {"total_size": 15231233024}, "weight_map": {"a": "x"}}')
-    found = model_files.find(OWN)
+    found = model_files.find(OWN).model
     assert found.stored_bytes == 15231233024
     assert found.architecture.layers == 28
     assert [path.rpartition("/")[2] for path, *_ in hub.asked] == ["config.json", "model.safetensors.index.json"]
@@ -114,7 +114,7 @@ def test_a_model_in_parts_is_sized_by_its_index_alone(hub: Hub) -> None:
 def test_of_a_model_in_one_file_the_header_alone_is_read(hub: Hub) -> None:
     hub.put("config.json", json.dumps(CONFIG).encode())
     hub.put("model.safetensors", safetensors(TENSORS, b"x" * 1000))
-    assert model_files.find(OWN).stored_bytes == 1000
+    assert model_files.find(OWN).model.stored_bytes == 1000
     length = len(safetensors(TENSORS))
     assert [part for _, part, _ in hub.asked if part] == ["bytes=0-7", f"bytes=8-{length - 1}"]
 
@@ -126,20 +126,20 @@ def test_an_index_without_a_size_is_summed_from_its_parts(hub: Hub) -> None:
     )
     hub.put("1", safetensors({"a": [0, 10], "c": [10, 40]}))
     hub.put("2", safetensors({"b": [0, 2]}))
-    assert model_files.find(OWN).stored_bytes == 42
+    assert model_files.find(OWN).model.stored_bytes == 42
 
 
 def test_a_revision_is_asked_for(hub: Hub) -> None:
     hub.put("config.json", json.dumps(CONFIG).encode(), revision="refs%2Fpr%2F1")
-    assert model_files.find(f"{OWN}@refs/pr/1").stored_bytes is None
+    assert model_files.find(f"{OWN}@refs/pr/1").model.stored_bytes is None
 
 
 def test_a_usual_model_asks_nobody_unless_it_is_wanted(hub: Hub) -> None:
     name = "Qwen/Qwen2.5-7B-Instruct"
-    assert model_files.find(name).stored_bytes is None
+    assert model_files.find(name).model.stored_bytes is None
     assert hub.asked == []
     hub.files[f"/{name}/resolve/main/config.json"] = json.dumps(CONFIG).encode()
-    asked = model_files.find(name, hub=True)
+    asked = model_files.find(name, hub=True).model
     assert hub.asked
     assert asked.architecture.yarn is not None  # the card's, which no config.json has
 
@@ -191,12 +191,12 @@ def folder(tmp_path: Path, **files: bytes) -> Path:
 
 def test_a_folder_is_sized_by_its_files(tmp_path: Path) -> None:
     parts = {"a.safetensors": safetensors({"a": [0, 8]}), "b.safetensors": safetensors({"b": [0, 34]})}
-    found = model_files.find(str(folder(tmp_path, **parts)))
+    found = model_files.find(str(folder(tmp_path, **parts))).model
     assert found.stored_bytes == 42
 
 
 def test_a_folder_without_weights_is_counted_by_its_shape(tmp_path: Path) -> None:
-    assert model_files.find(str(folder(tmp_path))).stored_bytes is None
+    assert model_files.find(str(folder(tmp_path))).model.stored_bytes is None
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ class Wish:
     utilization: float = UTILIZATION
     step_tokens: int | None = None
     sequences: int = reserve.SEQUENCES
+    most_context: int | None = None  # what the configuration is overridden with, e.g. for YaRN
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _problem(found: Fit, host: Gpus, wish: Wish, online: Quantization | None) ->
     return (
         split_problem(model, found.gpus)
         or _arithmetic(found, wish, online)
-        or _context_problem(model, wish.context)
+        or _context_problem(model, wish)
         or _memory(found, wish)
     )
 
@@ -172,13 +173,14 @@ def _capability(number: int) -> str:
     return f"{number // 10}.{number % 10}"
 
 
-def _context_problem(model: Architecture, context: int | None) -> str:
-    if context is None or context <= model.context:
+def _context_problem(model: Architecture, wish: Wish) -> str:
+    context, most = wish.context, wish.most_context or model.context
+    if context is None or context <= most:
         return ""
-    wanted = f"its configuration ends at {model.context:,} tokens, and {context:,} are wanted"
+    wanted = f"its configuration ends at {most:,} tokens, and {context:,} are wanted"
     if (overrides := yarn_overrides(model, context)) is None:
         return wanted
-    return f"{wanted}; YaRN reaches them, at a cost to short texts: flags: {{hf-overrides: '{overrides}'}}"
+    return f"{wanted}. YaRN reaches them, at a cost to short texts: flags: {{hf-overrides: '{overrides}'}}"
 
 
 def yarn_overrides(model: Architecture, context: int) -> str | None:

@@ -136,6 +136,12 @@ us-east-1      instance:g6e.48xlarge          30.13118 2026-07-28 ec2-list-readi
 us-east-1      instance:g6e.4xlarge            3.00424 2026       console-copy
 us-east-1      instance:g6e.8xlarge            4.52856 2026       console-copy
 us-east-1      instance:g6e.xlarge               1.861 2026-08-17 ec2-page-copy
+us-east-1      instance:g7e.12xlarge           8.28608 2026       console-copy
+us-east-1      instance:g7e.24xlarge          16.57216 2026       console-copy
+us-east-1      instance:g7e.2xlarge            3.36312 2026       console-copy
+us-east-1      instance:g7e.48xlarge          33.14432 2026-07-28 ec2-list-reading
+us-east-1      instance:g7e.4xlarge            3.99816 2026       console-copy
+us-east-1      instance:g7e.8xlarge            5.26824 2026       console-copy
 us-east-1      instance:gr6.4xlarge             1.5392 2026       console-copy
 us-east-1      instance:gr6.8xlarge             2.4464 2026       console-copy
 us-east-1      instance:p4d.24xlarge         21.957642 2026-07-28 ec2-list-reading

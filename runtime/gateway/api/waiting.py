@@ -75,9 +75,14 @@ def sentence(left_s: float | None) -> str:
     """What a person reads. `left_s`: seconds until the host is expected to be awake, None where nothing is known."""
     if left_s is None:
         return "The machine is being started. How long it takes is not known yet."
-    step = STEP_S if left_s <= LONG_S else STEP_LONG_S
-    left = math.ceil(left_s / step) * step
+    left = rounded(left_s)
     return f"The machine is being started: about {left} s" if left else "The machine is being started: any moment now"
+
+
+def rounded(left_s: float) -> int:
+    """A time left in steps, s: up, so that nobody is promised too much."""
+    step = STEP_S if left_s <= LONG_S else STEP_LONG_S
+    return math.ceil(left_s / step) * step
 
 
 class Waiting:

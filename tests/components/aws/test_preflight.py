@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
+from components import models
+from core.engines.sizing import known, lock
 from core.errors import SettingsError
 
 QUOTA = "aws:servicequotas/getServiceQuota:getServiceQuota"
@@ -228,6 +232,51 @@ def test_that_a_first_up_knows_no_ladder_is_said_in_its_preview(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "info", lambda words, **_: said.append(words))
-    build(fresh=True, preview=True, absent=absent, host={"instanceTypes": types})
-    told = [words for words in said if "put g5.xlarge first in pilotlight:host.instanceTypes" in words]
+    engine = {"model": "Qwen/Qwen2.5-7B-Instruct", "maxModelLen": 8192}  # more than a T4 holds
+    build(fresh=True, preview=True, absent=absent, host={"instanceTypes": types}, engines={"qwen7b": engine})
+    told = [words for words in said if "first in pilotlight:host.instanceTypes" in words]
     assert bool(told) is is_said
+
+
+# ---------------------------------------------------------------- do the engines fit
+@pytest.mark.parametrize(
+    ("engine", "types", "words"),
+    [
+        (
+            {"model": "Qwen/Qwen2.5-7B-Instruct"},
+            ["g4dn.xlarge"],
+            ["weights take 14.2 GiB", "What would do:", "g6.xlarge"],
+        ),
+        ({"model": "Qwen/Qwen2.5-7B-Instruct", "maxModelLen": 131072}, ["g6e.xlarge"], ["hf-overrides"]),
+        ({"model": "Qwen/Qwen2.5-7B-Instruct", "gpus": 4}, ["g6.xlarge"], ["split over 4 GPUs, and there is 1"]),
+        ({"model": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "bfloat16"}, ["g4dn.xlarge"], ["no bfloat16"]),
+        ({"model": "org/model"}, ["g6f.large"], ["GRID driver"]),
+    ],
+)
+def test_an_engine_that_cannot_be_served_stops_preview(
+    build: Any, engine: dict[str, Any], types: list[str], words: list[str]
+) -> None:
+    cloud = None
+    with pytest.raises(SettingsError) as refused:
+        cloud, _ = build(fresh=True, host={"instanceTypes": types}, engines={"qwen7b": engine})
+    assert cloud is None
+    assert all(each in str(refused.value) for each in words), refused.value
+
+
+def test_an_engine_on_the_cpu_needs_no_gpu(build: Any) -> None:
+    engine = {"model": "Qwen/Qwen2.5-7B-Instruct", "device": "cpu"}
+    cloud, _ = build(fresh=True, host={"instanceTypes": ["g4dn.xlarge"]}, engines={"qwen7b": engine})
+    assert cloud.of("Instance")
+
+
+def test_a_model_that_was_looked_up_is_checked(build: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda words, **_: said.append(words))
+    big = dict(known.MODELS["meta-llama/Llama-3.1-70B-Instruct"])
+    (tmp_path / lock.NAME).write_text(lock.written("{}", "org/model", big, None))
+    engines = {"qwen7b": {"model": "org/model"}}
+    build(fresh=True, engines=engines)
+    assert ["`fab size org/model --lock` looks it up" in words for words in said] == [True]
+    monkeypatch.setattr(models, "locked", partial(models.locked, tmp_path))
+    with pytest.raises(SettingsError, match="org/model cannot be served on g6"):
+        build(fresh=True, engines=engines)

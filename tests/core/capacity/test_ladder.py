@@ -56,8 +56,8 @@ def test_a_refusal_is_listed_once() -> None:
         (  # less of each, though more in all
             ("g6e.xlarge", "g6.12xlarge", "p4d.24xlarge"),
             (),
-            "g6.12xlarge skipped: 4 × 24 GiB of GPU memory; p4d.24xlarge skipped: 8 × 40 GiB of GPU memory, "
-            "g6e.xlarge has 48",
+            "g6.12xlarge skipped: 4 × 24 GiB of GPU memory, g6e.xlarge has 48; p4d.24xlarge skipped: 8 × 40 GiB of GPU "
+            "memory, g6e.xlarge has 48",
         ),
         (  # less in all, though more of each
             ("g5.12xlarge", "g6e.xlarge", "g6e.12xlarge"),
@@ -74,17 +74,19 @@ def test_less_gpu_memory_than_the_preferred_type_is_skipped_and_said(
     types: tuple[str, ...], rungs: tuple[str, ...], said: str
 ) -> None:
     current = types[0] if types else "g6.xlarge"
-    assert ladder.rungs(types, current) == rungs
-    assert ladder.skipped(types) == said
-    assert ladder.rungs(types, current, needs_gpu=False) == types[1:]
-    assert ladder.skipped(types, needs_gpu=False) == ""
+    skipped = ladder.by_memory(types)
+    assert ladder.rungs(types, current, skipped) == rungs
+    assert ladder.skipped_words(skipped) == said
+    assert ladder.rungs(types, current) == types[1:]
+    assert ladder.skipped_words({}) == ""
 
 
 def test_the_preferred_type_counts_whatever_the_host_is_now() -> None:
     types = ("g6.xlarge", "g4dn.xlarge", "g5.xlarge")
-    assert ladder.order(types, "g4dn.xlarge", "") == ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
-    assert ladder.order(types, "g5.xlarge", "") == ("g5.xlarge", "g6.xlarge")
-    assert ladder.order(types, "g5.xlarge", "", needs_gpu=False) == ("g5.xlarge", "g6.xlarge", "g4dn.xlarge")
+    small = ladder.by_memory(types)
+    assert ladder.order(types, "g4dn.xlarge", "", small) == ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
+    assert ladder.order(types, "g5.xlarge", "", small) == ("g5.xlarge", "g6.xlarge")
+    assert ladder.order(types, "g5.xlarge", "") == ("g5.xlarge", "g6.xlarge", "g4dn.xlarge")
 
 
 def test_what_was_skipped_is_said_only_after_a_refusal() -> None:

@@ -39,6 +39,8 @@ ALL: dict[str, Outcome] = {
     "stop order": protocol.stop_order(lease(State.STOPPING), **AT),
     "seen": protocol.seen_stopped(lease(State.RUNNING), at=NOW, nonce="n"),
     "spent": protocol.spent(lease(State.RUNNING), until=NOW + 60, nonce="n"),
+    "override": protocol.override_budget(lease(State.STOPPED), who="ann", why="demo", until=NOW + 60, **AT),
+    "end override": protocol.end_override(lease(State.STOPPED, paid_until=NOW, paid_who="ann"), nonce="n"),
     "alert": protocol.alert_sent(lease(State.RUNNING), reason="late", nonce="n"),
     "notified": protocol.notified(lease(State.RUNNING, notified=5), epoch=7, nonce="n"),
     "warned": protocol.warned(lease(State.RUNNING), stop="idle:1+2", nonce="n"),
@@ -55,6 +57,19 @@ def test_a_note_leaves_state_epoch_and_history_alone(outcome: Outcome) -> None:
 
 
 # ---------------------------------------------------------------- the budget
+@pytest.mark.parametrize("state", State)
+def test_an_override_pays_until_its_end_and_takes_the_mark_away(state: State) -> None:
+    before = lease(state, spent_until=NOW + 90)
+    paid = after(before, protocol.override_budget(before, who="ann", why="demo", until=NOW + 60, **AT))
+    assert (paid.paid(NOW), paid.paid(NOW + 60), paid.spent(NOW), paid.paid_who) == (True, False, False, "ann")
+    marking = protocol.spent(before, until=NOW + 90, nonce="n")
+    assert not applies(paid, marking), "a reaper that has read the lease before it"
+    ended = after(paid, protocol.end_override(paid, nonce="n"))
+    assert (ended.paid(NOW), ended.paid_who, ended.paid_why) == (False, "", "")
+    assert "over already" in words(protocol.override_budget(before, who="ann", why="", until=NOW, **AT))
+    assert "no override" in words(protocol.end_override(ended, nonce="n"))
+
+
 @pytest.mark.parametrize("state", State)
 def test_the_budgets_end_is_written_in_every_state_and_taken_back(state: State) -> None:
     marked = after(before := lease(state), protocol.spent(before, until=NOW + 60, nonce="n"))

@@ -20,7 +20,7 @@ NO_SOURCE = {"g5g.xlarge", "g5g.8xlarge", "g5g.metal"}
 def test_every_item_and_every_gpu_type_has_a_price_in_us_east_1_or_is_named_here() -> None:
     assert all(prices.price(HERE, item) > 0 for item in Item)
     missing = {kind for kind in GPUS if (HERE, f"{Market.ON_DEMAND}:{kind}") not in prices.table()}
-    assert missing == NOT_ON_DEMAND | NO_SOURCE
+    assert missing == NOT_ON_DEMAND | NO_SOURCE, "a row in core/money/prices/aws.py, or why there is none"
 
 
 def test_every_row_has_a_source_and_every_source_a_row_or_a_command() -> None:

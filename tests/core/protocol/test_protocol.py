@@ -42,6 +42,8 @@ LEFT_OUT = {  # they decide nothing here: the model has no hours, no alerts, nob
     "notified": "what people were told",
     "warned": "what people were told",
     "budgeted": "what people were told",
+    "override_budget": "it takes the budget's mark away, as `spent` does; that the policy writes no new one is its own",
+    "end_override": "as override_budget: what it changes, the policy reads",
 }
 BUILDING_BLOCKS = "core.lease.guards"  # what every write is made of
 

@@ -64,11 +64,13 @@ class Front:
         cors: tuple[str, ...] = (),
         services: tuple[ServiceRoute, ...] = (ServiceRoute("chat", "tiny"),),
         tls: Tls | None = None,
+        chat: bool = False,
         **limits: int,
     ) -> None:
         self.folder, self.services = folder, services
         self.queue_max, self.cors, self.tls, self.limits = queue_max, cors, tls, limits
-        names = ("api", *RELAYS, "inner", "metrics", "engine", "local", "http", "acme")
+        self.chat = chat  # a page of the test's own at ports["webui"], which callers find at ports["chat"]
+        names = ("api", *RELAYS, "inner", "metrics", "engine", "local", "http", "acme", "chat", "webui")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._counted_from = 0
         self.relay_program = [sys.executable, "-m", "runtime.gateway"]
@@ -136,6 +138,8 @@ class Front:
         names.ACME_PORT, files.CERTIFICATE = self.ports["acme"], str(self.folder / "certificate.pem")
         files.KEYS_MAP, files.ROUTES_MAP = str(self.folder / "keys.map"), str(self.folder / "routes.map")
         files.HAPROXY_SOCKET = str(self.folder / "admin.sock")
+        names.CHAT_PORT, names.WEBUI_PORT = self.ports["chat"], self.ports["webui"]
+        (self.folder / "chat-waiting.html").write_text("The chat page is starting.")
         vars(names).update(self.limits)
         engines = (EngineAddress("tiny", "127.0.0.1", self.ports["engine"]),)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -144,8 +148,11 @@ class Front:
             paths=files,
             dialects=dialects,
             engines=engines,
-            chat="",
-            waiting="",
+            chat="127.0.0.1" if self.chat else "",
+            waiting=self.folder / "chat-waiting.html",
+            banners=self.chat,
+            files=False,
+            callers=None,
             cors_origins=self.cors,
             tls=self.tls,
         )
@@ -157,7 +164,7 @@ class Front:
         unit = RelayUnit(UNIT, place, self.instance_id, engines, self.services, 60.0, SHAPE)
         config = RelayConfig(
             schema_version=documents.SCHEMA_VERSION, stack="lab", units=(unit,), queue_timeout_s=60.0,
-            queue_max=self.queue_max,
+            queue_max=self.queue_max, chat_url=f"http://127.0.0.1:{self.ports['chat']}" if self.chat else "",
         )  # fmt: skip
         (self.folder / "relay.json").write_text(config.to_json())
 
@@ -203,6 +210,7 @@ class Front:
         redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
         config = "--config", str(self.folder / "relay.json"), "--run-dir", str(self.folder / "run")
         config += "--keys", str(self.folder / "keys.json"), "--session-secret", str(self.folder / "session.key")
+        config += "--webui-port", str(self.ports["webui"])
         self._start(name, *self.relay_program, *config, *ports, *files, *redis)
         wait_port(self.ports[name])
 

@@ -45,6 +45,14 @@ def test_what_could_not_be_asked_and_what_differs_are_warnings() -> None:
     ]
 
 
+def test_of_ones_own_machine_nothing_is_said_that_was_not_asked() -> None:
+    note = {"message": "host.kind: ssh: no cloud resource is made\n", "severity": "info"}
+    found = cloud.read(json.dumps({"diagnostics": [note], "changeSummary": {"same": 1}}), "", succeeded=True)
+    lines = [(check.verdict, check.said) for check in cloud.checks(found, "mine", aws=False)]
+    assert lines[0] == (Verdict.PASS, "no cloud is needed: the host is a machine of your own")
+    assert [verdict for verdict, _ in lines] == [Verdict.PASS, Verdict.PASS]
+
+
 def test_what_up_would_change_is_counted() -> None:
     assert lines(changes={"same": 30, "update": 2, "create": 1})[-1] == (
         Verdict.WARN,
@@ -83,3 +91,12 @@ def test_pulumi_runs_in_the_stacks_own_environment_and_reads_nothing(tmp_path: P
 def test_without_pulumi_it_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="`pulumi` is not on PATH"):
         cloud.preview(stack_file(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("pulumi", "verdict"), [("v3.220.0", "pass"), ("v2.9.1", "fail"), ("v3.999.0-alpha.1", "pass"), ("", "fail")]
+)
+def test_pulumi_is_new_enough(pulumi: str, verdict: str) -> None:
+    check = cloud.versions(pulumi, "pilotlight 0.1.0")
+    assert check.verdict == verdict
+    assert check.said.startswith("pilotlight 0.1.0")

@@ -99,14 +99,14 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 
 def test_a_real_answer_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody
     with serving() as port:
         reply = front_door.ask(f"http://127.0.0.1:{port}/v1/models")
     assert (reply.status, reply.text) == (401, ASKS)
 
 
 def test_nobody_there_is_a_problem_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody
     with serving() as port:
         pass
     reply = front_door.ask(f"http://127.0.0.1:{port}/v1/models")

@@ -118,6 +118,14 @@ def test_a_missing_unit_and_one_that_restarts_again_and_again() -> None:
     assert "3 times" in check.said
 
 
+def test_an_engine_whose_running_is_the_leases_business_may_rest() -> None:
+    resting = dataclasses.replace(UNIT, rests=True)
+    facts = dataclasses.replace(FACTS, units={UNIT.name: dataclasses.replace(RIGHT, active="inactive", sub="dead")})
+    look = Look(Area.HOST, facts, [resting], plan([resting], facts), WELL)
+    check = one(list(machine.checks(look, "demo")), "units")
+    assert (check.verdict, check.said) == (Verdict.PASS, "0 of 1 run; x.service at rest")
+
+
 def test_a_reboot_that_is_waited_for() -> None:
     check = one(checks(examined=dataclasses.replace(WELL, reboot=True)), "reboot")
     assert check.verdict is Verdict.WARN

@@ -45,6 +45,12 @@ def test_a_failed_start_an_alert_and_a_dead_engine_fail() -> None:
     assert (dead.name, dead.fix) == ("engine a", "`fab logs -s s --engine a`.")
 
 
+@pytest.mark.parametrize(("silent_s", "verdict"), [(10.0, Verdict.PASS), (service.SILENT_S + 1, Verdict.FAIL)])
+def test_a_relay_that_is_silent_fails(silent_s: float, verdict: Verdict) -> None:
+    check = lines(lease=dataclasses.replace(LEASE, relay_at=NOW - silent_s))[1]
+    assert (check.name, check.verdict) == ("relay", verdict)
+
+
 def test_redis_and_prices_are_warnings() -> None:
     assert [c.verdict for c in lines(redis_problem="refused", cost_problem="no price")][1:] == [Verdict.WARN] * 2
 

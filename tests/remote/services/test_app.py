@@ -17,7 +17,7 @@ from remote.items.files import Tree
 from remote.items.units import Unit
 from remote.services import agent, app, relay
 
-CONFIG: Any = SimpleNamespace(to_json=lambda: "{}", drain_s=60.0)  # the same before and after
+CONFIG: Any = SimpleNamespace(to_json=lambda: "{}", drain_s=60.0, stays_on=False)  # the same before and after
 TREE: Callable[[Program, Path], Tree] = app.tree.__wrapped__  # without its memory
 RELAYS = set(RELAY_UNITS)
 UNITS = {AGENT_UNIT, DEAD_MAN_UNIT} | RELAYS

@@ -214,3 +214,17 @@ def test_a_key_may_stand_in_either_header_and_reaches_no_engine(text: str) -> No
     for header in ("authorization", network.API_KEY_HEADER):
         assert part.index(f"req.hdr({header})") < part.index("deny_status 401")
         assert part.index(f"del-header {header}\n") < part.index("use_backend")
+
+
+def test_only_where_the_stack_says_so_the_chat_page_takes_no_files() -> None:
+    refused = "This page takes no files"
+    assert refused not in haproxy.config(ENGINES, "127.0.0.1").decode()
+    assert refused in section(haproxy.config(ENGINES, "127.0.0.1", files=False).decode(), "frontend chat")
+
+
+def test_where_the_page_is_off_with_the_host_no_relay_speaks_there() -> None:
+    assert "use_backend banners" not in haproxy.config(ENGINES, "10.0.0.7").decode()
+    assert "use_backend banners" in haproxy.config(ENGINES, "127.0.0.1", banners=True).decode()
+    for sleeps in (True, False):
+        built = {getattr(i, "path", ""): i for i in haproxy.items(ENGINES, (), "127.0.0.1", chat_sleeps=sleeps)}
+        assert (b"use_backend banners" in built[haproxy.CONFIG].content) is not sleeps

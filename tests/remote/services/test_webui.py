@@ -11,7 +11,7 @@ import pytest
 
 from core import settings
 from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
-from core.contract.paths import KEYS_FILE, WEBUI_CONTAINER, WEBUI_DATA, WEBUI_IMAGE, image_registry
+from core.contract.paths import KEYS_FILE, WEBUI_CONTAINER, WEBUI_IMAGE, image_registry
 from remote.items.containers import DOCKERD, ContainerUnit, DockerEngine, Image
 from remote.items.files import File
 from remote.items.secrets import SecretLines
@@ -84,6 +84,18 @@ def test_where_it_listens_and_where_its_api_is(where: str, api: str, address: st
     made = page(webui={"host": where})
     assert webui.environment(made)["OPENAI_API_BASE_URL"] == f"http://{api}:8001/v1"
     assert f"--publish {address}:3001:8080" in unit_text(webui={"host": where})
+
+
+# ---------------------------------------------------------------- files
+def test_a_files_text_goes_into_the_prompt_as_it_is() -> None:
+    found = webui.environment(page())
+    assert found["BYPASS_EMBEDDING_AND_RETRIEVAL"] == "true"
+    assert found["RAG_FILE_MAX_SIZE"] == "64"  # MiB, as HAProxy has it
+    assert "USER_PERMISSIONS_CHAT_FILE_UPLOAD" not in found
+
+
+def test_without_files_the_page_offers_none() -> None:
+    assert webui.environment(page(webui={"documents": "off"}))["USER_PERMISSIONS_CHAT_FILE_UPLOAD"] == "false"
 
 
 # ---------------------------------------------------------------- single sign-on
@@ -172,7 +184,7 @@ def test_the_container_is_confined() -> None:
         "--read-only",
         "--log-driver none",
         "--health-cmd ",
-        f"--volume {WEBUI_DATA}:/app/backend/data",
+        f"--volume {webui.DATA}:/app/backend/data",
         "Restart=always",
         WEBUI_IMAGE,
         "After=docker.service network-online.target guard.service",
@@ -265,7 +277,7 @@ def test_who_signs_up_is_let_in(sign_up: bool, role: str) -> None:
 
 def test_the_data_are_roots_alone() -> None:
     text = unit_text()
-    assert f"ExecStartPre=/usr/bin/install -d -m 700 {WEBUI_DATA}" in text
+    assert f"ExecStartPre=/usr/bin/install -d -m 700 {webui.DATA}" in text
     assert text.index("install -d") < text.index("docker run")
 
 

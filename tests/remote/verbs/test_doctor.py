@@ -94,11 +94,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def look(where: FakeMachine, area: Area, items: Any) -> machine.Look:
         made.asked.append(f"look {where.role}")
         facts = facts_of(items)
-        facts = dataclasses.replace(facts, texts=dict(facts.texts) | keys_of(ann="HASH"))
-        return machine.Look(area, facts, items, (), WELL)
+        accepted = {machine.authorized_keys(where.where.user): f"# ours\n{made.inventory.settings.host.ssh_public_key}"}
+        facts = dataclasses.replace(facts, texts=dict(facts.texts) | keys_of(ann="HASH") | accepted)
+        return machine.Look(area, facts, items, (), dataclasses.replace(WELL, container=True))
 
     monkeypatch.setattr(stack_files, "find", lambda stack: file)
     monkeypatch.setattr(inventory_module, "load", lambda stack, identity="": made.inventory)
+    monkeypatch.setattr(cloud, "pulumi_version", lambda file: "v99.0.0")
     monkeypatch.setattr(cloud, "preview", lambda file: made.preview)
     monkeypatch.setattr(front_door, "ask", lambda url: made.door if url.endswith("models") else Reply(200))
     monkeypatch.setattr(machine, "look", look)

@@ -15,16 +15,18 @@ import pytest
 from invoke.context import Context
 
 from core.lease import Inhibitor, Lease, State
-from remote import money_tasks, tasks
+from remote import money_tasks, replay_tasks, stack_files, tasks
+from remote.callers import Load, Seen
 from remote.checks import Area, passed, warned
 from remote.machines import inventory
+from remote.verbs import bench as verbs_bench
 from remote.verbs import deploy as verbs_deploy
 from remote.verbs import doctor as verbs_doctor
 from remote.verbs import explain as verbs_explain
 from remote.verbs import lease as verbs_lease
 from remote.verbs import status as verbs_status
 from tests.core.test_policy_forecast import NOON
-from tests.remote.verbs.test_verbs_lease import RUNNING, Client, front
+from tests.remote.verbs.test_verbs_lease import RUNNING, STACK, Client, front
 from tests.remote.verbs.test_verbs_logs import Site, site  # noqa: F401  # a fixture
 
 PAGE = Path(__file__).parents[3] / "docs" / "json.md"
@@ -41,6 +43,7 @@ FULL = dataclasses.replace(
 
 
 VERBS: dict[str, Callable[[], None]] = {
+    "bench": lambda: tasks.bench(Context(), stack="s", json=True),
     "deploy": lambda: tasks.deploy(Context(), stack="s", json=True),
     "doctor": lambda: tasks.doctor(Context(), stack="s", json=True),
     "status": lambda: tasks.status(Context(), stack="s", json=True),
@@ -54,7 +57,10 @@ VERBS: dict[str, Callable[[], None]] = {
     "url": lambda: tasks.url(Context(), stack="s", json=True),
     "size": lambda: tasks.size(Context(), "Qwen/Qwen2.5-7B-Instruct", json=True),
     "cost": lambda: money_tasks.cost(Context(), stack="s", json=True),
+    "roi": lambda: money_tasks.roi(Context(), stack="s", hours_on="100", tokens="1M", json=True),
+    "budget": lambda: money_tasks.budget(Context(), stack="s", json=True),
     "prices": lambda: money_tasks.prices(Context(), json=True),
+    "replay": lambda: replay_tasks.replay(Context(), "batch", days="3", picture="none", json=True),
     "version": lambda: tasks.version(Context(), json=True),
 }
 
@@ -78,6 +84,10 @@ def told(
     for module in (verbs_lease, verbs_status, verbs_explain):
         monkeypatch.setattr(module, "front", lambda stack, identity: front(client))
     monkeypatch.setattr(verbs_deploy, "Deployment", Deployment)
+    monkeypatch.setattr(stack_files, "settings_of", lambda stack: STACK)
+    asked = verbs_bench.Asked((1,), 1, 2, 3)
+    measured = Load(1, 1.0, (Seen(0.1, (0.01,), 7, 3),), ())
+    monkeypatch.setattr(verbs_bench, "bench", lambda *_, **__: verbs_bench.Benched("a", asked, (measured,)))
     found = verbs_doctor.Examination((passed(Area.HOST, "disk", "enough"), warned(Area.HOST, "clock", "no NTP", "x")))
     monkeypatch.setattr(verbs_doctor, "examine", lambda *_, **__: found)
     load = inventory.load
@@ -108,11 +118,8 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def test_every_verb_with_json_is_here() -> None:
-    with_json = {
-        name
-        for name, task in {**tasks.namespace.tasks, **money_tasks.namespace.tasks}.items()
-        if "json" in {each.name for each in task.get_arguments()}
-    }
+    verbs = tasks.namespace.tasks | money_tasks.namespace.tasks | replay_tasks.namespace.tasks
+    with_json = {name for name, task in verbs.items() if "json" in {each.name for each in task.get_arguments()}}
     assert with_json == set(VERBS)
 
 
@@ -120,7 +127,7 @@ def test_every_verb_with_json_is_here() -> None:
 def test_the_envelope(told: Callable[[str], dict[str, Any]], verb: str) -> None:
     answer = told(verb)
     assert list(answer) == ["schema_version", "verb", "stack", "now", "data"]
-    stack = None if verb in ("status", "prices", "size", "version") else "s"
+    stack = None if verb in ("status", "prices", "size", "replay", "version") else "s"
     assert (answer["schema_version"], answer["verb"], answer["stack"]) == (1, verb, stack)
     assert datetime.fromisoformat(answer["now"]).tzinfo is not None
     assert isinstance(answer["data"], dict)

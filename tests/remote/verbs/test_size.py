@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from invoke.context import Context
 
+from components import models
 from core.capacity.instance_types import FRACTIONS, GPUS
+from core.engines.sizing import known
 from core.money import prices
-from remote import tasks
+from remote import model_files, tasks
+from remote.verbs import size as verbs_size
 
 SEVEN = "Qwen/Qwen2.5-7B-Instruct"
 
@@ -72,3 +76,20 @@ def test_a_wrong_flag_is_one_message(capsys: pytest.CaptureFixture[str], flags: 
         shown(capsys, **flags)
     assert ended.value.code == 1
     assert words in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- --lock
+def test_a_model_of_ones_own_is_noted_for_preview(tmp_path: Path) -> None:
+    config = dict(known.MODELS["microsoft/phi-4"])
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = model_files.from_folder(tmp_path)
+    assert "commit it" in verbs_size.lock("team/own", found, tmp_path)
+    assert "commit it" in verbs_size.lock("team/other", found, tmp_path)
+    locked = models.locked(tmp_path)
+    assert set(locked) == {"team/own", "team/other"}
+    assert locked["team/own"].architecture.layers == 40
+
+
+def test_a_model_of_the_table_needs_no_note(tmp_path: Path) -> None:
+    assert "nothing to note" in verbs_size.lock(SEVEN, model_files.find(SEVEN), tmp_path)
+    assert models.locked(tmp_path) == {}

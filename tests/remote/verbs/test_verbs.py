@@ -6,10 +6,14 @@ import pytest
 from invoke.context import Context
 
 from core.errors import DeployError
-from remote import backup_tasks, key_tasks, money_tasks, tasks
+from remote import backup_tasks, key_tasks, money_tasks, replay_tasks, tasks
 from remote.verbs import verb
 
-ALL = dict(tasks.namespace.tasks) | dict(backup_tasks.namespace.tasks) | dict(money_tasks.namespace.tasks)
+ALL = {
+    name: task
+    for each in (tasks, backup_tasks, money_tasks, replay_tasks)
+    for name, task in each.namespace.tasks.items()
+}
 ALL |= {f"keys.{name}": task for name, task in key_tasks.namespace.tasks.items()}
 
 
@@ -50,7 +54,7 @@ def test_our_own_faults_keep_their_traceback() -> None:
         deploy()
 
 
-ABOUT_NO_STACK = {"prices", "version"}
+ABOUT_NO_STACK = {"prices", "size", "version", "replay"}
 
 
 def test_every_verb_takes_a_stack_and_has_one_line() -> None:

@@ -63,7 +63,9 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(journal, "Machine", lambda where, gateway=None: Machine(**vars(site.machine(where, gateway))))
     engines = {"a": None, "chat": None}
     webui = SimpleNamespace(oidc=None)
-    settings = SimpleNamespace(idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines, webui=webui)
+    settings = SimpleNamespace(
+        idle=SimpleNamespace(time_zone="Europe/Berlin"), engines=engines, webui=webui, own_machine=False
+    )
 
     def load(stack: str, identity: str) -> Any:
         gateway = "gateway" if site.has_gateway else None
@@ -187,29 +189,6 @@ def test_following_as_json_is_refused(site: Site, capsys: pytest.CaptureFixture[
         run(capsys, follow=True, json=True)
     assert "--follow and --json: one of the two." in capsys.readouterr().err
     assert site.asked == []
-
-
-class Growing(Machine):
-    """A machine whose journal can be followed, or that refuses."""
-
-    def connect(self) -> None:
-        if self.refuses:
-            raise DeployError("It does not accept the key.")
-
-    def stream(self, _: str) -> list[bytes]:
-        return [b"one\n", b"two\n"]
-
-
-def test_following_shows_each_machine_and_says_which_refuses(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    growing = {Growing(role="gateway", refuses=False): ("a",), Growing(role="host", refuses=True): ("b",)}
-    monkeypatch.setattr(journal, "machines", lambda *_: growing)
-    journal.follow(SimpleNamespace(), Wanted(5))  # type: ignore[arg-type]
-    said = capfdbinary.readouterr().out
-    assert b"--- gateway\n" in said
-    assert b"one\ntwo\n" in said
-    assert b"--- host: It does not accept the key.\n" in said
 
 
 def test_n_is_the_number_of_lines_as_with_journalctl() -> None:

@@ -66,6 +66,13 @@ def test_silence_and_no_demand_turn_the_machine_off(world: World) -> None:
     assert world.host.diary[1].startswith("off now: dead-man's switch")
 
 
+def test_engines_that_are_off_need_no_switch(world: World) -> None:
+    """On a machine that stays on there is nothing to turn off between two runs of them."""
+    world.agent_lives, world.host.boot_id = False, ""
+    world.pass_time(3 * LIMIT)
+    assert world.host.diary == []
+
+
 def test_without_a_word_of_the_agent_it_counts_from_its_own_start(world: World) -> None:
     world.agent_lives, world.answer = False, None
     world.pass_time(LIMIT - 1)

@@ -12,24 +12,24 @@ import pytest
 from core.contract.documents import Place
 from core.errors import ContractError
 from core.settings import hosts
-from core.settings.checks import HostKind
 from runtime import backends
 from runtime.backends.power import FleetPower, Power, Resizable
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("kind", ["", "ssh", "kubernetes", "made up"])
+@pytest.mark.parametrize("kind", ["", "kubernetes", "made up"])
 def test_a_kind_that_this_release_lacks_is_refused_by_name(kind: str) -> None:
-    with pytest.raises(ContractError, match=f"{kind!r}, only ec2. Run `fab deploy`"):
+    with pytest.raises(ContractError, match=f"{kind!r}, only ec2, ssh. Run `fab deploy`"):
         backends.open(Place(kind))
 
 
 def test_settings_and_backends_have_the_same_kinds() -> None:
     """A kind that a stack file may name and no program opens would be found out at the machine's first boot."""
     assert set(hosts.KINDS) == set(backends.KINDS)
-    accepted, _ = get_args(HostKind)  # Annotated[Literal[…], …]
-    assert set(hosts.KINDS) == set(get_args(accepted))
+    classes, *_ = get_args(hosts.Host)  # Annotated[A | B, …]
+    assert dict(hosts.BY_KIND) == {get_args(c.model_fields["kind"].annotation)[0]: c for c in get_args(classes)}
+    assert tuple(hosts.BY_KIND) == hosts.KINDS
 
 
 def test_ec2_is_opened_without_a_client() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core import lease as protocol
+from core.capacity.ladder import by_memory
 from core.contract.tags import TAG_UNIT
 from core.lease import Lease, State, to_item
 from core.notifications import Kind, Notification
@@ -318,7 +319,7 @@ SKIPPED = "g4dn.xlarge skipped: 16 GiB of GPU memory, g6.xlarge has 24"
 
 
 def test_a_rung_with_less_gpu_memory_is_never_tried_and_is_named(world: World) -> None:
-    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL))
+    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL, skipped_types=by_memory(SMALL)))
     world.zone.refuses = {"g6.xlarge": NONE_LEFT, "g5.xlarge": NONE_LEFT}
     world.refused_the_relay()
     world.run()
@@ -329,7 +330,7 @@ def test_a_rung_with_less_gpu_memory_is_never_tried_and_is_named(world: World) -
 
 
 def test_a_start_on_a_rung_names_what_was_skipped(world: World) -> None:
-    settings = dataclasses.replace(SETTINGS, instance_types=SMALL)
+    settings = dataclasses.replace(SETTINGS, instance_types=SMALL, skipped_types=by_memory(SMALL))
     world.store.put_settings(settings)
     world.zone.refuses = {"g6.xlarge": NONE_LEFT}
     world.refused_the_relay()
@@ -341,7 +342,7 @@ def test_a_start_on_a_rung_names_what_was_skipped(world: World) -> None:
 
 
 def test_engines_on_the_cpu_are_not_limited(world: World) -> None:
-    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL, needs_gpu=False))
+    world.store.put_settings(dataclasses.replace(SETTINGS, instance_types=SMALL))
     world.zone.refuses = {"g6.xlarge": NONE_LEFT}
     world.refused_the_relay()
     world.run()

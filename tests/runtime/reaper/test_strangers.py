@@ -146,7 +146,8 @@ def test_nor_can_settings(world: World) -> None:
         ("instance_types", [None]),
         ("schedule_on", None),
         ("monthly_budget_usd", "much"),
-        ("needs_gpu", 1),
+        ("skipped_types", ["g6.xlarge"]),
+        ("skipped_types", {"g6.xlarge": 1}),
     ],
 )
 def test_settings_have_types(field: str, value: Any) -> None:

@@ -1,0 +1,88 @@
+"""Prices that users have themselves: a workstation, another cloud, an API, in the currency that they write. Pure.
+
+An amount keeps its currency as it was written: `$`, `€`, `¥` or a code. Two currencies are never added up; a rate that
+the user gives makes them comparable, and without one each is shown in its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from core.errors import SettingsError
+from core.money.prices import CURRENCY
+
+SYMBOLS: Final[Mapping[str, str]] = {"$": CURRENCY, "€": "EUR", "£": "GBP"}  # ¥ stays ¥: it is Japan's and China's
+EXAMPLES: Final = "$0.80, €0.32, ¥13,000, 13000 CNY"
+_BEFORE: Final = re.compile(r"(?P<currency>[$€£¥]|[A-Z]{3})\s*(?P<number>[\d.,]+)")
+_AFTER: Final = re.compile(r"(?P<number>[\d.,]+)\s*(?P<currency>[$€£¥]|[A-Z]{3})")
+_NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?|\d+(\.\d+)?")
+MONTHS_A_YEAR: Final = 12
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Money in one currency."""
+
+    number: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        """`12.40 USD`, `13,000 ¥`; cents where there are any."""
+        places = "" if self.number == self.number.to_integral_value() else ".2f"
+        small = abs(self.number) < Decimal("0.1") and self.number != 0
+        return f"{self.number:,{'f' if small else places or '.0f'}} {self.currency}"
+
+
+def amount(text: str) -> Amount:
+    """What a user wrote. SettingsError: no amount, or no currency; `0,32` is refused, since 1,800 is a thousand."""
+    match = _BEFORE.fullmatch(text.strip()) or _AFTER.fullmatch(text.strip())
+    if match is None or not _NUMBER.fullmatch(match["number"]):
+        why = "names no currency" if _NUMBER.fullmatch(text.strip()) else "is not an amount of money"
+        raise SettingsError(f'"{text}" {why}; write e.g. {EXAMPLES}')
+    currency = match["currency"]
+    return Amount(Decimal(match["number"].replace(",", "")), SYMBOLS.get(currency, currency))
+
+
+@dataclass(frozen=True)
+class Workstation:
+    """One's own machine: its price is written off evenly over `years`; it draws `watts` while it answers, else
+    `idle_watts` while it is on.
+    """
+
+    price: Amount
+    years: Decimal
+    watts: Decimal
+    idle_watts: Decimal
+    tariff: Amount  # for a kWh
+
+    def energy_month(self, busy_h: Decimal, on_h: Decimal) -> Amount:
+        """What its power costs in a month. SettingsError: price and tariff have two currencies."""
+        if self.price.currency != self.tariff.currency:
+            raise SettingsError(
+                f"a workstation at {self.price} and a tariff of {self.tariff}: one currency for both, please"
+            )
+        kwh = (self.watts * busy_h + self.idle_watts * max(Decimal(0), on_h - busy_h)) / 1000
+        return Amount(kwh * self.tariff.number, self.tariff.currency)
+
+    def written_off_month(self) -> Amount:
+        """The month's part of its price."""
+        return Amount(self.price.number / (self.years * MONTHS_A_YEAR), self.price.currency)
+
+
+@dataclass(frozen=True)
+class OtherCloud:
+    """A machine somewhere else: price an hour, billed by steps of so many seconds."""
+
+    hour: Amount
+    step_s: Decimal = Decimal(1)
+
+    def month(self, hours: Decimal, starts: int) -> Amount:
+        """What so many hours in so many equal runs cost, each rounded up to the step."""
+        runs = max(1, starts)
+        each_s = hours * 3600 / runs
+        billed = (each_s / self.step_s).to_integral_value(ROUND_CEILING) * self.step_s if hours else Decimal(0)
+        return Amount(billed * runs / 3600 * self.hour.number, self.hour.currency)
