@@ -42,7 +42,7 @@ def wanted_off(case: Case) -> Decision | None:
     if lease.order_alive(now):
         return keep("wanted; a stop order may still land", (lease.order_until or now) + intervals.ORDER_MARGIN_S)
     if case.facts.machine != "stopped":
-        return keep(f"wanted; EC2 says {case.facts.machine}")
+        return keep(f"wanted; the machine is {case.facts.machine}")
     wait = _retry_wait(lease)
     if case.age(None) < wait:
         return keep(f"wanted; {lease.reason}; tried again in {show(wait - case.age(None))}", lease.since + wait)

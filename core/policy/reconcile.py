@@ -63,7 +63,7 @@ def stopping(case: Case) -> Decision | None:
         return Decision(Action.STOPPED, case.lease.reason)
     if case.facts.machine in UP and case.age(None) >= intervals.STOP_BACKSTOP_AFTER_S:
         return Decision(Action.BACKSTOP, f"still {case.facts.machine} {show(case.age(None))} after it should stop")
-    return keep(f"stopping, EC2 says {case.facts.machine}", case.lease.since + intervals.STOP_BACKSTOP_AFTER_S)
+    return keep(f"stopping; the machine is {case.facts.machine}", case.lease.since + intervals.STOP_BACKSTOP_AFTER_S)
 
 
 def starting(case: Case) -> Decision | None:
@@ -115,16 +115,16 @@ def stopped_without_us(case: Case) -> Decision | None:
         return None
     if case.facts.machine != "stopped":
         if lease.stopped_seen is not None and lease.state is not State.FAILED:
-            return Decision(Action.SEEN, "EC2 no longer says stopped")
+            return Decision(Action.SEEN, "the machine is no longer stopped")
         return None
     if lease.order_at is not None and case.age(lease.order_at) < intervals.YOUNG_ORDER_S:
         return None
     if lease.stopped_seen is None:
-        return Decision(Action.SEEN, "EC2 says stopped", case.now + intervals.STOPPED_TWICE_S)
+        return Decision(Action.SEEN, "the machine is stopped", case.now + intervals.STOPPED_TWICE_S)
     if lease.state is State.FAILED:
         return None
     if case.age(lease.stopped_seen) < intervals.STOPPED_TWICE_S:
-        return keep("EC2 says stopped; asked again soon", lease.stopped_seen + intervals.STOPPED_TWICE_S)
+        return keep("the machine is stopped; asked again soon", lease.stopped_seen + intervals.STOPPED_TWICE_S)
     return Decision(Action.LOST, f"the machine stopped without us{_ec2_words(case)}", alert=Alert.LOST)
 
 
@@ -134,7 +134,7 @@ def up_without_us(case: Case) -> Decision | None:
     if lease.state not in (State.STOPPED, State.FAILED) or case.facts.machine not in UP:
         return None
     if lease.order_alive(case.now) or case.age(None) < intervals.STOPPED_TWICE_S:
-        return keep(f"{lease.state.lower()}, EC2 says {case.facts.machine}; asked again soon")
+        return keep(f"{lease.state.lower()}, and the machine is {case.facts.machine}; asked again soon")
     if lease.state is State.FAILED and lease.stopped_seen is None:
         return Decision(Action.BACKSTOP, f"failed, and still {case.facts.machine}")
     return Decision(Action.ADOPT, "somebody started the machine by hand")
