@@ -1,4 +1,4 @@
-"""The GPUs that EC2 rents: memory and compute capability of each kind. A table, not a guess.
+"""GPUs, those that EC2 rents and usual ones of one's own: memory and compute capability. A table, not a guess.
 
 `usable_gib` is what CUDA says of a whole card (`torch.cuda.mem_get_info()[1]`): vLLM takes its part of that figure, and
 it is 1 to 9 % less than what is sold (ECC, the driver's own). Another kind: a row here, its types in
@@ -48,3 +48,7 @@ A100_80: Final = Gpu("A100 80GB", 80, 79.14, 80)
 H100: Final = Gpu("H100", 80, 79.18, 90)
 H200: Final = Gpu("H200", 141, 139.80, 90)
 RTX_PRO_6000: Final = Gpu("RTX PRO 6000", 96, 94.97, 120)
+RTX_3090: Final = Gpu("RTX 3090", 24, 23.56, 86)
+RTX_4090: Final = Gpu("RTX 4090", 24, 23.51, 89)
+RTX_5090: Final = Gpu("RTX 5090", 32, 31.34, 120)
+OWN: Final = (RTX_3090, RTX_4090, RTX_5090)  # of workstations (`host.kind: ssh`); EC2 has none of them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from core.engines.sizing import choice, known
 from core.engines.sizing import lock as file
 from core.engines.sizing.architecture import CannotSize
 from core.engines.sizing.choice import LONG, SHORT, Offer
-from core.engines.sizing.fit import AUTO, Model, Wish
+from core.engines.sizing.fit import AUTO, Fit, Model, Wish
 from core.engines.sizing.parameters import count
 from core.errors import DeployError, SettingsError
 from remote.model_files import Found
@@ -33,6 +33,7 @@ class Sized:
     wish: Wish
     region: str
     offers: Sequence[Offer]
+    own_cards: Mapping[str, Fit]
 
     @property
     def source(self) -> str:
@@ -54,6 +55,7 @@ class Sized:
             "yarn_context": model.yarn.context if model.yarn else None,
             "cheapest": {str(tokens): offer.instance_type if offer else None for tokens, offer in best.items()},
             "types": [_plain(offer) for offer in self.offers],
+            "own_cards": [{"gpu": name, **_sizes(fit)} for name, fit in self.own_cards.items()],
         }
 
 
@@ -63,7 +65,7 @@ def size(model: Model, wish: Wish, region: str) -> Sized:
         if value not in allowed:
             raise SettingsError(f'--{flag} "{value}" is not allowed; allowed: {", ".join(allowed)}.')
     try:
-        return Sized(model, wish, region, choice.offers(model, wish, region))
+        return Sized(model, wish, region, choice.offers(model, wish, region), choice.own_cards(model, wish))
     except CannotSize as error:
         raise DeployError(f"{model.name} cannot be sized: {error}.") from error
 
@@ -89,15 +91,23 @@ def _plain(offer: Offer) -> dict[str, Any]:
         "gpus": offer.gpus.count if offer.gpus else None,
         "gpus_used": fit.gpus if fit else None,
         "price_usd_h": offer.usd_h,
+        **_sizes(fit),
         "fits": offer.fits,
         "problem": offer.problem or None,
+    }
+
+
+def _sizes(fit: Fit | None) -> dict[str, Any]:
+    return {
+        "fits": fit is not None and fit.fits,
+        "problem": (fit.problem or None) if fit else None,
         "dtype": fit.dtype if fit else None,
         "weights_gib": round(fit.weights_gib, 2) if fit else None,
         "reserve_gib": round(fit.reserve_gib, 2) if fit else None,
         "kv_cache_gib": round(max(0.0, fit.free_gib), 2) if fit else None,
         "kv_cache_tokens": fit.tokens if fit else None,
         "longest_tokens": fit.longest if fit else None,
-        "streams": {str(tokens): offer.streams(tokens) for tokens in (SHORT, *LONG)},
+        "streams": {str(tokens): fit.streams(tokens) if fit and fit.fits else 0 for tokens in (SHORT, *LONG)},
     }
 
 
@@ -132,6 +142,8 @@ def _table(found: Sized) -> Table:
     table.add_column("")
     for offer, alike in _grouped(found.offers):
         table.add_row(*_cells(offer, alike, found.model))
+    for name, fit in found.own_cards.items():
+        table.add_row("your own", f"1 × {name}", "–", *_sized_cells(fit, _dtype_note(fit, found.model)))
     return table
 
 
@@ -153,12 +165,16 @@ def _grouped(offers: Sequence[Offer]) -> list[tuple[Offer, list[str]]]:
 def _cells(offer: Offer, alike: Sequence[str], model: Model) -> tuple[str, ...]:
     price = f"{offer.usd_h:.3f}" if offer.usd_h is not None else "–"
     gpu = f"{offer.gpus.count} × {offer.gpus.kind.name}" if offer.gpus else "–"
-    if not offer.fits or offer.fit is None:
-        return offer.instance_type, gpu, price, "–", "no", "–", "–", "–", offer.problem
-    fit = offer.fit
-    streams = (f"{offer.streams(tokens):,}" if offer.streams(tokens) else "–" for tokens in (SHORT, *LONG))
+    assert offer.fit is not None
     note = "; ".join(filter(None, (_note(offer, model), f"also {', '.join(alike)}" if alike else "")))
-    return offer.instance_type, gpu, price, f"{fit.free_gib:.1f}", f"{fit.longest:,}", *streams, note
+    return offer.instance_type, gpu, price, *_sized_cells(offer.fit, note)
+
+
+def _sized_cells(fit: Fit, note: str) -> tuple[str, ...]:
+    if not fit.fits:
+        return "–", "no", "–", "–", "–", fit.problem
+    streams = (f"{fit.streams(tokens):,}" if fit.streams(tokens) else "–" for tokens in (SHORT, *LONG))
+    return f"{fit.free_gib:.1f}", f"{fit.longest:,}", *streams, note
 
 
 def _note(offer: Offer, model: Model) -> str:
@@ -167,9 +183,11 @@ def _note(offer: Offer, model: Model) -> str:
     fit, notes = offer.fit, []
     if fit.gpus < offer.gpus.count:
         notes.append(f"{fit.gpus} of its GPUs used" if fit.gpus > 1 else "one of its GPUs used")
-    if fit.dtype != model.architecture.dtype:
-        notes.append(fit.dtype)
-    return ", ".join(notes)
+    return ", ".join(filter(None, (*notes, _dtype_note(fit, model))))
+
+
+def _dtype_note(fit: Fit, model: Model) -> str:
+    return fit.dtype if fit.dtype != model.architecture.dtype else ""
 
 
 def foot(found: Sized) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from core.capacity import gpus
 from core.capacity.instance_types import FRACTIONS, GPUS, Gpus, fraction_refusal
 from core.engines.sizing.fit import Fit, Model, Wish, divisor, fit
 from core.money import prices
@@ -47,6 +48,11 @@ def offers(model: Model, wish: Wish, region: str, *, all_gpus: bool = True) -> l
     found = [_offer(model, wish, name, has, region, all_gpus=all_gpus) for name, has in GPUS.items()]
     found += [Offer(name, None, None, fraction_refusal(name), usd_h(region, name)) for name in FRACTIONS]
     return sorted(found, key=_order)
+
+
+def own_cards(model: Model, wish: Wish) -> dict[str, Fit]:
+    """The model on one usual card of a workstation, by the card's name."""
+    return {gpu.name: fit(model, Gpus(1, gpu), replace(wish, gpus=1)) for gpu in gpus.OWN}
 
 
 def cheapest(found: Iterable[Offer], tokens: int = SHORT) -> Offer | None:

@@ -12,6 +12,7 @@ from components.aws.archive import ROOT
 from core.capacity.instance_types import GPUS
 from core.contract.documents import UnitSettings
 from core.engines import serve
+from core.engines.sizing import choice
 from core.engines.sizing.fit import Fit, fit
 from core.settings import load
 from core.settings.engines import sized
@@ -75,3 +76,14 @@ def test_vllm_is_told_what_was_sized(config: Any, tmp_path: Path) -> None:
     assert "tensor-parallel-size" not in told["qwen7b-128k"]
     assert '"rope_type":"yarn"' in told["qwen7b-128k"]["hf-overrides"]
     assert told["qwen05b"]["dtype"] == "float16"
+
+
+def test_the_workstations_model_fits_its_card() -> None:
+    """No setting names the card of a machine of one's own: the stack file says which it is meant for."""
+    file = ROOT / "stacks" / "Pulumi.workstation.yaml"
+    assert "RTX 4090" in file.read_text()
+    (engine,) = sized(load(yaml.safe_load(file.read_text())["config"], "workstation", to_deploy=False), {})
+    assert engine.model is not None
+    found = choice.own_cards(engine.model, engine.wish)["RTX 4090"]
+    assert found.fits
+    assert found.streams(32768) >= 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,13 @@ def test_a_wrong_flag_is_one_message(capsys: pytest.CaptureFixture[str], flags: 
         shown(capsys, **flags)
     assert ended.value.code == 1
     assert words in capsys.readouterr().err
+
+
+def test_cards_of_ones_own_stand_last(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for line in shown(capsys, f"{SEVEN}-AWQ").splitlines() if line.startswith("your own")]
+    assert [re.findall(r"RTX \d+", line)[0] for line in lines] == ["RTX 3090", "RTX 4090", "RTX 5090"]
+    (card, *_) = json.loads(shown(capsys, f"{SEVEN}-AWQ", json=True))["data"]["own_cards"]
+    assert (card["gpu"], card["fits"]) == ("RTX 3090", True)
 
 
 # ---------------------------------------------------------------- --lock
