@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from core.contract.paths import ENGINE_USER, ENGINE_VENV
+from core.contract.paths import ENGINE_USER, ENGINE_VENV, REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT
 from local.cloud.machines import _HOST_CONFIG
 from local.setup import tools
 from remote.items import Order
@@ -23,7 +23,7 @@ from remote.items.system import User
 from remote.items.units import Unit
 from remote.items.venvs import UV
 from remote.machines.facts import Facts
-from remote.services import agent, engine
+from remote.services import agent, engine, redis
 from runtime.agent import admission
 
 NAME = "pilotlight-test-host"
@@ -86,7 +86,7 @@ def _deploy(box: Box) -> None:
     for item in agent.metadata(("root", "daemon")):
         for order in item.orders(Facts()):
             box.order(order)
-    unit = engine._unit("cpu").decode()
+    unit = engine._unit("cpu", "").decode()
     lines = [line for line in unit.splitlines() if not line.startswith(("ExecStart=", "User=", "Group=", "Working"))]
     lines.insert(lines.index("[Service]") + 1, "ExecStart=/bin/sleep 1000")
     file = File("/etc/systemd/system/pilotlight-engine@.service", ("\n".join(lines) + "\n").encode())
@@ -119,7 +119,7 @@ def test_the_guard_is_back_whatever_happens_to_the_firewall(box: Box, how: str) 
 
 def test_an_engine_has_a_guard_that_no_firewall_script_touches(box: Box) -> None:
     """The unit's own filter, on EC2's own address."""
-    deny = next(line for line in engine._unit("cpu").decode().splitlines() if line.startswith("IPAddressDeny="))
+    deny = next(line for line in engine._unit("cpu", "").decode().splitlines() if line.startswith("IPAddressDeny="))
     ping = "ping -c 1 -W 1 169.254.169.254"
     assert box.run(ping).returncode == 0  # root may, by nftables
     assert box.run(f"systemd-run -q --wait -p '{deny}' {ping}").returncode != 0
@@ -163,6 +163,21 @@ def test_the_agent_sees_that_the_admission_was_opened_behind_its_back(box: Box) 
     source = Path(admission.__file__).read_text() + "\nimport sys\n" + DOOR
     ways = "'flush ruleset' 'flush table inet pilotlight_admission' 'delete table inet pilotlight_admission'"
     assert box.must(f"python3 - {ways}", source.encode()) == str([False, True, False, False, False, True, False])
+
+
+def test_redis_works_with_next_to_nothing_of_the_machine(box: Box) -> None:
+    for item in redis.items():
+        for order in item.orders(Facts()):
+            box.order(order)
+    ask = f"REDISCLI_AUTH=$(cut -d' ' -f2 {REDIS_PASSWORD}) redis-cli -s {REDIS_SOCKET}"
+    assert box.must(f"{ask} set a 1; {ask} bgrewriteaof").startswith("OK")
+    until(lambda: "aof_rewrites:1" in box.must(f"{ask} info persistence"))
+    assert "aof_last_bgrewrite_status:ok" in box.must(f"{ask} info persistence")
+    assert box.run(f"{ask} --rdb /tmp/copy.rdb").returncode == 0  # as `fab backup` takes it
+    box.must(f"systemctl restart {REDIS_UNIT}")
+    assert box.must(f"{ask} get a") == "1"
+    said = box.must(f"systemd-analyze security --no-pager {REDIS_UNIT} | tail -n 1")
+    assert float(said.split(": ")[1].split()[0]) <= 3.0, said
 
 
 BUSY = """
