@@ -6,6 +6,7 @@ from typing import Final
 
 from core import sessions
 from core.contract.documents import HostConfig
+from core.contract.network import ENGINE_PORT_FIRST, ENGINE_PORT_LAST
 from core.contract.paths import AGENT_APP, AGENT_CONFIG, AGENT_UNIT, AGENT_VENV, DEAD_MAN_UNIT
 from core.shipping import Program
 from remote import templates
@@ -22,9 +23,15 @@ METADATA_WATCH_UNIT: Final = "pilotlight-metadata-watch.service"
 METADATA_SCRIPT: Final = "/opt/pilotlight/metadata-guard.sh"
 
 
-def metadata(users: tuple[str, ...]) -> list[Item]:
-    """Only these users reach the instance's metadata, from boot on, whatever happens to the firewall meanwhile."""
-    script = File(METADATA_SCRIPT, templates.render("metadata-guard.sh.j2", users=users))
+def metadata(users: tuple[str, ...], engines_at: str = "") -> list[Item]:
+    """Only these users reach the instance's metadata, from boot on, whatever happens to the firewall meanwhile.
+
+    `engines_at`: the host's address, on a gateway with containers that are not to reach its engines.
+    """
+    ports = {"first": ENGINE_PORT_FIRST, "last": ENGINE_PORT_LAST}
+    script = File(
+        METADATA_SCRIPT, templates.render("metadata-guard.sh.j2", users=users, engines_at=engines_at, **ports)
+    )
     unit, watch = (
         File(f"{UNIT_DIR}/{name}", templates.render(f"{name}.j2", users=users, script=METADATA_SCRIPT))
         for name in (METADATA_UNIT, METADATA_WATCH_UNIT)

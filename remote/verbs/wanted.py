@@ -59,7 +59,8 @@ def chat(inventory: Inventory, role: str) -> list[Item]:
     page = inventory.page
     if page is None or inventory.settings.chat_on != role:
         return webui.absent(keys_here=page is None and role == "gateway")
-    wall = agent.metadata(("root", relay.RELAY_USER)) if role == "gateway" else []
+    users, host = ("root", relay.RELAY_USER), inventory.outputs[Outputs.HOST_PRIVATE_IP]
+    wall = agent.metadata(users, engines_at=host) if role == "gateway" else []
     return [*wall, *webui.items(page, agent.METADATA_UNIT)]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from core.contract.documents import Outputs
-from core.contract.network import RELAY_PORTS
+from core.contract.network import ENGINE_PORT_FIRST, RELAY_PORTS
 from core.contract.paths import WEBUI_CONTAINER
 from local import folders
 from local.cloud import client
@@ -272,8 +272,13 @@ def test_no_secret_of_the_page_is_in_a_log_or_a_command_line(demo: Stack, accoun
     assert not [value for value in values if value in seen]
 
 
-def test_the_container_reaches_neither_the_inner_door_nor_the_instances_metadata(demo: Stack) -> None:
-    for url in ("http://host.docker.internal:9101/", "http://host.docker.internal:9100/health", metadata(demo)):
+def test_the_container_reaches_neither_engines_nor_the_inner_door_nor_the_instances_metadata(demo: Stack) -> None:
+    demo.wake()
+    engine = f"http://{demo.watch.outputs[Outputs.HOST_PRIVATE_IP]}:{ENGINE_PORT_FIRST}/health"
+    on_gateway(
+        demo, "curl", "-fsS", "-m", "10", "-o", "/dev/null", engine
+    )  # HAProxy reaches it, from the machine itself
+    for url in (engine, "http://host.docker.internal:9101/", "http://host.docker.internal:9100/health", metadata(demo)):
         command = f"docker exec {WEBUI_CONTAINER} curl -s -m 3 -o /dev/null {url} && echo reached || echo refused"
         assert on_gateway(demo, "sh", "-c", command).strip() == "refused", url
 
