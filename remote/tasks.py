@@ -478,7 +478,7 @@ def version(_: Context, json: bool = False) -> None:
         "quantization": "vLLM's method, e.g. fp8, which quantizes while it loads (default: the checkpoint's)",
         "kv-cache-dtype": "fp8 halves the KV cache, from compute capability 8.9 on",
         "region": "whose prices",
-        "hub": "ask the hub, though the model is in the table of usual ones",
+        "from-hub": "ask the hub, though the model is in the table of usual ones",
         "lock": "note what was read in stacks/models.lock.json, by which `pulumi preview` checks that the model fits",
     },
 )
@@ -492,7 +492,7 @@ def size(
     quantization: str = "",
     kv_cache_dtype: str = "auto",
     region: str = "us-east-1",
-    hub: bool = False,
+    from_hub: bool = False,
     lock: bool = False,
     json: bool = False,
 ) -> None:
@@ -504,7 +504,7 @@ def size(
 
     longest = flags.positive("context", context)
     wish = Wish(longest, dtype=dtype, quantization=quantization or None, kv_dtype=kv_cache_dtype)
-    read = model_files.find(model, hub=hub)
+    read = model_files.find(model, hub=from_hub)
     found = verbs_size.size(read.model, wish, region)
     if lock:
         Progress(quiet=json).say(verbs_size.lock(model, read))
