@@ -346,7 +346,7 @@ def stack_lines(setting: Setting, zone: str) -> str:
         keys = ["profile: office-hours"] if same else [*keys, written]
     if setting.kind == "profile":
         keys = [f"profile: {setting.name.removeprefix('profile ')}"]
-    keys.append(f"stopAfter: {'off' if setting.limit_s is None else spell(setting.limit_s)}")
+    keys.append("stopAfter: off, maxLease: off" if setting.limit_s is None else f"stopAfter: {spell(setting.limit_s)}")
     if setting.schedule is not None:
         keys.append(f"timeZone: {zone}")
     return f"pilotlight:idle: {{{', '.join(keys)}}}"

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from invoke.context import Context
 
 from core.errors import DeployError, PilotlightError, SettingsError
 from core.money.prices import PriceUnknown
+from core.profiles import PROFILES
+from core.replay import advice
+from core.settings.model import Idle
+from core.times.schedule import Schedule
 from remote import replay_tasks
 from remote.verbs import replay as verbs
 from remote.verbs.replay import Asked, Replayed
@@ -101,6 +106,21 @@ def test_what_is_recommended_is_the_cheapest_of_all_that_a_stack_file_can_say() 
 def test_a_schedule_of_ones_own_is_replayed_beside_office_hours() -> None:
     names = {r.setting.name for r in verbs.replay(asked(schedule="daily 1:30-4:00")).results}
     assert {"schedule, stopAfter 5m", "office-hours, stopAfter 5m", "stopAfter 5m"} <= names
+
+
+def test_what_is_written_for_the_stack_file_means_that_setting() -> None:
+    when = Schedule("0 8 * * *", "0 20 * * *", "Europe/Berlin")
+    for setting in advice.settings(when, "Europe/Berlin"):
+        if setting.kind == advice.ADAPTIVE:
+            continue
+        written = yaml.safe_load(verbs.stack_lines(setting, "Europe/Berlin"))["pilotlight:idle"]
+        idle = Idle.model_validate(written)
+        profile = PROFILES[idle.profile]
+        assert (idle.stop_after or None) == setting.limit_s, setting  # 0: off
+        start_at = idle.schedule.start_at if idle.schedule else profile.schedule.start_at
+        assert start_at == (setting.schedule.on if setting.schedule else ""), setting
+        assert idle.time_zone == ("Europe/Berlin" if setting.schedule else "UTC")
+        assert (idle.max_lease == 0) == (setting.limit_s is None)
 
 
 def test_a_log_is_read_and_what_was_left_out_is_said(
