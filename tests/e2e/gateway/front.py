@@ -170,8 +170,8 @@ class Front:
 
     def _keys(self) -> None:
         """keys.json and HAProxy's map, made as `fab deploy` makes them; `keys` changes them as `fab keys.*` does."""
-        names = (str(self.folder / name) for name in ("keys.json", "keys.map", "admin.sock"))
-        files = KeyFiles(*names, group="")
+        record, lines, admin = (str(self.folder / name) for name in ("keys.json", "keys.map", "admin.sock"))
+        files = KeyFiles(record, lines, admin, group="")
         here = Here()
         for order in KeysFile(files).orders(Facts()):
             assert here.run(order.script, stdin=order.stdin).code == 0
@@ -209,9 +209,9 @@ class Front:
         files = "--socket", str(self.folder / "admin.sock"), "--routes", str(self.folder / "routes.map")
         redis = "--redis", str(self.folder / "redis.sock"), "--redis-password", str(self.folder / "redis-password.conf")
         config = "--config", str(self.folder / "relay.json"), "--run-dir", str(self.folder / "run")
-        config += "--keys", str(self.folder / "keys.json"), "--session-secret", str(self.folder / "session.key")
-        config += "--webui-port", str(self.ports["webui"])
-        self._start(name, *self.relay_program, *config, *ports, *files, *redis)
+        keys = "--keys", str(self.folder / "keys.json"), "--session-secret", str(self.folder / "session.key")
+        page = "--webui-port", str(self.ports["webui"])
+        self._start(name, *self.relay_program, *config, *keys, *page, *ports, *files, *redis)
         wait_port(self.ports[name])
 
     def _runs(self, name: str) -> bool:

@@ -1,0 +1,3 @@
+module pilotlight/bench/gateway/gauge
+
+go 1.22
