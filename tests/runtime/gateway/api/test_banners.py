@@ -125,11 +125,12 @@ def test_what_waiting_would_not_change_is_told_as_a_message_would_be() -> None:
     play(Page(), stage, scene)
 
 
-def test_who_is_not_logged_in_is_told_nothing() -> None:
+@pytest.mark.parametrize("body", [{"detail": "Not authenticated"}, []])
+def test_who_is_not_logged_in_is_told_nothing(body: Any) -> None:
     async def scene(url: str) -> None:
-        assert await get(url) == (401, {"detail": "Not authenticated"})
+        assert await get(url) == (401, body)
 
-    play(Page({"detail": "Not authenticated"}, 401), Stage().bring_to(State.STOPPED), scene)
+    play(Page(body, 401), Stage().bring_to(State.STOPPED), scene)
 
 
 @pytest.mark.parametrize("page", [None, Page({"detail": "x"}), Page("no JSON")])
