@@ -8,6 +8,7 @@
     alerts.py       the topic                 guard.py     real stack or embedded cloud?
     webhooks.py     queues, the notifier      roles.py     what machines and functions run as
     control_link.py the control, own or shared
+    data_volume.py  what outlives the gateway
     preflight.py    what would make up fail   lookups.py   how AWS is asked
 
 To add a resource: here, in `tests/components/aws/`, in `policies.py` if something may touch it, and in

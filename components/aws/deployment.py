@@ -14,6 +14,7 @@ from components import models
 from components.aws import control_link, network, policies, preflight
 from components.aws.alerts import Alerts, AlertsArgs
 from components.aws.control import Control, ControlArgs
+from components.aws.data_volume import DataVolume, DataVolumeArgs
 from components.aws.firewall import Firewall, FirewallArgs, Tls
 from components.aws.gateway_host import GatewayHost, GatewayHostArgs
 from components.aws.gpu_host import GpuHost, GpuHostArgs
@@ -61,8 +62,10 @@ def build(settings: StackSettings) -> dict[str, Any]:
     site = _site(settings, base, key)
     host = _host(settings, site)
     gateway = _gateway(settings, settings.gateway, site) if settings.gateway else None
+    volume = _data_volume(settings, site, gateway) if gateway else None
     _unit(settings, site, alerts, host)
-    told = {Outputs.WEBHOOK_KEY: webhooks.key} if webhooks else {}
+    told: dict[str, Any] = {Outputs.WEBHOOK_KEY: webhooks.key} if webhooks else {}
+    told[Outputs.GATEWAY_VOLUME_ID] = volume.volume.id if volume else ""
     return _outputs(settings, site, host, gateway) | {Outputs.ALERTS_TOPIC: alerts.topic.arn} | told
 
 
@@ -199,6 +202,22 @@ def _gateway(settings: StackSettings, wanted: Gateway, site: Site) -> GatewayHos
         disk_gib=wanted.disk_gib,
     )
     return GatewayHost(f"{settings.stack}-gateway", args)
+
+
+def _data_volume(settings: StackSettings, site: Site, gateway: GatewayHost) -> DataVolume | None:
+    """None where `gateway.dataGiB` is 0: what it would have is on the gateway's root disk."""
+    wanted = settings.gateway
+    if wanted is None or not wanted.data_gib:
+        return None
+    args = DataVolumeArgs(
+        identity=site.identity,
+        instance_id=gateway.instance.id,
+        zone=site.where.gateway_subnet.zone,
+        gib=wanted.data_gib,
+        snapshots=wanted.snapshots if settings.cloud == "aws" else 0,  # moto has no Data Lifecycle Manager
+        protect=settings.ec2.protect,
+    )
+    return DataVolume(f"{settings.stack}-gateway-data", args)
 
 
 def _unit(settings: StackSettings, site: Site, alerts: Alerts, host: GpuHost) -> None:

@@ -38,7 +38,8 @@ class GatewayHost(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                ignore_changes=machine.IGNORED,
+                # the tags of *all* its volumes: the data volume has its own
+                ignore_changes=[*machine.IGNORED, "volumeTags"],
                 custom_timeouts=pulumi.CustomTimeouts(create=machine.CREATE_TIMEOUT),
             ),
         )

@@ -92,5 +92,7 @@ def fixed_address(
 ) -> pulumi.Output[str]:
     """An Elastic IP that stays with the machine over stop and start; its address."""
     address = aws.ec2.Eip(f"{name}-address", domain="vpc", tags=tags, opts=opts)
-    aws.ec2.EipAssociation(f"{name}-address", instance_id=instance_id, allocation_id=address.allocation_id, opts=opts)
+    # away from the old machine first: an address that is in use may be refused
+    moved = pulumi.ResourceOptions(parent=opts.parent, delete_before_replace=True)
+    aws.ec2.EipAssociation(f"{name}-address", instance_id=instance_id, allocation_id=address.allocation_id, opts=moved)
     return address.public_ip

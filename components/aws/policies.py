@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.contract.tags import TAG_AUTO_STOP, TAG_CONTROL, TAG_DEPLOYMENT, TAG_ROLE, TAG_UNIT, guest_topic
+from core.contract.tags import (
+    TAG_AUTO_STOP,
+    TAG_CONTROL,
+    TAG_DEPLOYMENT,
+    TAG_ROLE,
+    TAG_SNAPSHOTS,
+    TAG_UNIT,
+    guest_topic,
+)
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -71,6 +79,22 @@ def _plain() -> tuple[Statement, Statement]:
     return (
         _allow(["ec2:StopInstances"], _EVERY_INSTANCE, {"Null": tags}),
         _allow(["cloudwatch:GetMetricData"], "*"),  # takes no resource and no condition
+    )
+
+
+def snapshots(*, deployment_id: str) -> Policy:
+    """Data Lifecycle Manager: snapshots of volumes that carry the deployment's tag, which the snapshots carry too.
+
+    What AWSDataLifecycleManagerServiceRole allows, for one deployment. A snapshot that is being made has no tags yet.
+    """
+    mine = {"StringEquals": {f"aws:ResourceTag/{TAG_SNAPSHOTS}": deployment_id}}
+    every = "arn:aws:ec2:*::snapshot/*"
+    return policy(
+        _allow(["ec2:DescribeVolumes", "ec2:DescribeSnapshots", "ec2:DescribeInstances"], "*"),
+        _allow(["ec2:CreateSnapshot"], "arn:aws:ec2:*:*:volume/*", mine),
+        _allow(["ec2:CreateSnapshot"], every),
+        _allow(["ec2:CreateTags"], every, {"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}}),
+        _allow(["ec2:DeleteSnapshot"], every, mine),
     )
 
 

@@ -50,6 +50,7 @@ class Outputs:
     GATEWAY_INSTANCE_ID: Final = "gatewayInstanceId"  # "" where gateway is none
     GATEWAY_PRIVATE_IP: Final = "gatewayPrivateIp"
     GATEWAY_ADDRESS: Final = "gatewayAddress"  # Elastic IP; what callers and SSH use
+    GATEWAY_VOLUME_ID: Final = "gatewayVolumeId"  # EBS volume with what outlives the gateway; "": on its root disk
     API_URL: Final = "apiUrl"  # "http://<address>:8000/v1", "https://<domain>:8000/v1"
     CHAT_URL: Final = "chatUrl"  # "http://<address>:3000", "https://<domain>:3000", "": no chat page
     WEBUI_PASSWORD: Final = "webuiPassword"  # a secret: the first account's, only where the stack file sets one

@@ -18,7 +18,8 @@ UNIT_SETTINGS: Final = f"{ETC}/unit.json"  # UnitSettings, there too: `fab deplo
 LEASES_FILE: Final = "/var/lib/pilotlight/relay/leases.sqlite"  # there too; its folder is the relay's
 CERTIFICATE_CONFIG: Final = f"{ETC}/certificate.json"  # CertificateConfig, where a certificate is asked for by ACME
 CERTIFICATE: Final = f"{ETC}/tls/certificate.pem"  # chain and private key, as HAProxy reads them; root's alone
-KEYS_FILE: Final = f"{ETC}/keys.json"  # ApiKeys; remote/scripts/edit_keys.py changes it
+DATA_DIR: Final = "/var/lib/pilotlight/data"  # what outlives a gateway: a volume of its own, where it has one
+KEYS_FILE: Final = f"{DATA_DIR}/keys.json"  # ApiKeys; remote/scripts/edit_keys.py changes it
 KEYS_MAP: Final = f"{ETC}/keys.map"  # HAProxy's, of KEYS_FILE: <hash> <name>:<expires>:<rpm>:<quiet>:<counted>
 SESSION_SECRET: Final = "/var/lib/pilotlight/relay/session.key"  # the relay makes it; the dashboard's sessions
 # Our code, a folder a program (core/shipping.py): its working folder and PYTHONPATH
@@ -46,7 +47,8 @@ REDIS_SOCKET: Final = "/run/pilotlight-redis/redis.sock"  # no TCP port
 REDIS_PASSWORD: Final = (
     f"{ETC}/redis-password.conf"  # one line "requirepass <hex>": Redis includes it, the relay reads it
 )
-REDIS_DATA: Final = "/var/lib/pilotlight/redis"  # its append-only file; may lie on a volume of its own
+REDIS_DATA: Final = f"{DATA_DIR}/redis"  # its append-only file
+WEBUI_DATA: Final = f"{DATA_DIR}/webui"  # the chat page's accounts, conversations and files
 ENGINE_UNIT: Final = "pilotlight-engine@{name}.service"
 # A machine that stays on: all engines start and stop with this target, and who may not do so asks at the socket
 ENGINES_TARGET: Final = "pilotlight-engines.target"
@@ -60,6 +62,7 @@ CERTIFICATE_UNIT: Final = "pilotlight-certificate.service"  # its timer has the 
 RELAY_UNIT: Final = "pilotlight-relay@{name}.service"
 RELAY_UNITS: Final = tuple(RELAY_UNIT.format(name=name) for name in RELAY_PORTS)
 REDIS_UNIT: Final = "pilotlight-redis.service"
+DATA_UNIT: Final = "pilotlight-data.service"  # mounts the volume at DATA_DIR
 ENGINE_USER: Final = "pilotlight-engine"
 # Set in a machine's environment where package caches are shared with the computer (the embedded cloud does)
 CACHE_ENV: Final = "PILOTLIGHT_CACHE"
@@ -70,6 +73,14 @@ REGISTRY_ANSWERS: Final = (
     200,
     401,
 )  # statuses of GET /v2/: it lets us in, or asks for a log-in (OCI distribution spec)
+
+
+def volume_link(volume_id: str) -> str:
+    """Where udev shows an EBS volume on a machine of the Nitro system: by its serial number, which is its id.
+
+    https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
+    """
+    return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume_id.replace('-', '')}"
 
 
 def image_registry(image: str) -> str:

@@ -14,6 +14,8 @@ TAG_SCHEDULE: Final = "pilotlight:schedule"
 TAG_MAX_LEASE: Final = "pilotlight:max-lease"
 TAG_CONTROL: Final = "pilotlight:control"  # whose reaper may start and stop it: the deployment id of a Control's stack
 
+TAG_SNAPSHOTS: Final = "pilotlight:snapshots-of"  # on a data volume, and on its snapshots: the deployment id
+
 
 def guest_topic(control_id: str, deployment_id: str = "*") -> str:
     """Name of the alerts topic of a stack that shares a control: its reaper may publish to all that begin so.

@@ -73,6 +73,16 @@ class Gateway(Section):
         alias="diskGiB",
         description="Root disk, GiB; the chat page's image takes about 6 of them, twice while it is replaced.",
     )
+    data_gib: Annotated[int, Field(ge=0, le=1024)] = Field(
+        default=10,
+        alias="dataGiB",
+        description="A volume of its own, GiB, for what outlives the gateway: keys, conversations, counts. "
+        "It can grow and not shrink. 0: they lie on the root disk, and are gone with it.",
+        json_schema_extra=applied.BOTH,
+    )
+    snapshots: Annotated[int, Field(ge=0, le=365)] = Field(
+        default=7, description="Daily snapshots of that volume that are kept; 0: none. Not in the embedded cloud."
+    )
     queue_max: QueueMax = Field(
         default=100,
         description=f"Requests that may wait while the host starts, at most {network.QUEUE_LIMIT}; more are answered "

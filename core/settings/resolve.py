@@ -73,5 +73,5 @@ def shape(settings: StackSettings) -> Shape:
         host_disk_gib=host.disk_gib,
         host_disk_mibps=host.disk_throughput_mibps,
         gateway_type=gateway.instance_type if gateway else "",
-        gateway_disk_gib=gateway.disk_gib if gateway else 0,
+        gateway_disk_gib=gateway.disk_gib + gateway.data_gib if gateway else 0,
     )

@@ -76,6 +76,12 @@ def _holder(eip: Any) -> Instance | None:
     return found
 
 
+def _attached(instance: Instance) -> list[str]:
+    """Ids of the volumes beside the root disk."""
+    mapped = instance.get_block_device_mapping
+    return [disk.volume_id for path, disk in mapped if path != instance.root_device_name]
+
+
 def install(plant: Plant) -> None:
     """Put MachineBackend where moto makes EC2 backends. To be called before the first request."""
     MachineBackend.plant = plant
@@ -139,6 +145,32 @@ class MachineBackend(EC2Backend):
         if self.plant.machines.is_on(instance.id):
             wanted = [instance.public_ip] if instance.public_ip else []
             self.plant.machines.set_public_addresses(instance.id, wanted)
+
+    # ------------------------------------------------------------ disks
+    def attach_volume(
+        self, volume_id: str, instance_id: str, device_path: str, delete_on_termination: bool = False
+    ) -> Any:
+        """As on AWS; a machine that runs sees the disk."""
+        volume = self.get_volume(volume_id)
+        if volume.attachment:
+            raise EC2ClientError("VolumeInUse", f"{volume_id} is already attached to an instance")
+        done = super().attach_volume(volume_id, instance_id, device_path, delete_on_termination)
+        self._redisk(self.get_instance(instance_id), device_path)
+        return done
+
+    def detach_volume(self, volume_id: str, instance_id: str, device_path: str) -> Any:
+        """As on AWS; a machine that runs no longer sees the disk, but keeps what it has mounted."""
+        done = super().detach_volume(volume_id, instance_id, device_path)
+        self._redisk(self.get_instance(instance_id), device_path)
+        return done
+
+    def _redisk(self, instance: Instance, device: str) -> None:
+        if instance.state == "running" and device != instance.root_device_name:
+            self.plant.work(instance, self._disks)
+
+    def _disks(self, instance: Instance) -> None:
+        if self.plant.machines.is_on(instance.id):
+            self.plant.machines.set_volumes(instance.id, _attached(instance))
 
     # ------------------------------------------------------------ orders
     def run_instances(self, *args: Any, **kwargs: Any) -> Reservation:
@@ -223,6 +255,8 @@ class MachineBackend(EC2Backend):
         try:
             self.plant.machines.start(instance.id)
             self._address(instance)
+            if _attached(instance):
+                self._disks(instance)
         except Exception:
             states.enter(instance, "stopped", states.SERVER)
             raise
@@ -269,6 +303,8 @@ class MachineBackend(EC2Backend):
     def _reboot(self, instance: Instance) -> None:
         self.plant.machines.reboot(instance.id)
         self._address(instance)
+        if _attached(instance):
+            self._disks(instance)
 
     # ------------------------------------------------------------ what machines do by themselves
     def on_exit(self, seen: Exit) -> None:

@@ -12,12 +12,13 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import docker
 from docker.errors import NotFound
 
+from core.contract.paths import volume_link
 from core.errors import CloudError
 from local.cloud import machine_files
 from local.cloud.site import LABEL, Site
@@ -30,6 +31,15 @@ STOP_TIMEOUT_S: Final = 90
 # Of a Docker that a deploy installs on the machine. Its overlay file system cannot lie on the container's own layer,
 # which is one too; an anonymous volume stays over stop and start and goes with the machine.
 DOCKER_FOLDER: Final = "/var/lib/docker"
+# What EBS volumes hold: a folder a volume on a Docker volume of the cloud, which every machine has and none sees as a
+# disk. What attaching does is a link where udev would show the disk.
+VOLUMES: Final = "/mnt/pilotlight-volumes"
+_LINKS: Final = """
+set -e; cd /; mkdir -p "$2"; rm -f "$3"*
+for volume in $1; do
+  mkdir -p "$0/$volume"; ln -sfn "$0/$volume" "$3$(printf %s "$volume" | tr -d -)"
+done
+"""
 RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _HOST_CONFIG: Final[dict[str, Any]] = {
     "CapAdd": ["ALL"],
@@ -68,6 +78,7 @@ class Machines:
 
     def create(self, instance_id: str, *, private_ip: str, public_key: str) -> None:
         """Make the machine, off, with its files in place. DockerException where Docker refuses."""
+        self._docker.volumes.create(name=self._volumes, labels={LABEL: self._site.name})  # no error where it is there
         endpoint = self._docker.api.create_endpoint_config(ipv4_address=private_ip)
         hosts = computer_hosts(Path("/etc/hosts").read_text())
         self._docker.api.create_container(
@@ -116,6 +127,14 @@ class Machines:
         if code != 0:
             raise CloudError(f"{instance_id}: cannot set the addresses {wanted}: {output.decode(errors='replace')}")
 
+    def set_volumes(self, instance_id: str, attached: list[str]) -> None:
+        """Make these the EBS volumes that the machine sees beside its root disk. It must be on: a boot makes /dev."""
+        first = volume_link("")
+        words = [VOLUMES, " ".join(attached), str(PurePosixPath(first).parent), first]
+        code, output = self._get(instance_id).exec_run(["sh", "-c", _LINKS, *words])
+        if code != 0:
+            raise CloudError(f"{instance_id}: cannot attach {attached}: {output.decode(errors='replace')}")
+
     def is_on(self, instance_id: str) -> bool:
         """Whether the container runs now."""
         return self.states().get(instance_id) == "running"
@@ -138,6 +157,10 @@ class Machines:
     def _name(self, instance_id: str) -> str:
         return f"{self._site.name}-{instance_id}"
 
+    @property
+    def _volumes(self) -> str:
+        return f"{self._site.name}-volumes"
+
     def _label(self) -> str:
         return f"{LABEL}={self._site.name}"
 
@@ -149,6 +172,7 @@ class Machines:
             shared.append(f"{folder}:{machine_files.CACHE}/{part}:{mode}")
         resolver = resolver_file(RESOLVERS)
         dns = [f"{resolver}:/etc/resolv.conf:ro"] if resolver else []
+        shared.append(f"{self._volumes}:{VOLUMES}:rw")
         return ["/sys/fs/cgroup:/sys/fs/cgroup:rw", "/etc/ssl/certs:/etc/ssl/certs:ro", *dns, *shared]
 
     def _owner(self, container: Any) -> tuple[int, int]:

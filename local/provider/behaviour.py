@@ -119,6 +119,33 @@ EIP_ASSOCIATION: Props = {
     "region": REGION,
 }
 
+# ec2/ebs_volume.go
+VOLUME: Props = {
+    "availabilityZone": Prop(REPLACE, required=True, uneditable=NEVER),
+    "encrypted": FIXED_COMPUTED,
+    "finalSnapshot": Prop(fill=False, unread=ARGUMENT),
+    "iops": CHOSEN,
+    "kmsKeyId": FIXED_COMPUTED,
+    "region": REGION,
+    "size": CHOSEN,
+    "snapshotId": FIXED_COMPUTED,
+    "tags": TAGS,
+    "throughput": CHOSEN,
+    "type": CHOSEN,
+}
+
+# ec2/ebs_volume_attachment.go
+_ATTACHED: Final = "an attachment is made and ended, not changed"
+VOLUME_ATTACHMENT: Props = {
+    "deviceName": Prop(REPLACE, required=True, uneditable=_ATTACHED),
+    "forceDetach": Prop(unread=ARGUMENT),
+    "instanceId": Prop(REPLACE, required=True, uneditable=_ATTACHED),
+    "region": REGION,
+    "skipDestroy": Prop(unread=ARGUMENT),
+    "stopInstanceBeforeDetaching": Prop(unread=ARGUMENT),
+    "volumeId": Prop(REPLACE, required=True, uneditable=_ATTACHED),
+}
+
 # iam/role.go
 ROLE: Props = {
     "assumeRolePolicy": Prop(required=True, normal=policy),
@@ -335,11 +362,13 @@ TABLE: Final[dict[str, Props]] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": METRIC_ALARM,
     "aws:dynamodb/table:Table": TABLE_PROPS,
     "aws:dynamodb/tableItem:TableItem": TABLE_ITEM,
+    "aws:ebs/volume:Volume": VOLUME,
     "aws:ec2/eip:Eip": EIP,
     "aws:ec2/eipAssociation:EipAssociation": EIP_ASSOCIATION,
     "aws:ec2/instance:Instance": INSTANCE,
     "aws:ec2/keyPair:KeyPair": KEY_PAIR,
     "aws:ec2/securityGroup:SecurityGroup": SECURITY_GROUP,
+    "aws:ec2/volumeAttachment:VolumeAttachment": VOLUME_ATTACHMENT,
     "aws:iam/instanceProfile:InstanceProfile": INSTANCE_PROFILE,
     "aws:iam/policy:Policy": POLICY,
     "aws:iam/role:Role": ROLE,

@@ -17,6 +17,7 @@ from local.provider.schedules import Schedule
 from local.provider.security_groups import EgressRule, IngressRule, SecurityGroup
 from local.provider.tables import Table, TableItem
 from local.provider.topics import Topic, TopicSubscription
+from local.provider.volumes import Volume, VolumeAttachment
 from local.provider.watching import LogGroup, MetricAlarm
 
 ALL: Final[tuple[type[Kind], ...]] = (
@@ -47,5 +48,7 @@ ALL: Final[tuple[type[Kind], ...]] = (
     TableItem,
     Topic,
     TopicSubscription,
+    Volume,
+    VolumeAttachment,
 )
 KINDS: Final[dict[str, type[Kind]]] = {kind.token: kind for kind in ALL}

@@ -75,6 +75,11 @@ class Inventory:
         return self.outputs[Outputs.UNIT]
 
     @property
+    def volume_id(self) -> str:
+        """The EBS volume with what outlives the gateway; "": that is on a root disk."""
+        return self.outputs.get(Outputs.GATEWAY_VOLUME_ID, "") if self.gateway else ""
+
+    @property
     def page(self) -> Page | None:
         """The chat page, or None where the stack has none (it needs a gateway)."""
         return webui.page(self.settings, self.outputs) if self.gateway else None

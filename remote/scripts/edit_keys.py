@@ -196,7 +196,8 @@ def main(request: dict[str, Any]) -> None:
     """
     path, map_path, admin = request["file"], request["map"], request["socket"]
     if request["empty"]:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        for file in (path, map_path):
+            os.makedirs(os.path.dirname(file), mode=0o755, exist_ok=True)
     with locked(path):
         before = read(path)
         if request["only_if"] not in ("", hashlib.sha256(before.encode()).hexdigest()):

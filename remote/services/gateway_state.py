@@ -16,7 +16,15 @@ from typing import Any, BinaryIO, Final
 from core import backup
 from core.backup import Chats, Contents, Manifest
 from core.contract.documents import ApiKeys
-from core.contract.paths import KEYS_FILE, REDIS_DATA, REDIS_PASSWORD, REDIS_SOCKET, REDIS_UNIT
+from core.contract.paths import (
+    DATA_DIR,
+    KEYS_FILE,
+    REDIS_DATA,
+    REDIS_PASSWORD,
+    REDIS_SOCKET,
+    REDIS_UNIT,
+    WEBUI_DATA,
+)
 from core.errors import DeployError
 from core.keys import Change
 from remote.machines.transport import Machine, Result, tail
@@ -40,10 +48,10 @@ class Paths:
     redis_password: str = REDIS_PASSWORD
     redis_unit: str = REDIS_UNIT
     redis_user: str = redis.USER
-    webui_data: str = webui.DATA
+    webui_data: str = WEBUI_DATA
     webui_unit: str = webui.UNIT
     database: str = PurePosixPath(webui.DATABASE).name
-    base: str = str(PurePosixPath(webui.DATA).parent)  # on the file system of the data
+    base: str = DATA_DIR
     work: str = "/var/tmp/pilotlight-backup"
     lock: str = "/run/pilotlight-backup.lock"
 

@@ -23,8 +23,8 @@ USER: Final = "redis"
 UNIT_FILE: Final = f"/etc/systemd/system/{REDIS_UNIT}"
 
 
-def items() -> list[Item]:
-    """Password, configuration and unit; the package comes before."""
+def items(data_unit: str = "") -> list[Item]:
+    """Password, configuration and unit; the package comes before. `data_unit` mounts the volume with its data."""
     password = DrawnSecret(
         REDIS_PASSWORD, "requirepass ", USER, tuple(f"{STAMPS}/{u}" for u in (REDIS_UNIT, *RELAY_UNITS))
     )
@@ -32,6 +32,13 @@ def items() -> list[Item]:
         CONFIG, templates.render("redis.conf.j2", password=REDIS_PASSWORD, socket=REDIS_SOCKET, data=REDIS_DATA)
     )
     unit = File(
-        UNIT_FILE, templates.render("pilotlight-redis.service.j2", config=CONFIG, data=REDIS_DATA, socket=REDIS_SOCKET)
+        UNIT_FILE,
+        templates.render(
+            "pilotlight-redis.service.j2",
+            config=CONFIG,
+            data=REDIS_DATA,
+            socket=REDIS_SOCKET,
+            data_unit=data_unit,
+        ),
     )
     return [Off(PACKAGED_UNIT, PACKAGE), password, config, unit, Unit(REDIS_UNIT, digest_of((config, unit)))]

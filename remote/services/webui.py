@@ -25,7 +25,7 @@ from core.contract.network import (
     WEBUI_PORT,
     WEBUI_TASK_HEADER,
 )
-from core.contract.paths import ETC, KEYS_FILE, WEBUI_CONTAINER
+from core.contract.paths import DATA_UNIT, ETC, KEYS_FILE, WEBUI_CONTAINER, WEBUI_DATA
 from core.settings import StackSettings
 from remote import templates
 from remote.items import STAMPS, Item
@@ -50,7 +50,6 @@ ENVIRONMENT_FILE: Final = f"{ETC}/webui.env"
 SECRETS_FILE: Final = f"{ETC}/webui.secrets"
 # The key's hash and, with single sign-on, its secret's: a deployment need not read them
 KEY_STAMP: Final = f"{STAMPS}/webui.key"
-DATA: Final = "/var/lib/pilotlight/webui"
 PASSWORD: Final = "WEBUI_ADMIN_PASSWORD"
 API_KEY: Final = "OPENAI_API_KEY"
 SECRET_KEY: Final = "WEBUI_SECRET_KEY"
@@ -113,6 +112,7 @@ class Page:
     tools: bool
     settings: StackSettings
     room: str
+    data_unit: str = ""  # mounts the volume that its data are on; "": they are on the root disk
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ def page(settings: StackSettings, outputs: Mapping[str, str]) -> Page | None:
         settings=settings,
         room=f"Raise pilotlight:{'host' if on_host else 'gateway'}.diskGiB, then `pulumi up -s {settings.stack}`, and "
         "grow the file system (a reboot does)",
+        data_unit=DATA_UNIT if outputs.get(Outputs.GATEWAY_VOLUME_ID) and not on_host else "",
     )
 
 
@@ -203,7 +204,7 @@ def absent(*, keys_here: bool) -> list[Item]:
     """What takes the page away from a machine where the stack no longer wants it; its key too, where keys are here."""
     gone: list[Item] = [
         NoUnit(HEALTH_TIMER, f"{UNIT_DIR}/{HEALTH_TIMER}"),
-        NoUnit(UNIT, UNIT_FILE, f"; its data stay in {DATA}"),
+        NoUnit(UNIT, UNIT_FILE, f"; its data stay in {WEBUI_DATA}"),
     ]
     return [*gone, NoKey(WEBUI_KEY)] if keys_here else gone
 
@@ -214,20 +215,21 @@ def _unit(page: Page, guard: str) -> bytes:
         "pilotlight-webui.service.j2",
         container=WEBUI_CONTAINER,
         guard=guard,
+        data_unit=page.data_unit,
         environment=ENVIRONMENT_FILE,
         secrets=SECRETS_FILE,
         address=page.address,
         port=WEBUI_PORT,
         inside=FIXED["PORT"],
         health=WEBUI_HEALTH,
-        data=DATA,
+        data=WEBUI_DATA,
         memory_mib=wanted.memory_mib,
         cpus=f"{wanted.cpus:g}",
         image=wanted.image,
     )
 
 
-DATABASE: Final = f"{DATA}/webui.db"
+DATABASE: Final = f"{WEBUI_DATA}/webui.db"
 STRANGER: Final = "the gateway does not know its key"
 OTHER_SECRET: Final = "single sign-on's secret changed"
 QUERY: Final = Query(files=(SECRETS_FILE,), texts=(KEY_STAMP, KEYS_FILE), paths=(DATABASE,))

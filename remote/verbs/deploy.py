@@ -131,7 +131,16 @@ class Deployment:
         chat = wanted.chat(self.inventory, machine.role)
         asked = Query.union([plan.query([*items, *chat]), webui.QUERY, Query(units=(AGENT_UNIT,))])
         found = machine.facts(asked)
+        if machine is self.front and not self.options.plan and self._mount(found):
+            found = machine.facts(asked)
         return Side(machine, [*items, *chat], found, plan.plan(items, found), plan.plan(chat, found))
+
+    def _mount(self, found: Facts) -> bool:
+        """The gateway's data volume is mounted after this; whether anything was done for it."""
+        steps = plan.plan(wanted.data(self.inventory), found)
+        apply(self.front, steps, found, self.progress)
+        self.report.changes += [f"{self.front.role}: {step.text}" for step in steps]
+        return bool(steps)
 
     def _with_secrets(self, front: Side, back: Side) -> tuple[Side, Side]:
         """The sides with what makes the chat page's key and first account, where these are missing."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from core.contract.documents import Outputs
-from core.contract.paths import ENGINES_TARGET
+from core.contract.paths import DATA_UNIT, ENGINES_TARGET
 from remote.items import Item
 from remote.items.system import Packages
 from remote.items.venvs import Uv
 from remote.machines.inventory import LOOPBACK, Inventory
-from remote.services import agent, certificates, engine, haproxy, own_machine, redis, relay, webui
+from remote.services import agent, certificates, data_volume, engine, haproxy, own_machine, redis, relay, webui
 
 HOST_PACKAGES: Final = ("python3-venv", "nftables", "iproute2", "numactl", "libgomp1", *engine.COMPILERS)
 FRONT_PACKAGES: Final = ("haproxy", redis.PACKAGE)
@@ -39,12 +39,18 @@ def host(inventory: Inventory) -> list[Item]:
     ]
 
 
+def data(inventory: Inventory) -> list[Item]:
+    """The gateway's data volume, mounted before anything is planned: what lies on it decides about the rest."""
+    return data_volume.items(inventory.volume_id)
+
+
 def gateway(inventory: Inventory) -> list[Item]:
-    """The gateway: HAProxy, Redis, the relay, and its domain's certificate. Nothing for a stack without a gateway."""
+    """The gateway: its volume, HAProxy, Redis, the relay, and its domain's certificate. Nothing without a gateway."""
     if inventory.gateway is None:
         return []
     access, address = inventory.settings.access, inventory.outputs[Outputs.GATEWAY_ADDRESS]
     return [
+        *data(inventory),
         *certificates.before(access, address),
         Packages(GATEWAY_PACKAGES + (("openssl",) if access.domain else ())),
         Uv(),
@@ -78,4 +84,4 @@ def _front(inventory: Inventory) -> list[Item]:
         tls=tls,
         callers=inventory.callers,
     )
-    return [*door, *redis.items(), *relay.items(inventory.relay_config())]
+    return [*door, *redis.items(DATA_UNIT if inventory.volume_id else ""), *relay.items(inventory.relay_config())]

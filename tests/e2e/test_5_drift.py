@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from pulumi import Output, automation
 
 from core.contract.documents import Outputs
+from core.contract.paths import DATA_DIR, volume_link
 from core.contract.table import SK_SETTINGS, TABLE_PK, TABLE_SK
+from core.errors import CloudError
 from local.cloud import client
 from local.demo import stack
+from local.demo.observe import Observer, wait_for
 from tests.aws import scenario
 
 NAME = "drift"
@@ -82,6 +86,35 @@ def test_what_was_changed_or_deleted_is_found_and_put_right(cloud: client.Cloud,
     host = machine["Reservations"][0]["Instances"][0]
     assert (host["State"]["Name"], host["InstanceType"]) == ("stopped", "g5.xlarge")
     assert "edited" not in {tag["Key"] for tag in host["Tags"]}
+
+
+def test_a_replaced_gateway_has_the_data_volume_of_the_old_one(cloud: client.Cloud, made: dict[str, Any]) -> None:
+    """Mounted by the script that `fab deploy` brings. A folder stands for the disk here: no file system is made."""
+    watch, volume, old = Observer(cloud, made), made[Outputs.GATEWAY_VOLUME_ID], made[Outputs.GATEWAY_INSTANCE_ID]
+    mount = (Path(__file__).parents[2] / "remote/scripts/mount_data.sh").read_text()
+    words = ("sh", "-c", mount, "mount-data", volume_link(volume), DATA_DIR)
+    watch.inside(old, *words)
+    watch.inside(old, "sh", "-c", f"echo kept > {DATA_DIR}/kept")
+    urn = f"urn:pulumi:{NAME}::pilotlight::pilotlight:index:GatewayHost$aws:ec2/instance:Instance::{NAME}-gateway"
+    _pulumi(cloud, "up", "--replace", urn)
+    now = stack.outputs(cloud, NAME)
+    new = now[Outputs.GATEWAY_INSTANCE_ID]
+    assert (now[Outputs.GATEWAY_VOLUME_ID], now[Outputs.GATEWAY_ADDRESS]) == (volume, made[Outputs.GATEWAY_ADDRESS])
+    assert new != old
+    watch.inside(new, *words)
+    assert watch.inside(new, "cat", f"{DATA_DIR}/kept") == "kept\n"
+    _unchanged(cloud)
+    cloud.client("ec2").reboot_instances(InstanceIds=[new])
+
+    def back() -> bool:
+        try:
+            return "kept" not in watch.inside(new, "ls", DATA_DIR)  # not mounted: this is another boot
+        except (CloudError, APIError):  # it is down, or on its way
+            return False
+
+    wait_for(back, 60, lambda: "the gateway did not come back")
+    watch.inside(new, *words)
+    assert watch.inside(new, "cat", f"{DATA_DIR}/kept") == "kept\n"
 
 
 def _with_a_secret() -> None:

@@ -11,11 +11,12 @@ from core.contract.documents import Outputs, UnitSettings
 from tests.core.test_settings_sign_on import ACCESS, OIDC
 
 DEPLOYMENT = "0123456789abcdef"
-OURS = {"Alerts", "Control", "Firewall", "GatewayHost", "GpuHost", "Unit"}
+OURS = {"Alerts", "Control", "DataVolume", "Firewall", "GatewayHost", "GpuHost", "Unit"}
 UNTAGGED = {  # resources that AWS has no tags for
     "random:index/randomId:RandomId",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:ec2/eipAssociation:EipAssociation",
+    "aws:ec2/volumeAttachment:VolumeAttachment",
     "aws:dynamodb/tableItem:TableItem",
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
     "aws:scheduler/schedule:Schedule",
@@ -191,7 +192,53 @@ def test_what_up_leaves_alone(build: Any, stack: str, protected: bool) -> None:
     gateway = cloud.options["Instance", f"{stack}-gateway"]
     assert "instanceType" not in gateway.ignore_changes
     assert {"ami", "subnetId"} <= set(gateway.ignore_changes)
+    assert "volumeTags" in gateway.ignore_changes, "they are the tags of the data volume too, which has its own"
     assert bool(cloud.options["RandomId", f"{stack}-deployment"].protect) is protected
+
+
+@pytest.mark.parametrize(("stack", "protected"), [("qwen7b", True), ("demo", False)])
+def test_what_outlives_the_gateway_is_on_a_volume_of_its_own(build: Any, stack: str, protected: bool) -> None:
+    cloud, outputs = build(stack)
+    name = f"{stack}-gateway-data"
+    volume = cloud.of("Volume")[name]
+    assert (volume["size"], volume["type"], volume["encrypted"]) == (10, "gp3", True)
+    assert volume["availabilityZone"] == "us-east-1b", "known before the gateway is: another one changes nothing"
+    assert bool(cloud.options["Volume", name].protect) is protected
+    attachment = cloud.of("VolumeAttachment")[name]
+    assert (attachment["volumeId"], attachment["instanceId"]) == (f"{name}-id", f"{stack}-gateway-id")
+    assert attachment["stopInstanceBeforeDetaching"]
+    assert cloud.options["VolumeAttachment", name].delete_before_replace, "a volume is attached to one machine"
+    assert outputs[Outputs.GATEWAY_VOLUME_ID] == f"{name}-id"
+
+
+def test_snapshots_are_found_by_a_tag_that_nothing_else_has(build: Any) -> None:
+    cloud, _ = build()
+    (lifecycle,) = cloud.of("LifecyclePolicy").values()
+    details = lifecycle["policyDetails"]
+    (schedule,) = details["schedules"]
+    assert (schedule["retainRule"], schedule["copyTags"]) == ({"count": 7}, True)
+    (tag,) = details["targetTags"].items()
+    tags = [resource.inputs.get("tags") or {} for resource in cloud.resources]
+    tags += [resource.inputs.get("volumeTags") or {} for resource in cloud.resources]
+    assert [found["Name"] for found in tags if tag in found.items()] == ["qwen7b-gateway-data"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "gateway", "volumes", "policies"),
+    [
+        ("qwen7b", {"snapshots": 0}, 1, 0),
+        ("qwen7b", {"dataGiB": 0}, 0, 0),
+        ("qwen7b", "none", 0, 0),
+        ("demo", {}, 1, 0),  # moto has no Data Lifecycle Manager
+    ],
+)
+def test_no_volume_and_no_snapshots_where_they_are_not_wanted(
+    build: Any, stack: str, gateway: Any, volumes: int, policies: int
+) -> None:
+    cloud, outputs = build(stack, gateway=gateway)
+    assert (len(cloud.of("Volume")), len(cloud.of("VolumeAttachment"))) == (volumes, volumes)
+    assert len(cloud.of("LifecyclePolicy")) == policies
+    assert bool(outputs[Outputs.GATEWAY_VOLUME_ID]) is bool(volumes)
 
 
 def test_every_resource_carries_stack_and_deployment(build: Any) -> None:
@@ -316,6 +363,7 @@ def test_roles_are_trusted_to_one_service_each(build: Any) -> None:
         "qwen7b-control-schedule-role": "scheduler.amazonaws.com",
         "qwen7b-host-role": "ec2.amazonaws.com",
         "qwen7b-gateway-role": "ec2.amazonaws.com",
+        "qwen7b-gateway-data-snapshots-role": "dlm.amazonaws.com",
     }
     assert {p["role"] for p in cloud.of("RolePolicy").values()} == {f"{name}-id" for name in trusted}
 

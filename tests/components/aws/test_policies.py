@@ -236,3 +236,28 @@ def test_trust_in_an_account_is_that_of_the_resource() -> None:
     (statement,) = policies.trust_in_account("scheduler.amazonaws.com", arn=REAPER)["Statement"]
     assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": REAPER.split(":")[4]}}
+
+
+VOLUME, SNAPSHOT = "arn:aws:ec2:us-east-1:1:volume/vol-1", "arn:aws:ec2:us-east-1::snapshot/snap-1"
+OURS = tags(snapshots_of="d1")
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context", "may"),
+    [
+        ("ec2:CreateSnapshot", VOLUME, OURS, True),
+        ("ec2:CreateSnapshot", SNAPSHOT, {}, True),
+        ("ec2:CreateTags", SNAPSHOT, {"ec2:CreateAction": "CreateSnapshot"}, True),
+        ("ec2:DeleteSnapshot", SNAPSHOT, OURS, True),
+        ("ec2:CreateSnapshot", VOLUME, tags(snapshots_of="d2"), False),
+        ("ec2:CreateSnapshot", VOLUME, tags(deployment="d1"), False),
+        ("ec2:CreateTags", SNAPSHOT, {}, False),
+        ("ec2:DeleteSnapshot", SNAPSHOT, tags(snapshots_of="d2"), False),
+        ("ec2:DeleteSnapshot", SNAPSHOT, {}, False),
+        ("ec2:DeleteVolume", VOLUME, OURS, False),
+    ],
+)
+def test_snapshots_are_of_this_deployments_volume_alone(
+    action: str, resource: str, context: dict[str, str], may: bool
+) -> None:
+    assert evaluator.allows(policies.snapshots(deployment_id="d1"), action, resource, context) is may

@@ -18,6 +18,7 @@ class FakeMachines:
     def __init__(self):
         self.on: dict[str, bool] = {}
         self.public: dict[str, list[str]] = {}
+        self.volumes: dict[str, list[str]] = {}
         self.broken = False
 
     def create(self, instance_id, *, private_ip, public_key):
@@ -44,6 +45,10 @@ class FakeMachines:
 
     def set_public_addresses(self, instance_id, wanted):
         self.public[instance_id] = wanted
+
+    def set_volumes(self, instance_id, attached):
+        assert self.on[instance_id]
+        self.volumes[instance_id] = attached
 
 
 class Lab(ec2.Plant):
@@ -283,3 +288,51 @@ def test_machines_are_in_the_default_vpc_only(lab):
     assert refusal(lambda: launch(lab, subnet_id=subnet.id)) == "Unsupported"
     assert [i.state for i in lab.backend.all_instances()] == ["terminated"]
     assert (lab.waiting, lab.fake.on) == ([], {})
+
+
+# ---------------------------------------------------------------- disks
+def volume(lab):
+    return lab.backend.create_volume(10, "us-east-1a").id
+
+
+def test_a_machine_sees_a_volume_while_it_is_attached(lab, machine):
+    assert lab.fake.volumes == {}, "its root disk is none of them"
+    disk = volume(lab)
+    lab.backend.attach_volume(disk, machine.id, "/dev/sdf")
+    lab.settle()
+    assert lab.fake.volumes == {machine.id: [disk]}
+    with pytest.raises(EC2ClientError, match="already attached"):
+        lab.backend.attach_volume(disk, machine.id, "/dev/sdg")
+    lab.backend.detach_volume(disk, machine.id, "/dev/sdf")
+    lab.settle()
+    assert lab.fake.volumes == {machine.id: []}
+
+
+def test_a_volume_is_seen_again_after_each_boot(lab, machine):
+    disk = volume(lab)
+    lab.backend.attach_volume(disk, machine.id, "/dev/sdf")
+    lab.settle()
+    for again in (lambda: lab.backend.reboot_instances([machine.id]), lambda: restarted(lab, machine)):
+        lab.fake.volumes.clear()
+        again()
+        lab.settle()
+        assert lab.fake.volumes == {machine.id: [disk]}
+
+
+def restarted(lab, machine):
+    lab.backend.stop_instances([machine.id])
+    lab.settle()
+    lab.backend.start_instances([machine.id])
+
+
+def test_a_volume_outlives_its_machine(lab, machine):
+    disk = volume(lab)
+    lab.backend.attach_volume(disk, machine.id, "/dev/sdf")
+    lab.settle()
+    lab.backend.terminate_instances([machine.id])
+    lab.settle()
+    other = launch(lab)
+    lab.settle()
+    lab.backend.attach_volume(disk, other.id, "/dev/sdf")
+    lab.settle()
+    assert lab.fake.volumes[other.id] == [disk]

@@ -14,6 +14,7 @@ from tests.local.provider.edits_ec2 import (
     INSTANCE,
     RULE,
     TAGS,
+    VOLUME,
     Edit,
     Inputs,
     Make,
@@ -24,6 +25,7 @@ from tests.local.provider.edits_ec2 import (
     rule,
     tag_ec2,
     tag_key,
+    volume,
 )
 from tests.local.provider.edits_queues import CASES as QUEUE_CASES
 from tests.local.provider.ground import KEY, Ground, allow, code, table, trust, zipped
@@ -288,6 +290,13 @@ CASES: list[tuple[str, Make, dict[str, Edit]]] = [
         "aws:ec2/eipAssociation:EipAssociation",
         lambda g: {"allocationId": g.address, "instanceId": g.instance(), "allowReassociation": True},
         {"instanceId": move_address},
+    ),
+    ("aws:ebs/volume:Volume", volume, VOLUME),
+    (
+        "aws:ec2/volumeAttachment:VolumeAttachment",
+        lambda g: {"deviceName": "/dev/sdf", "volumeId": g.volume, "instanceId": g.instance(),
+                   "stopInstanceBeforeDetaching": True},
+        {},
     ),
     ("aws:iam/role:Role", _role_inputs, ROLE),
     (

@@ -98,6 +98,24 @@ INSTANCE: dict[str, Edit] = {
 }
 
 
+def volume(ground: Ground) -> Inputs:
+    return {"availabilityZone": "us-east-1a", "encrypted": True, "size": 10, "type": "gp3", "iops": 3000,
+            "throughput": 125, "tags": TAGS}  # fmt: skip
+
+
+def _modify_volume(**values: Any) -> Edit:
+    return lambda g, i, _: g.ec2.modify_volume(VolumeId=i, **values)
+
+
+VOLUME: dict[str, Edit] = {
+    "iops": _modify_volume(Iops=4000),
+    "size": _modify_volume(Size=20),
+    "tags": tag_ec2,
+    "throughput": _modify_volume(Throughput=250),
+    "type": _modify_volume(VolumeType="gp2"),
+}
+
+
 def _ssh(source: str) -> Inputs:
     return {"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": [source], "description": "ssh"}
 

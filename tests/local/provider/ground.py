@@ -55,6 +55,11 @@ class Ground:
         return str(made["ImageId"])
 
     @cached_property
+    def volume(self) -> str:
+        made = self.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)
+        return str(made["VolumeId"])
+
+    @cached_property
     def subnet(self) -> str:
         return str(self.ec2.describe_subnets()["Subnets"][0]["SubnetId"])
 

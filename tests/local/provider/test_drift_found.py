@@ -66,6 +66,15 @@ def test_what_vanished_reads_as_nothing(driver: Driver, ground: Ground, token: s
     driver.delete(made)  # and deleting it again is no error
 
 
+def test_a_machine_is_stopped_before_its_volume_is_taken_away(driver: Driver, ground: Ground) -> None:
+    token, make, _ = next(case for case in CASES if case[0].endswith(":VolumeAttachment"))
+    made = driver.create(token, make(ground))
+    driver.delete(made)
+    found = ground.ec2.describe_instances(InstanceIds=[made.inputs["instanceId"]])["Reservations"][0]["Instances"][0]
+    assert found["State"]["Name"] == "stopped"
+    assert ground.ec2.describe_volumes(VolumeIds=[ground.volume])["Volumes"][0]["State"] == "available"
+
+
 def _leaves(props: Props, above: tuple[str, ...] = ()) -> Iterator[str]:
     for name, prop in props.items():
         if prop.unread or prop.uneditable:

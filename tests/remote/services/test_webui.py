@@ -11,7 +11,7 @@ import pytest
 
 from core import settings
 from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
-from core.contract.paths import KEYS_FILE, WEBUI_CONTAINER, WEBUI_IMAGE, image_registry
+from core.contract.paths import KEYS_FILE, WEBUI_CONTAINER, WEBUI_DATA, WEBUI_IMAGE, image_registry
 from remote.items.containers import DOCKERD, ContainerUnit, DockerEngine, Image
 from remote.items.files import File
 from remote.items.secrets import SecretLines
@@ -184,7 +184,7 @@ def test_the_container_is_confined() -> None:
         "--read-only",
         "--log-driver none",
         "--health-cmd ",
-        f"--volume {webui.DATA}:/app/backend/data",
+        f"--volume {WEBUI_DATA}:/app/backend/data",
         "Restart=always",
         WEBUI_IMAGE,
         "After=docker.service network-online.target guard.service",
@@ -277,7 +277,7 @@ def test_who_signs_up_is_let_in(sign_up: bool, role: str) -> None:
 
 def test_the_data_are_roots_alone() -> None:
     text = unit_text()
-    assert f"ExecStartPre=/usr/bin/install -d -m 700 {webui.DATA}" in text
+    assert f"ExecStartPre=/usr/bin/install -d -m 700 {WEBUI_DATA}" in text
     assert text.index("install -d") < text.index("docker run")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from core import settings
 from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys, Outputs
-from core.contract.paths import AGENT_UNIT, KEYS_FILE, KEYS_MAP, LEASE_CLIENT_APP
+from core.contract.paths import AGENT_UNIT, KEYS_FILE, KEYS_MAP, LEASE_CLIENT_APP, WEBUI_DATA
 from core.errors import DeployError
 from core.lease import Lease, State
 from core.settings.sign_on import Oidc
@@ -690,6 +690,6 @@ def test_a_page_that_the_stack_no_longer_wants_goes_and_its_data_stay(world: Wor
     world.facts["gateway"] = dataclasses.replace(facts, paths=facts.paths | {webui.UNIT_FILE})
     report = run(without_page)
     assert report.changes == [
-        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {webui.DATA}",
+        f"gateway: no {webui.UNIT}: the stack has it no longer here; its data stay in {WEBUI_DATA}",
         "gateway: no API key webui: nothing uses it any longer",
     ]

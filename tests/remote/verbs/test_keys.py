@@ -335,3 +335,13 @@ def test_the_map_of_a_name_in_grace_has_the_names_limits_twice() -> None:
         "B": "ann:0:5:0:0",
     }
     assert edit_keys.map_lines([record | {"tokens_per_day": 9}]) == {"A": "ann:9:5:0:1"}
+
+
+def test_a_new_gateway_has_neither_folder_yet(tmp_path: Path) -> None:
+    """keys.json is on the data volume and the map is not."""
+    gateway = Gateway(tmp_path)
+    files = KeyFiles(str(tmp_path / "data/keys.json"), str(tmp_path / "other/keys.map"), gateway.files.socket, group="")
+    (order,) = KeysFile(files).orders(Facts())
+    assert gateway.run(order.script, stdin=order.stdin).code == 0
+    assert (tmp_path / "data/keys.json").exists()
+    assert (tmp_path / "other/keys.map").exists()
