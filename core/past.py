@@ -19,7 +19,7 @@ from core.money import ledger as books
 from core.money.ledger import Ledger, On
 from core.wakes import Wake, Waking
 
-PAST_VERSION: Final = 1
+PAST_VERSION: Final = 2
 WAKES_KEPT: Final = 10  # more than ask for them: core.wakes.PAST_WAKES, FLAPS
 
 
@@ -58,7 +58,9 @@ def to_item(past: Past) -> dict[str, Any]:
     """As a plain item; what is not set is left out."""
     ledger, waking = past.ledger, past.waking
     months = [{"month": m, "type": t, "s": s} for m, seconds in ledger.months.items() for t, s in seconds.items()]
-    item: dict[str, Any] = {"past_version": PAST_VERSION, "epoch": past.epoch, "since": past.since, "months": months}
+    days = [{"day": d, "type": t, "s": s} for d, seconds in ledger.days.items() for t, s in seconds.items()]
+    item: dict[str, Any] = {"past_version": PAST_VERSION, "epoch": past.epoch, "since": past.since}
+    item |= {"months": months, "days": days}
     item["wakes"] = [dataclasses.asdict(wake) for wake in waking.wakes]
     if ledger.on is not None:
         item["on"] = dataclasses.asdict(ledger.on)
@@ -78,13 +80,19 @@ def from_item(item: Mapping[str, Any] | None) -> Past | None:
 
 
 def _ledger(item: Mapping[str, Any]) -> Ledger:
-    months: dict[str, dict[str, float]] = {}
-    for row in item["months"]:
-        months.setdefault(_text(row["month"]), {})[_text(row["type"])] = moment(row["s"])
+    months, days = _seconds(item["months"], "month"), _seconds(item["days"], "day")
     on = item.get("on")
     if on is None:
-        return Ledger(months)
-    return Ledger(months, On(moment(on["start"]), _text(on["instance_type"]), moment(on["began"]), bool(on["ready"])))
+        return Ledger(months, None, days)
+    open_ = On(moment(on["start"]), _text(on["instance_type"]), moment(on["began"]), bool(on["ready"]))
+    return Ledger(months, open_, days)
+
+
+def _seconds(rows: Any, name: str) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        found.setdefault(_text(row[name]), {})[_text(row["type"])] = moment(row["s"])
+    return found
 
 
 def _waking(item: Mapping[str, Any]) -> Waking:

@@ -402,3 +402,9 @@ class UnitSettings(Document):
     alerts_topic_arn: str
     skipped_types: Mapping[str, str] = field(default_factory=dict)
     engine_timeout_s: float = 600.0
+    daily_budget_usd: float | None = None
+
+    @property
+    def budgeted(self) -> bool:
+        """There is a limit to what the host's hours may cost."""
+        return self.monthly_budget_usd is not None or self.daily_budget_usd is not None

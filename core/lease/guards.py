@@ -72,8 +72,7 @@ def wake_requested(lease: Lease, *, by: str, now: float, until: float) -> tuple[
 
 
 OVER_BUDGET: Final = (
-    "the budget of this month is spent; a higher pilotlight:budget.monthlyUsd and `pulumi up` lift it, "
-    "`fab budget --override 2h` for a while"
+    "the budget is spent; a higher pilotlight:budget and `pulumi up` lift it, `fab budget --override 2h` for a while"
 )
 CLEAR_PIN: Final[Mapping[str, Any]] = MappingProxyType({"pin_until": None, "pin_who": None, "pin_why": None})
 

@@ -10,7 +10,7 @@ from core.lease.writes import Equals, Outcome, Refused
 
 
 def spent(lease: Lease, *, until: float | None, nonce: str) -> Outcome:
-    """The month's budget is spent until then (table time, s); None: it is not, or no longer. In any state."""
+    """The budget is spent until then (table time, s); None: it is not, or no longer. In any state."""
     return note(lease, nonce, (Equals("unit", lease.unit), *as_read(lease, "spent_until")), spent_until=until)
 
 

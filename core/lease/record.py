@@ -93,7 +93,7 @@ class Lease:
     pin_until: float | None = None  # kept on, and started where it is off, until then
     pin_who: str = ""
     pin_why: str = ""
-    spent_until: float | None = None  # the month's budget is spent: no start is paid for before then
+    spent_until: float | None = None  # the budget is spent: no start is paid for before then
     paid_until: float | None = None  # somebody pays over the budget until then
     paid_who: str = ""
     paid_why: str = ""
@@ -130,7 +130,7 @@ class Lease:
         return self.pin_until is not None and self.pin_until > now
 
     def spent(self, now: float) -> bool:
-        """The month's budget is spent: what is off stays off."""
+        """The budget is spent: what is off stays off."""
         return self.spent_until is not None and self.spent_until > now
 
     def paid(self, now: float) -> bool:

@@ -12,7 +12,7 @@ AWS's bill. EC2 bills by the second, at least a minute a start; a start that EC2
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,10 +25,11 @@ from core.contract.documents import UnitSettings
 from core.lease import ON, Event, State
 from core.money import prices
 from core.money.prices import PriceUnknown
-from core.times.moments import first_of_month, next_month
+from core.times.moments import first_of_month, midnight, next_month
 
 HOUR_S: Final = 3600.0
 MINIMUM_S: Final = 60.0  # that EC2 bills a start
+DAYS_KEPT: Final = 2  # today, and the one before, which a run over midnight ends in
 _BILLED: Final = frozenset({*ON, State.STOPPING})
 _REFUSALS: Final = frozenset(Kind) - PASSING - {Kind.OTHER}
 Seconds = Mapping[str, float]  # by instance type; "" where no event says which
@@ -128,41 +129,77 @@ def month_of(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m}"
 
 
+def day_of(moment: float) -> str:
+    """The day of a moment in UTC, as `2026-11-25`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+
+
+def next_midnight(moment: float) -> float:
+    """When the next day of UTC begins."""
+    return midnight(moment, "UTC") + 86400.0
+
+
 def _by_month(interval: Interval) -> Iterable[tuple[str, float]]:
-    first, left = first_of_month(interval.start), interval.billed_since(interval.start)
+    return _by(interval, next_month, month_of)
+
+
+def _by_day(interval: Interval) -> Iterable[tuple[str, float]]:
+    return _by(interval, next_midnight, day_of)
+
+
+def _by(
+    interval: Interval, following: Callable[[float], float], name: Callable[[float], str]
+) -> Iterable[tuple[str, float]]:
+    at, left = interval.start, interval.billed_since(interval.start)
     while left > 0:
-        first = next_month(first)
-        later = interval.billed_since(first)
-        yield month_of(first - 1), left - later
+        name_of, at = name(at), following(at)
+        later = interval.billed_since(at)
+        yield name_of, left - later
         left = later
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a history adds up to so far: `months` that are billed ("2026-11" → type → s), and the time that is open."""
+    """What a history adds up to so far: `months` that are billed ("2026-11" → type → s), the time that is open, and the
+    newest DAYS_KEPT of the `days` on which the host was on ("2026-11-25" → type → s).
+    """
 
     months: Mapping[str, Seconds] = field(default_factory=lambda: MappingProxyType({}))
     on: On | None = None
+    days: Mapping[str, Seconds] = field(default_factory=lambda: MappingProxyType({}))
 
     def add(self, events: Iterable[Event]) -> Ledger:
         """With the next events of the history, oldest first."""
-        on, months = self.on, {month: dict(seconds) for month, seconds in self.months.items()}
+        on = self.on
+        months, days = ({name: dict(s) for name, s in kept.items()} for kept in (self.months, self.days))
         for event in events:
             on, ended = step(on, event)
-            for month, seconds in _by_month(ended) if ended else ():
-                by_type = months.setdefault(month, {})
-                kind = ended.instance_type if ended else ""
-                by_type[kind] = by_type.get(kind, 0.0) + seconds
-        return Ledger(months, on)
+            if ended is not None:
+                _count(months, _by_month(ended), ended.instance_type)
+                _count(days, _by_day(ended), ended.instance_type)
+        return Ledger(months, on, {day: days[day] for day in sorted(days)[-DAYS_KEPT:]})
 
     def month(self, now: float, instance_type: str = "") -> Seconds:
         """This month's billed seconds by type; `instance_type` is what an open interval is that does not say."""
-        found = dict(self.months.get(month_of(now), {}))
+        return self._with_open(self.months.get(month_of(now), {}), first_of_month(now), now, instance_type)
+
+    def day(self, now: float, instance_type: str = "") -> Seconds:
+        """The same for the day of UTC."""
+        return self._with_open(self.days.get(day_of(now), {}), midnight(now, "UTC"), now, instance_type)
+
+    def _with_open(self, counted: Seconds, since: float, now: float, instance_type: str) -> Seconds:
+        found = dict(counted)
         if self.on is not None:
             kind = self.on.instance_type or instance_type
-            open_s = Interval(self.on.start, max(now, self.on.start)).billed_since(first_of_month(now))
+            open_s = Interval(self.on.start, max(now, self.on.start)).billed_since(since)
             found[kind] = found.get(kind, 0.0) + open_s
         return found
+
+
+def _count(kept: dict[str, dict[str, float]], parts: Iterable[tuple[str, float]], kind: str) -> None:
+    for name, seconds in parts:
+        by_type = kept.setdefault(name, {})
+        by_type[kind] = by_type.get(kind, 0.0) + seconds
 
 
 def of(events: Sequence[Event], *, since: float | None = None, state: State = State.STOPPED) -> Ledger:
@@ -181,18 +218,31 @@ def host_usd(seconds: Seconds, region: str, otherwise: str) -> Decimal:
     return sum(priced, Decimal(0)) / exact(HOUR_S)
 
 
-def spending(ledger: Ledger, settings: UnitSettings, instance_type: str, now: float) -> tuple[float | None, str]:
-    """US dollars of this month's hours of the host, and why they are unknown (then None). No budget: not asked.
+@dataclass(frozen=True)
+class Spent:
+    """US dollars of the host's hours this month and this day (UTC's); None: unknown, and `problem` says why, or nobody
+    asked.
+    """
+
+    month_usd: float | None = None
+    problem: str = ""
+    day_usd: float | None = None
+
+
+def spending(ledger: Ledger, settings: UnitSettings, instance_type: str, now: float) -> Spent:
+    """What the host's hours cost so far. No budget: not asked.
 
     What goes on while the host is off (disk, gateway) is not what a stop could save. Nothing is guessed: without a
-    price the spending is unknown, and people are told. `instance_type` is what the machine is now, "" unknown. A float:
-    the policy only compares it with a limit.
+    price the spending is unknown, and people are told. `instance_type` is what the machine is now, "" unknown. Floats:
+    the policy only compares them with limits.
     """
-    if settings.monthly_budget_usd is None:
-        return None, ""
+    if not settings.budgeted:
+        return Spent()
     current = instance_type or settings.instance_types[0]
     otherwise = ladder.preferred(settings.instance_types, current)
     try:
-        return float(host_usd(ledger.month(now, current), settings.region, otherwise)), ""
+        both = (ledger.month(now, current), ledger.day(now, current))
+        month, day = (host_usd(seconds, settings.region, otherwise) for seconds in both)
     except PriceUnknown as error:
-        return None, f"the budget is not enforced: {error}"
+        return Spent(problem=f"the budget is not enforced: {error}")
+    return Spent(float(month), "", float(day))

@@ -16,11 +16,11 @@ from core.codes import Alert
 from core.contract.documents import UnitSettings
 from core.lease import Lease, State
 from core.policy import announce, budget, health, off, on, reconcile
-from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule
+from core.policy.case import PRE_WARM_EXTRA_S, Action, Case, Decision, Facts, Rule, with_spent
 from core.policy.reconcile import without_lease
 from core.times.schedule import is_on, next_on
 
-__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "without_lease"]
+__all__ = ["RULES", "Action", "Case", "Decision", "Facts", "Rule", "asks_past", "decide", "with_spent", "without_lease"]
 SKEW_ALERT_S: Final = 5.0
 
 RULES: Final[tuple[Rule, ...]] = (

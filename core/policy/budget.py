@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from core.money.ledger import next_midnight
 from core.policy.case import Action, Case, Decision
+from core.times.moments import next_month
 
 
 def mark(case: Case) -> Decision | None:
     """Spent and not marked, or marked and no longer spent (a higher budget, none): the lease is to say what is."""
     settings, marked = case.settings, case.lease.spent(case.now)
-    if settings.monthly_budget_usd is None:
+    if not settings.budgeted:
         return Decision(Action.UNMARK, "there is no budget any more") if marked else None
     if case.facts.spent_usd is None or case.over_budget == marked:
         return None
     if marked:
         paid = f"overridden by {case.lease.paid_who}; {case.budget_words}"
         return Decision(Action.UNMARK, paid if case.lease.paid(case.now) else f"within its {case.budget_words}")
-    return Decision(Action.MARK, case.budget_words)
+    until = next_month(case.now) if case.over_month else next_midnight(case.now)
+    return Decision(Action.MARK, case.budget_words, until=until)

@@ -134,7 +134,8 @@ def _pre_warm(d: _Doing) -> Step:
 
 
 def _mark(d: _Doing) -> Step:
-    return Step(protocol.spent(d.lease, until=next_month(d.now), nonce=d.nonce))
+    until = next_month(d.now) if d.decision.until is None else d.decision.until
+    return Step(protocol.spent(d.lease, until=until, nonce=d.nonce))
 
 
 def _unmark(d: _Doing) -> Step:

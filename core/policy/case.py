@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Final
 
 from core.contract.documents import UnitSettings
 from core.lease import Lease
+from core.money.ledger import Spent
 from core.overrides import Limits, limits
 from core.soon import Soon
 from core.wakes import Wake, flaps, longest_s
@@ -58,6 +60,7 @@ class Facts:
     wakes: tuple[Wake, ...] = ()  # past ones, oldest first; asked for where `asks_past` says so
     instance_type: str = ""  # "": not known
     ours: bool = True  # the machine's own tags name this unit and this control (`machine.names`)
+    spent_day_usd: float | None = None  # this day's (UTC), None unknown
     duplicates: tuple[str, ...] = ()  # other machines that carry this unit's tag, each with its state: "i-2 (running)"
 
 
@@ -76,6 +79,7 @@ class Decision:
     also: str = ""
     stops_at: float | None = None
     soon: Soon | None = None
+    until: float | None = None  # of MARK: when the budget begins anew (table time, s)
 
     @property
     def words(self) -> str:
@@ -140,17 +144,41 @@ class Case:
 
     @property
     def over_budget(self) -> bool:
-        """This month's money is spent, and nobody pays over it."""
-        budget, spent = self.settings.monthly_budget_usd, self.facts.spent_usd
-        return budget is not None and spent is not None and spent >= budget and not self.lease.paid(self.now)
+        """This month's money is spent, or this day's, and nobody pays over it."""
+        return (self.over_month or self.over_day) and not self.lease.paid(self.now)
+
+    @property
+    def over_month(self) -> bool:
+        """This month's is spent."""
+        return _over(self.facts.spent_usd, self.settings.monthly_budget_usd)
+
+    @property
+    def over_day(self) -> bool:
+        """This day's is spent."""
+        return _over(self.facts.spent_day_usd, self.settings.daily_budget_usd)
 
     @property
     def budget_words(self) -> str:
         """What was spent of what, for reasons."""
-        return f"budget: {self.facts.spent_usd:.2f} of {self.settings.monthly_budget_usd:.2f} USD spent this month"
+        month = (self.facts.spent_usd, self.settings.monthly_budget_usd, "this month")
+        day = (self.facts.spent_day_usd, self.settings.daily_budget_usd, "today")
+        told = [each for each in (month, day) if each[0] is not None and each[1] is not None]
+        of_day = day in told and (month not in told or (self.over_day and not self.over_month))
+        spent, limit, when = day if of_day else month
+        return f"budget: {spent or 0.0:.2f} of {limit or 0.0:.2f} USD spent {when}"
+
+
+def _over(spent: float | None, limit: float | None) -> bool:
+    return limit is not None and spent is not None and spent >= limit
 
 
 Rule = Callable[[Case], Decision | None]
+
+
+def with_spent(facts: Facts, spent: Spent) -> Facts:
+    """The facts with what the host's hours cost so far."""
+    told = {"spent_usd": spent.month_usd, "spent_day_usd": spent.day_usd, "problem": spent.problem}
+    return dataclasses.replace(facts, **told)  # type: ignore[arg-type]  # by their names
 
 
 def keep(reason: str, again: float | None = None, alert: str = "") -> Decision:

@@ -21,7 +21,7 @@ from core.contract.documents import UnitSettings
 from core.contract.intervals import SILENT_AFTER_S
 from core.lease import Event, Lease, Outcome, Refused, State
 from core.money.ledger import Ledger, spending
-from core.policy import RULES, Action, Case, Decision, Facts
+from core.policy import RULES, Action, Case, Decision, Facts, with_spent
 from core.policy.carry_out import GOES_ON, ROUNDS, Order, Step, carry_out, taken
 from core.times.schedule import next_change
 from core.wakes import wakes
@@ -195,9 +195,8 @@ class _Host:
     def _spend(self, now: float) -> None:
         """The month's money so far, as the reaper counts it before it decides."""
         if self._ledger is not None:
-            spent, problem = spending(self._ledger, self._settings, self._facts.instance_type, now)
-            if (spent, problem) != (self._facts.spent_usd, self._facts.problem):
-                self._facts = dataclasses.replace(self._facts, spent_usd=spent, problem=problem)
+            spent = spending(self._ledger, self._settings, self._facts.instance_type, now)
+            self._facts = with_spent(self._facts, spent)
 
     def _agent(self, now: float) -> None:
         """What machine and agent have done since the last minute."""

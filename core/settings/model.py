@@ -227,7 +227,16 @@ class Budget(Section):
 
     model_config = applied.section(applied.UP)
 
-    monthly_usd: Dollars = Field(description="US dollars a calendar month (UTC).")
+    monthly_usd: Dollars | None = Field(
+        default=None, description="US dollars a calendar month (UTC) that the host's hours may cost. Default: no limit."
+    )
+    daily_usd: Dollars | None = Field(default=None, description="The same a day (UTC). Default: no limit.")
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Budget:
+        if self.monthly_usd is None and self.daily_usd is None:
+            raise ValueError("limits nothing; write e.g. {monthlyUsd: 150}, {dailyUsd: 10} or both")
+        return self
 
 
 def _distinct_urls(webhooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:

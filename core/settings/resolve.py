@@ -46,6 +46,7 @@ def unit_settings(
         start_timeout_s=idle.start_timeout,
         instance_types=settings.host.instance_types if isinstance(settings.host, Ec2Host) else (),
         monthly_budget_usd=settings.budget.monthly_usd if settings.budget else None,
+        daily_budget_usd=settings.budget.daily_usd if settings.budget else None,
         alerts_topic_arn=alerts_topic_arn,
         skipped_types=dict(skipped_types),
         engine_timeout_s=idle.engine_timeout,

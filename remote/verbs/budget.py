@@ -11,7 +11,7 @@ from core import money
 from core.contract.intervals import DRAIN_TIMEOUT_S
 from core.errors import DeployError
 from core.lease import Lease
-from core.money.ledger import exact
+from core.money.ledger import exact, next_midnight
 from core.money.prices import PriceUnknown
 from core.policy.on import BUDGET_IDLE_S
 from core.settings import shape
@@ -30,7 +30,8 @@ EARLY_S: Final = 86400.0  # of a month: before that a forecast says nothing
 
 @dataclass(frozen=True)
 class Budget:
-    """The month at `now` (table time, s). `spent_usd` None: not known, and `problem` says why, or there is no budget.
+    """The month at `now` (table time, s), and the day where it has a limit. `spent_usd` None: not known, and `problem`
+    says why, or there is no budget.
 
     `hour_usd`: what an hour of the host costs; None: no price.
     """
@@ -43,6 +44,8 @@ class Budget:
     problem: str
     hour_usd: Decimal | None
     lease: Lease | None
+    daily_usd: float | None = None
+    spent_day_usd: float | None = None
 
     @property
     def left_usd(self) -> float | None:
@@ -87,6 +90,8 @@ class Budget:
             "spent_usd": self.spent_usd,
             "left_usd": self.left_usd,
             "forecast_usd": self.forecast_usd,
+            "daily_usd": self.daily_usd,
+            "spent_day_usd": self.spent_day_usd,
             "problem": self.problem or None,
             "resets_at": moments.iso(self.resets_at, self.zone),
             "refused": self.refused,
@@ -126,33 +131,44 @@ def budget(at: Front) -> Budget:
     except PriceUnknown:
         hour = None
     stack = at.inventory.stack
-    return Budget(stack, at.zone, seen.now, limit, known.spent_usd, known.problem, hour, seen.lease)
+    of_month = (limit, known.spent_usd, known.problem)
+    of_day = (seen.settings.daily_budget_usd, known.spent_day_usd)
+    return Budget(stack, at.zone, seen.now, *of_month, hour, seen.lease, *of_day)
 
 
 # ---------------------------------------------------------------- for people
 def lines(found: Budget) -> Iterator[str]:
     """In sentences."""
-    if found.budget_usd is None:
+    if found.budget_usd is None and found.daily_usd is None:
         yield f"{found.stack} has no budget: pilotlight:budget: {{monthlyUsd: 150}} and `pulumi up` set one."
         return
-    resets = f"{moments.show(found.resets_at, found.zone)} ({found.zone})"
+    resets, midnight = _when(found.resets_at, found.zone), _when(next_midnight(found.now), found.zone)
     if found.spent_usd is None:
-        yield f"What was spent of ${found.budget_usd:,.2f} is not known: {found.problem or 'no lease yet'}."
-    else:
-        part = found.spent_usd / found.budget_usd
-        spent = f"${found.spent_usd:,.2f} of ${found.budget_usd:,.2f} ({part:.0%}) is spent"
-        yield f"{spent}, ${found.left_usd:,.2f} are left until {resets}."
-    if found.forecast_usd is not None:
+        yield f"What was spent is not known: {found.problem or 'no lease yet'}."
+    left = f"${found.left_usd or 0:,.2f} are left until {resets}"
+    yield from _left(found.budget_usd, found.spent_usd, f"is spent this month, {left}")
+    yield from _left(found.daily_usd, found.spent_day_usd, f"is spent today, until {midnight}")
+    if found.forecast_usd is not None and found.budget_usd is not None:
         what = f"${found.forecast_usd:,.2f}: {'over' if found.forecast_usd > found.budget_usd else 'within'} the budget"
         yield f"If the rest of the month is as its days so far, it comes to {what}."
     if found.refused:
         pays = f"`fab budget -s {found.stack} --override 2h --why …` pays meanwhile"
-        yield f"The host is not woken until {resets}; {pays}."
+        until = found.lease.spent_until if found.lease and found.lease.spent_until else found.resets_at
+        yield f"The host is not woken until {_when(until, found.zone)}; {pays}."
     yield from _beyond(found)
     if (lease := found.paid) and lease.paid_until is not None:
         why = f" ({lease.paid_why})" if lease.paid_why else ""
         left = f"{moments.show(lease.paid_until, found.zone)}, {show(lease.paid_until - found.now)} from now"
         yield f"{lease.paid_who} pays over the budget{why} until {left}."
+
+
+def _when(moment: float, zone: str) -> str:
+    return f"{moments.show(moment, zone)} ({zone})"
+
+
+def _left(limit: float | None, spent: float | None, words: str) -> Iterator[str]:
+    if limit is not None and spent is not None:
+        yield f"${spent:,.2f} of ${limit:,.2f} ({spent / limit:.0%}) {words}."
 
 
 def _beyond(found: Budget) -> Iterator[str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,7 +21,7 @@ from core.lease import Event, Lease, State
 from core.money import ledger
 from core.money.ledger import Ledger, spending
 from core.money.prices import PriceUnknown
-from core.policy import Case, Decision, Facts, decide
+from core.policy import Case, Decision, Facts, decide, with_spent
 from core.policy.forecast import forecast, goes_off
 from core.settings import shape
 from core.times import moments
@@ -130,8 +129,8 @@ def see(at: Front) -> Seen:
 
 def facts(seen: Seen) -> Facts:
     """What the policy sees, the month's spending included where there is a budget."""
-    spent, problem = spending(books(seen), seen.settings, seen.machine.instance_type, seen.now)
-    return dataclasses.replace(seen.facts(spent), problem=problem)
+    spent = spending(books(seen), seen.settings, seen.machine.instance_type, seen.now)
+    return with_spent(seen.facts(), spent)
 
 
 def books(seen: Seen) -> Ledger:

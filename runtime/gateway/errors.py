@@ -230,8 +230,7 @@ def budget_spent(until: float, now: float) -> Refusal:
     """429 as OpenAI says it: no money, so no retry; the reset is the budget's, not a limit of rate."""
     when = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
     message = (
-        f"The budget of this month is spent, so the host is not started. It resets at {when} "
-        f"(in {durations.show(until - now)})."
+        f"The budget is spent, so the host is not started. It resets at {when} (in {durations.show(until - now)})."
     )
     return Refusal(429, ErrorCode.INSUFFICIENT_QUOTA, message, type_="insufficient_quota", should_retry=False)
 

@@ -21,7 +21,7 @@ from core.codes import Failure
 from core.contract.documents import UnitSettings
 from core.errors import ContractError, PilotlightError
 from core.lease import Lease
-from core.money.ledger import spending
+from core.money.ledger import Spent, spending
 from core.policy import Action, Decision, Facts, asks_past, decide
 from core.policy.carry_out import GOES_ON, ROUNDS
 from runtime.backends.leases import LeaseStore, StoreUnavailable
@@ -114,7 +114,7 @@ class Sweep:
         asked = {name: u.lease.instance_id if u.lease else u.settings.instance_id for name, u in known.items()}
         machines = self._power.describe_fleet(asked) if asked else {}
         carriers = by_unit(machines.values())
-        self._pasts.fetch(n for n, u in known.items() if u.lease and u.settings.monthly_budget_usd is not None)
+        self._pasts.fetch(n for n, u in known.items() if u.lease and u.settings.budgeted)
         order = self._order(known)
         for place, name in enumerate(order):
             if time.monotonic() > until:
@@ -188,13 +188,14 @@ class Sweep:
 
     def _gather(self, unit: _Unit, lease: Lease, machine: Machine, others: tuple[str, ...]) -> Facts:
         """What the policy decides by, beside the lease: the machine, what the month cost, and past wakes if it asks."""
-        settings, spent, problem, past = unit.settings, None, "", None
-        if settings.monthly_budget_usd is not None:
+        settings, spent, past = unit.settings, Spent(), None
+        if settings.budgeted:
             past = self._pasts.of(lease, unit.table_now())
         if past is not None:
-            spent, problem = spending(past.ledger, settings, machine.instance_type, unit.table_now())
+            spent = spending(past.ledger, settings, machine.instance_type, unit.table_now())
         facts = Facts(
-            *(machine.state, machine.state_reason, machine.tags, spent, problem),
+            *(machine.state, machine.state_reason, machine.tags, spent.month_usd, spent.problem),
+            spent_day_usd=spent.day_usd,
             instance_type=machine.instance_type,
             ours=is_ours(machine, settings.unit, self._control),
             duplicates=others,

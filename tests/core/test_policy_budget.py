@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.lease import State
+from core.money.ledger import next_midnight
 from core.policy import Action
+from core.times.moments import next_month
 from tests.core.policy_cases import NOON, OFFICE, WAKE_REQUEST, decided, lease
 
 
@@ -63,6 +65,26 @@ class TestBudget:
         assert (decision.action, "overridden by ann" in decision.reason) == (Action.UNMARK, True)
         over = lease(State.STOPPED, **WAKE_REQUEST, paid_until=NOON, paid_who="ann")
         assert decided(over, "stopped", facts=self.SPENT, monthly_budget_usd=150.0).action is Action.MARK
+
+    DAY = {"spent_usd": 20.0, "spent_day_usd": 10.0}  # noqa: RUF012
+
+    def test_a_days_budget_ends_at_midnight_and_a_months_with_the_month(self) -> None:
+        of = lease(State.STOPPED, **WAKE_REQUEST)
+        limits = {"monthly_budget_usd": 150.0, "daily_budget_usd": 10.0}
+        decision = decided(of, "stopped", facts=self.DAY, **limits)
+        assert (decision.action, decision.until) == (Action.MARK, next_midnight(NOON))
+        assert "10.00 of 10.00 USD spent today" in decision.reason
+        both = decided(of, "stopped", facts=self.DAY | self.SPENT, **limits)
+        assert (both.until, "this month" in both.reason) == (next_month(NOON), True)
+        alone = decided(of, "stopped", facts=self.DAY, monthly_budget_usd=None, daily_budget_usd=10.0)
+        assert alone.action is Action.MARK
+        within = decided(of, "stopped", facts=self.DAY, monthly_budget_usd=150.0, daily_budget_usd=10.01)
+        assert within.action is Action.START
+
+    def test_over_the_days_budget_it_goes_on_until_nobody_asks(self) -> None:
+        for ago, action in ((59, Action.KEEP), (60, Action.DRAIN)):
+            of = lease(State.RUNNING, demand_at=NOON - ago, **self.MARKED)
+            assert decided(of, facts=self.DAY, monthly_budget_usd=None, daily_budget_usd=10.0).action is action
 
     def test_while_somebody_pays_it_stops_as_always(self) -> None:
         of = lease(State.RUNNING, demand_at=NOON - 61, paid_until=NOON + 60)

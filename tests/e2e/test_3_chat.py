@@ -198,7 +198,7 @@ def test_a_spent_budget_is_said_in_our_words(demo: Stack, person: Person, pictur
     person.page.wait_for_selector("#chat-input")
     person.say("Are you there?")
     person.page.wait_for_url("**/c/**")  # the banner above an empty chat, which says the same, is gone
-    person.waits_for("budget of this month is spent", 60)
+    person.waits_for("budget is spent", 60)
     person.picture(pictures / "7-budget.png")
     assert demo.watch.ec2_state() == "stopped"
     demo.watch.mark_spent(until=None)

@@ -244,9 +244,10 @@ def _plan(look: Look, past: Past, zone: str) -> str:
     if lease is None or machine is None or settings is None or progress(look) is not None:
         return ""
     books = ledger.of(past.events, since=moments.first_of_month(look.now), state=lease.state)
-    spent, problem = ledger.spending(books, settings, machine.instance_type, look.now)
+    spent = ledger.spending(books, settings, machine.instance_type, look.now)
     facts = Facts(
-        *(machine.state, machine.state_reason, machine.tags, spent, problem),
+        *(machine.state, machine.state_reason, machine.tags, spent.month_usd, spent.problem),
+        spent_day_usd=spent.day_usd,
         wakes=wakes(past.events), instance_type=machine.instance_type,
     )  # fmt: skip
     decision = decide(lease, facts, settings, look.now)
@@ -260,7 +261,7 @@ def _plan(look: Look, past: Past, zone: str) -> str:
 def _of_lease(lease: Lease, now: float, zone: str) -> list[str]:
     found = []
     if lease.unpaid(now):
-        found.append(f"The month's budget is spent until {moments.show(lease.spent_until or now, zone)}.")
+        found.append(f"The budget is spent until {moments.show(lease.spent_until or now, zone)}.")
     if lease.pinned(now):
         why = f": {lease.pin_why}" if lease.pin_why else ""
         found.append(f"Pinned until {moments.show(lease.pin_until or now, zone)} by {lease.pin_who}{why}.")
@@ -276,7 +277,7 @@ def _why_not_wake(lease: Lease | None, now: float) -> str:
     if lease is None:
         return "There is no lease yet."
     if lease.unpaid(now):
-        return "The month's budget is spent."
+        return "The budget is spent."
     if lease.state in (State.RUNNING, State.NEW, State.STARTING):
         return "It is awake or waking already."
     return ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.lease import Event, State
 from core.money import ledger
-from core.money.ledger import Interval, Ledger, intervals, spending
+from core.money.ledger import Interval, Ledger, Spent, intervals, spending
 from core.money.prices import PriceUnknown
 from tests.samples import unit_settings
 
@@ -37,9 +37,9 @@ def on_for(hours: float, start: float = NOVEMBER, **facts: Any) -> list[Event]:
 
 
 def spent(events: list[Event], machine: str, now: float) -> float:
-    usd, problem = spending(ledger.of(events), SETTINGS, machine, now)
-    assert (usd is not None, problem) == (True, "")
-    return round(usd or 0.0, 2)
+    found = spending(ledger.of(events), SETTINGS, machine, now)
+    assert (found.month_usd is not None, found.problem) == (True, "")
+    return round(found.month_usd or 0.0, 2)
 
 
 AFTER = NOVEMBER + 200 * HOUR
@@ -134,13 +134,26 @@ def test_only_this_month_counts_and_the_open_end_is_now() -> None:
 
 
 def test_without_a_budget_nothing_is_asked_and_without_a_price_it_is_said() -> None:
-    assert spending(Ledger(), dataclasses.replace(SETTINGS, monthly_budget_usd=None), "g6.xlarge", AFTER) == (None, "")
-    usd, problem = spending(ledger.of(on_for(1, instance_type="x9.huge")), SETTINGS, "g6.xlarge", AFTER)
-    assert usd is None
-    assert "not enforced" in problem
-    assert "x9.huge" in problem
+    assert spending(Ledger(), dataclasses.replace(SETTINGS, monthly_budget_usd=None), "g6.xlarge", AFTER) == Spent()
+    found = spending(ledger.of(on_for(1, instance_type="x9.huge")), SETTINGS, "g6.xlarge", AFTER)
+    assert (found.month_usd, found.day_usd) == (None, None)
+    assert "not enforced" in found.problem
+    assert "x9.huge" in found.problem
     with pytest.raises(PriceUnknown, match="x9"):
         ledger.host_usd({"": 5.0}, "us-east-1", "x9.huge")
+
+
+def test_a_days_spending_and_only_the_newest_days_are_kept() -> None:
+    """Over midnight each day has its own hours; of the days before nobody asks."""
+    history = [*on_for(1), *on_for(4, NOVEMBER + 46 * HOUR), event(NOVEMBER + 60 * HOUR, "STOPPED", "STARTING")]
+    found = ledger.of(history)
+    assert found.days == {"2026-11-02": {"": 2 * HOUR}, "2026-11-03": {"": 2 * HOUR}}
+    assert found.day(NOVEMBER + 61 * HOUR, "g6.xlarge") == {"": 2 * HOUR, "g6.xlarge": HOUR}
+    assert found.day(NOVEMBER + 73 * HOUR, "g6.xlarge") == {"g6.xlarge": HOUR}  # since midnight
+    only_daily = dataclasses.replace(SETTINGS, monthly_budget_usd=None, daily_budget_usd=5.0)
+    spent_so_far = spending(found, only_daily, "g6.xlarge", NOVEMBER + 61 * HOUR)
+    assert spent_so_far.day_usd == pytest.approx(3 * 0.8048)
+    assert spent_so_far.month_usd == pytest.approx(6 * 0.8048)
 
 
 STATES = st.sampled_from(["NEW", "STARTING", "RUNNING", "DRAINING", "STOPPING", "STOPPED", "FAILED"])

@@ -28,7 +28,7 @@ def said(found: Budget) -> str:
 
 def test_what_is_left_where_it_goes_and_what_may_be_spent_beyond() -> None:
     text = said(HALF)
-    assert "$40.00 of $100.00 (40%) is spent, $60.00 are left until " in text
+    assert "$40.00 of $100.00 (40%) is spent this month, $60.00 are left until " in text
     day = (NOON - verbs_budget.moments.first_of_month(NOON)) / 86400
     days = (HALF.resets_at - verbs_budget.moments.first_of_month(NOON)) / 86400
     assert HALF.forecast_usd == pytest.approx(40 * days / day)
@@ -40,9 +40,16 @@ def test_what_is_left_where_it_goes_and_what_may_be_spent_beyond() -> None:
 def test_a_spent_budget_says_until_when_and_what_lifts_it() -> None:
     spent = dataclasses.replace(RUNNING, state=State.STOPPED, spent_until=NOON + 99)
     text = said(dataclasses.replace(HALF, spent_usd=101.0, lease=spent))
-    assert "$101.00 of $100.00 (101%) is spent, $0.00 are left" in text
+    assert "$101.00 of $100.00 (101%) is spent this month, $0.00 are left" in text
     assert "The host is not woken until" in text
     assert "fab budget -s s --override 2h" in text
+
+
+def test_a_days_limit_is_told_with_its_midnight() -> None:
+    day = dataclasses.replace(HALF, budget_usd=None, daily_usd=10.0, spent_day_usd=2.5)
+    text = said(day)
+    assert "$2.50 of $10.00 (25%) is spent today, until " in text
+    assert "this month" not in text
 
 
 def test_who_pays_over_it_is_named() -> None:
@@ -54,7 +61,7 @@ def test_who_pays_over_it_is_named() -> None:
 def test_without_a_budget_and_without_a_price() -> None:
     assert "s has no budget" in said(dataclasses.replace(HALF, budget_usd=None, spent_usd=None))
     unknown = dataclasses.replace(HALF, spent_usd=None, problem="no price known for x9.huge", hour_usd=None)
-    assert said(unknown) == "What was spent of $100.00 is not known: no price known for x9.huge."
+    assert said(unknown) == "What was spent is not known: no price known for x9.huge."
     assert unknown.as_dict()["forecast_usd"] is None
 
 

@@ -167,7 +167,7 @@ def test_a_quota_is_said_at_once(world: World) -> None:
 
 def test_beyond_the_budget_it_is_said_at_once(world: World) -> None:
     world.put(State.STOPPED, spent_until=NOON + 3600)
-    with pytest.raises(DeployError, match=r"did not start: the budget of this month is spent.*monthlyUsd"):
+    with pytest.raises(DeployError, match=r"did not start: the budget is spent.*pilotlight:budget"):
         wake(world)
     assert ("wait" in world.asked, world.power.started) == (False, 0)
 

@@ -73,7 +73,7 @@ def test_beyond_the_budget_everybody_is_told_at_once(
     monkeypatch: pytest.MonkeyPatch, world: World, verb: Verb, state: State
 ) -> None:
     world.put(state, spent_until=NOON + 3600)
-    with pytest.raises(NotStarted, match=r"did not start: the budget of this month is spent.*monthlyUsd"):
+    with pytest.raises(NotStarted, match=r"did not start: the budget is spent.*pilotlight:budget"):
         verb(monkeypatch, world)
     assert ("wait" in world.asked, world.power.started, world.clock) == (False, 0, 0.0)
 

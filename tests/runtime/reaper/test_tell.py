@@ -11,6 +11,7 @@ import pytest
 from core import lease as protocol
 from core.errors import LeaseError
 from core.lease import Event, Lease, Outcome, State, Write, to_item
+from core.money.ledger import Spent
 from core.notifications import Kind, Notification
 from core.policy import Action, Decision
 from runtime.backends.leases import StoreUnavailable
@@ -246,7 +247,7 @@ def test_each_part_of_the_budget_once(world: World, monkeypatch: pytest.MonkeyPa
     assert settings is not None
     world.store.put_settings(dataclasses.replace(settings, monthly_budget_usd=100.0, stop_after_s=None))
     spent = iter((49.0, 50.0, 51.0, 85.0, 85.0, 101.0, 102.0))
-    monkeypatch.setattr("runtime.reaper.sweep.spending", lambda *_: (next(spent), ""))
+    monkeypatch.setattr("runtime.reaper.sweep.spending", lambda *_: Spent(next(spent)))
     for _ in range(7):
         beat(world, busy=1)
         world.run()

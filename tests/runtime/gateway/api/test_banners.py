@@ -120,7 +120,7 @@ def test_what_waiting_would_not_change_is_told_as_a_message_would_be() -> None:
     async def scene(url: str) -> None:
         _, (ours,) = await get(url)
         assert ours["type"] == "warning"
-        assert "budget of this month is spent" in ours["content"]
+        assert "budget is spent" in ours["content"]
 
     play(Page(), stage, scene)
 

@@ -111,8 +111,8 @@ def test_which_buttons_are_on(state: State, wake: bool, stop: bool) -> None:
 
 def test_a_spent_budget_turns_wake_off_and_is_said() -> None:
     found = show.host(look(State.STOPPED, spent_until=NOW + 3600), Past(settings=SETTINGS))
-    assert found.why_not_wake == "The month's budget is spent."
-    assert "The month's budget is spent until Wed 25 Nov 11:46." in found.notes
+    assert found.why_not_wake == "The budget is spent."
+    assert "The budget is spent until Wed 25 Nov 11:46." in found.notes
     assert found.money.budget == "$150.00"
 
 
