@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from core.contract.paths import DATA_DIR
 from core.errors import DeployError
 from core.policy import SKEW_ALERT_S
 from remote import plan
@@ -23,7 +24,7 @@ from remote.machines.transport import Machine
 from remote.plan import Step
 
 EXAMINE: Final = Path(__file__).parents[1] / "scripts" / "examine.py"
-DISKS: Final = ("/", "/var", "/boot", "/opt")
+DISKS: Final = ("/", "/var", "/boot", "/opt", DATA_DIR)
 GIB: Final = 2**30
 LOW: Final = 0.10  # of a disk or its inodes: a warning
 FULL: Final = 0.03  # a failure: apt, journals and downloads end with errors
@@ -124,7 +125,8 @@ def disks(area: Area, found: Mapping[str, Disk], stack: str) -> Iterator[Check]:
         if disk.inodes and disk.inodes_free / disk.inodes == left < LOW:
             said += f", and {left:.0%} of its inodes"
         fix = f'See what is large: `{_shell(area, stack)} --command "sudo du -xh -d 3 {path} | sort -h | tail"`'
-        fix += "; or raise diskGiB in the stack file." if area in (Area.HOST, Area.GATEWAY) else "."
+        setting = "gateway.dataGiB" if path == DATA_DIR else "diskGiB"
+        fix += f"; or raise {setting} in the stack file." if area in (Area.HOST, Area.GATEWAY) else "."
         if left < FULL:
             yield failed(area, "disk", said, fix)
         elif left < LOW:

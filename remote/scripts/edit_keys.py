@@ -206,7 +206,10 @@ def main(request: dict[str, Any]) -> None:
         document["keys"] = changed(document["keys"], request)
         after, lines = json.dumps(document, sort_keys=True), map_lines(document["keys"])
         for file, text in ((path, after), (map_path, text_of(lines))):
-            write(file, text, request["group"])
+            try:
+                write(file, text, request["group"])
+            except OSError as error:  # a full disk: the file is as it was
+                sys.exit(f"{file} cannot be written: {error.strerror}. Mend that, then run the command again")
         running = tell(admin, map_path, lines, request["keep"])
     usage = haproxy(admin, "show table keys") if running and request["usage"] else ""
     print(json.dumps({"keys": after, "now": time.time(), "running": running, "usage": usage}))

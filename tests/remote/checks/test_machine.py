@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.contract.paths import DATA_DIR
 from core.errors import DeployError
 from remote.checks import Area, Check, Verdict, machine
 from remote.checks.machine import GIB, Disk, Examined, Look
@@ -147,3 +148,11 @@ def test_the_script_tells_what_is_read_of_it() -> None:
 def test_what_is_no_such_answer_is_one_message(printed: str) -> None:
     with pytest.raises(DeployError, match="did not tell how it is"):
         machine.read(printed, 1.0, 2.0)
+
+
+def test_a_full_data_volume_names_its_own_setting() -> None:
+    disks = {"/": DISK, DATA_DIR: dataclasses.replace(DISK, device=2, free=0)}
+    found = checks(examined=dataclasses.replace(WELL, disks=disks))
+    (check,) = [each for each in found if each.name == "disk" and each.said.startswith(DATA_DIR)]
+    assert check.verdict is Verdict.FAIL
+    assert "gateway.dataGiB" in check.fix

@@ -345,3 +345,16 @@ def test_a_new_gateway_has_neither_folder_yet(tmp_path: Path) -> None:
     assert gateway.run(order.script, stdin=order.stdin).code == 0
     assert (tmp_path / "data/keys.json").exists()
     assert (tmp_path / "other/keys.map").exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_message_and_stays(gateway: Gateway, admin: Admin, at: Door) -> None:
+    """As on a full data volume."""
+    keys.add(at, Wanted("ann"))
+    before = (gateway.folder / "keys.json").read_text()
+    (gateway.folder / "keys.json.new").mkdir()
+    with pytest.raises(
+        DeployError, match=r"keys\.json cannot be written: Is a directory\. Mend that, then run"
+    ) as error:
+        keys.add(at, Wanted("bob"))
+    assert "Traceback" not in str(error.value)
+    assert (gateway.folder / "keys.json").read_text() == before
