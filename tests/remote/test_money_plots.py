@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.money import cost
 from remote import money_plots
 from remote.verbs import timeline
 from tests.core.money.history import EVENTS, MONDAY, NOON
@@ -27,7 +28,13 @@ def test_cost_by_day_and_the_timeline_are_drawn(tmp_path: Path) -> None:
     ]
     assert [path.name for path in paths] == ["c.png", "c.svg", "c-timeline.png", "c-timeline.svg"]
     days, when = paths[1].read_text(), paths[3].read_text()
-    for word in ("host disk", "gateway disk", "addresses", "23 Nov", f"{found.stack}: 6.70 USD in 3 days"):
+    for word in (
+        "host disk",
+        "gateway disk",
+        "addresses",
+        "23 Nov",
+        f"{found.stack}: {cost.cents(found.total)} USD in 3 days",
+    ):
         assert word in days
     for word in (*timeline.PHASES, "Mon 23 Nov"):
         assert word in when
