@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ import pytest
 from invoke.context import Context
 
 from core import settings
+from core.backup import Stored
 from core.contract.documents import Outputs
 from core.errors import DeployError, SettingsError
 from remote import backup_file, backup_tasks
@@ -274,3 +276,15 @@ def test_the_verbs(
     told = json.loads(capsys.readouterr().out)["data"]
     assert (told["keys"], told["conversations"], told["live"]) == (["ann"], 1, False)
     assert Path(told["kept"]).is_dir()
+
+
+def test_what_does_not_fit_is_said_with_its_size_before_anything_is_changed(
+    gateway: GatewayFolder, file: BackupFile
+) -> None:
+    files = dict(file.manifest.files) | {"webui/large": Stored(1 << 50, "")}
+    large = dataclasses.replace(file, manifest=dataclasses.replace(file.manifest, files=files))
+    with pytest.raises(
+        DeployError, match=r"needs 1073741\d{3} MiB on the disk of .*, and \d+ MiB are free; nothing was"
+    ):
+        restore.restore(front(gateway), large, QUIET)
+    untouched(gateway)
