@@ -216,6 +216,8 @@ def test_the_table() -> None:
 
 
 def test_on_a_narrow_terminal_a_stack_is_a_paragraph() -> None:
+    today = verbs_status.status(front(Client())).cost_today_usd
+    assert today
     listing = verbs_status.Listing(
         [verbs_status.status(front(Client())), verbs_status.Unknown("t", "not made yet; run `pulumi up -s t`")]
     )
@@ -223,7 +225,7 @@ def test_on_a_narrow_terminal_a_stack_is_a_paragraph() -> None:
     assert lines == [
         "s  RUNNING for 10m",
         "  last demand 10m ago; stops in 20m",
-        "  idle 10m, stops in 20m, today $0.86, last wake 42s: boot 21s, engine a 20s",
+        f"  idle 10m, stops in 20m, today ${cost.cents(today)}, last wake 42s: boot 21s, engine a 20s",
         "t  -",
         "  not made yet; run `pulumi up -s t`",
     ]
