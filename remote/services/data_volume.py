@@ -1,7 +1,7 @@
 """The gateway's data volume: mounted at DATA_DIR before those start who write there.
 
 A gateway without one has the same folder on its root disk. Why it is a service and no line of fstab: it waits for a
-volume that is attached after the boot, formats one that is blank, and takes along what the root disk had (ADR 37).
+volume that is attached after the boot, formats one that is blank, and takes along what the root disk had (ADR 39).
 """
 
 from __future__ import annotations
