@@ -51,6 +51,12 @@ def wrong(pairs: Iterator[tuple[Text, str]]) -> list[str]:
     return sorted({f"{text.where}: {what}" for text, what in pairs})
 
 
+def test_no_merge_was_committed_half() -> None:
+    markers = ["git", "grep", "-lE", "^(<{7}|>{7})( |$)"]
+    listed = subprocess.run(markers, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert listed.stdout.split() == [], "a conflict's markers stand in these files"
+
+
 def test_paths() -> None:
     assert wrong((t, p) for t, p in found(_PATH) if not _exists(p, part_is_enough=t.message)) == []
 
