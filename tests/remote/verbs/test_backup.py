@@ -155,6 +155,15 @@ def test_damage_anywhere_is_one_message(file: BackupFile, tmp_path: Path) -> Non
         backup_file.judge(tmp_path / "none.tar.gz")
 
 
+def test_a_changed_manifest_is_found_by_the_archives_checksum(file: BackupFile, tmp_path: Path) -> None:
+    packed = gzip.compress(gzip.decompress(file.path.read_bytes()), compresslevel=0)
+    at = packed.index(b'"newest": ') + len(b'"newest": ')
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(packed[:at] + b"2" + packed[at + 1 :])
+    with pytest.raises(DeployError, match="damaged"):
+        backup_file.judge(broken)
+
+
 def test_another_stacks_backup_is_refused_unless_it_is_named(gateway: GatewayFolder, file: BackupFile) -> None:
     other = front(gateway, stack="other", deployment_id="d9")
     with pytest.raises(DeployError, match=r"is a backup of another stack, `qwen7b`.*add `--of qwen7b`"):
