@@ -1,13 +1,16 @@
 #!/bin/sh
 # Runs on the gateway as root, by pilotlight-data.service: `mount_data VOLUME FOLDER`. The volume is a disk, or (in the
 # embedded cloud) a folder that stands for one. It is formatted only where it has no signature of anything on it; a disk
-# with anything else than our file system is left alone. What FOLDER had on the root disk goes onto a new volume.
+# with anything else than our file system is left alone. What FOLDER had on the root disk goes onto a new volume, and is
+# moved aside: below the volume it would stand in its way at the next boot. While the volume is not there, FOLDER is not
+# there either, so that nothing (`fab keys`, say) is written to the root disk instead.
 # Repeating it changes nothing but a file system that is smaller than its disk, which grows.
 set -eu
 volume=$1 folder=$2 patience=${PATIENCE_S:-120}
 fail() { echo "$*" >&2; exit 1; }
 
 wait_for_it() {
+  mountpoint -q "$folder" || rmdir "$folder" 2>/dev/null || true  # one with data in it stays
   end=$(($(date +%s) + patience))
   until [ -e "$volume" ]; do
     [ "$(date +%s)" -lt "$end" ] || fail "the gateway's data volume is not attached: there is no $volume. Run \`pulumi up\`, \
@@ -19,11 +22,13 @@ then \`fab deploy\`"
 
 format() {
   [ ! -d "$disk" ] || return 0
-  found=$(wipefs --noheadings --output TYPE "$disk" | tr '\n' ' ')
+  # by itself: a pipe would hide that it failed, and a disk that cannot be read is not blank
+  found=$(wipefs --noheadings --output TYPE "$disk") || fail "what is on $volume cannot be read; nothing was changed"
+  found=$(printf %s "$found" | tr '\n' ' ')
   case "$found" in
   '') mkfs.ext4 -q -L pilotlight-data "$disk" ;;
-  'ext4 ') ;;
-  *) fail "the data volume $volume has ${found}on it and no ext4 file system; nothing was changed" ;;
+  ext4) ;;
+  *) fail "the data volume $volume has $found on it and no ext4 file system; nothing was changed" ;;
   esac
 }
 
@@ -34,10 +39,15 @@ mount_at() {
 
 empty() { [ -z "$(ls -A "$1" | grep -v '^lost+found$' || true)" ]; }
 
+# one that cannot grow now still serves
+grow() { [ -d "$disk" ] || resize2fs "$disk" >/dev/null 2>&1 || echo "$volume could not be grown to the size of its disk" >&2; }
+
 # What a gateway without a volume had: copied whole, or again from the beginning
 take_along() {
   new=$folder.new
+  if mountpoint -q "$new"; then umount "$new"; fi  # since a copy that was cut off: a second mount is refused
   mount_at "$new"
+  grow  # a first copy may have found too little room
   if [ -e "$new/.arriving" ]; then find "$new/" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name .arriving -exec rm -rf {} +; fi
   if [ ! -e "$new/.arriving" ] && ! empty "$new"; then
     umount "$new"
@@ -47,7 +57,8 @@ take_along() {
   touch "$new/.arriving"
   cp -a "$folder/." "$new/"
   sync
-  rm "$new/.arriving"
+  mv "$folder" "$folder.copied-$(date -u +%Y%m%dT%H%M%SZ)"
+  mkdir "$folder"
   umount "$new"
 }
 
@@ -60,6 +71,6 @@ else
   mkdir -p "$folder"
   empty "$folder" || take_along
   mount_at "$folder"
+  rm -f "$folder/.arriving"  # what it names is whole, or its source is gone
 fi
-# one that cannot grow now still serves
-[ -d "$disk" ] || resize2fs "$disk" >/dev/null 2>&1 || echo "$volume could not be grown to the size of its disk" >&2
+grow

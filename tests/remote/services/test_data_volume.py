@@ -20,6 +20,7 @@ STAND_INS = {
     # mounting is a link in the place of the folder, which waits beside it
     "mount": """[ "$1" = --bind ] && { disk=$2 at=$3 holds=$2; } || { disk=$5 at=$6 holds=$5.holds; }
 [ "$(cat "$disk" 2>/dev/null)" = ext4 ] || [ -d "$disk" ] || exit 32
+[ ! -L "$at" ] || exit 32
 mv "$at" "$at.under"; ln -s "$holds" "$at"; echo "$disk" > "$at.source" """,
     "umount": 'rm "$1" "$1.source"; mv "$1.under" "$1"',
     "mountpoint": '[ -L "$2" ]',
@@ -55,6 +56,9 @@ class Gateway:
             check=False,
             env={"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "PATIENCE_S": "0"},
         )
+
+    def reboot(self) -> None:
+        subprocess.run((self.folder / "bin/umount", self.data), check=True)
 
     def ran(self, tool: str) -> int:
         return (self.folder / "log").read_text().count(f"{tool} ")
@@ -96,6 +100,27 @@ def test_a_disk_with_anything_else_on_it_is_left_alone(gateway: Gateway, holds: 
     assert (gateway.ran("mkfs.ext4"), gateway.ran("mount")) == (0, 0)
 
 
+def test_a_disk_that_cannot_be_read_is_not_blank(gateway: Gateway) -> None:
+    gateway.attach("ext4\n")
+    (gateway.folder / "bin/wipefs").write_text("#!/bin/sh\nexit 1\n")
+    result = gateway.mount()
+    assert result.returncode == 1
+    assert "cannot be read; nothing was changed" in result.stderr
+    assert (gateway.ran("mountpoint"), gateway.ran("mkfs.ext4"), gateway.ran("mount")) == (2, 0, 0)
+
+
+def test_while_the_volume_is_away_there_is_no_folder_to_write_to(gateway: Gateway) -> None:
+    disk = gateway.attach()
+    done(gateway)
+    gateway.reboot()
+    gateway.link.unlink()
+    assert gateway.data.is_dir(), "the mount point"
+    assert "is not attached" in gateway.mount().stderr
+    assert not gateway.data.exists()
+    gateway.link.symlink_to(disk)
+    done(gateway)
+
+
 def test_a_volume_that_is_not_attached_is_one_message(gateway: Gateway) -> None:
     result = gateway.mount()
     assert result.returncode == 1
@@ -125,9 +150,36 @@ def test_what_the_root_disk_had_goes_onto_a_new_volume(gateway: Gateway) -> None
     done(gateway)
     assert (disk.with_name("disk.holds") / "webui/webui.db").read_text() == "conversations"
     assert not (disk.with_name("disk.holds") / ".arriving").exists()
-    assert Path(f"{gateway.data}.under/webui/webui.db").exists(), "the old copy stays below"
+    (aside,) = gateway.folder.glob("data.copied-*")
+    assert (aside / "webui/webui.db").exists(), "the old copy is kept"
+    assert list(Path(f"{gateway.data}.under").iterdir()) == [], "and nothing stands in the way of the next boot"
     log = (gateway.folder / "log").read_text().splitlines()
     assert log.index("systemctl stop pilotlight-webui.service pilotlight-redis.service") < len(log) - 3
+
+
+def test_what_went_onto_a_volume_is_there_after_the_next_boot(gateway: Gateway) -> None:
+    gateway.attach()
+    had(gateway)
+    done(gateway)
+    gateway.reboot()
+    done(gateway)
+    assert (gateway.data / "webui/webui.db").read_text() == "conversations"
+
+
+@pytest.mark.parametrize("tool", ["cp", "sync"])
+def test_a_copy_that_failed_is_made_again_by_the_next_try(gateway: Gateway, tool: str) -> None:
+    gateway.attach()
+    had(gateway)
+    broken = gateway.folder / "bin" / tool
+    broken.write_text("#!/bin/sh\nexit 1\n")  # no space left, say
+    broken.chmod(0o755)
+    assert gateway.mount().returncode == 1
+    broken.unlink()
+    grown = gateway.ran("resize2fs")
+    done(gateway)
+    assert (gateway.data / "webui/webui.db").read_text() == "conversations"
+    assert gateway.ran("resize2fs") == grown + 2, "the copy itself may need the room"
+    assert not (gateway.data / ".arriving").exists()
 
 
 def test_a_copy_that_was_cut_off_is_made_again(gateway: Gateway) -> None:
