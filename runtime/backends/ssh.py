@@ -64,9 +64,13 @@ class OwnLeases(SqliteLeaseStore):
 
 def make_file(path: Path) -> None:
     """An empty file where there is none, which belongs to whom its folder belongs to: root's programs are often the
-    first to open it, and the relay is not root. (SQLite gives the files beside it the same owner.) OSError.
+    first to open it, and the relay is not root. (SQLite gives the files beside it the same owner.) OSError, also where
+    a link is there: the relay can put one in its folder, and root would give it the file behind it.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    folder, found = path.parent.stat(), path.stat()
-    if os.geteuid() == 0 and (found.st_uid, found.st_gid) != (folder.st_uid, folder.st_gid):
-        os.chown(path, folder.st_uid, folder.st_gid)
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        folder, found = path.parent.stat(), os.fstat(file)
+        if os.geteuid() == 0 and (found.st_uid, found.st_gid) != (folder.st_uid, folder.st_gid):
+            os.fchown(file, folder.st_uid, folder.st_gid)
+    finally:
+        os.close(file)

@@ -78,6 +78,20 @@ def test_the_file_is_its_folders_owners(file: Path) -> None:
     assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (NOBODY, NOBODY, 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_in_the_files_place_gives_away_nothing(file: Path, tmp_path: Path) -> None:
+    """Its folder is the relay's, and what is behind the link is root's."""
+    roots = tmp_path / "shadow"
+    roots.touch()
+    folder = tmp_path / "relay"
+    folder.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    (folder / file.name).symlink_to(roots)
+    with pytest.raises(ContractError, match=r"cannot be used: .*Run `fab deploy`"):
+        backends.open(Place("ssh", table=str(folder / file.name), control=UNIT))
+    assert roots.stat().st_uid == 0
+
+
 def test_notifications_are_lines_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     notification = Notification(
         id="n", kind=Kind.READY, stack="mine", unit=UNIT, at="2026-01-01T00:00:00Z", summary="mine is ready", reason=""
