@@ -133,6 +133,12 @@ def _lost_keys(there: Contents, backup: Contents) -> Iterator[str]:
         yield f"API keys that would stop working: {', '.join(gone)}"
 
 
+def revived(there: Contents, backup: Contents) -> list[str]:
+    """Names of keys that a restore brings (back): one of them may have been revoked since."""
+    known = {key.sha256 for key in there.people}
+    return sorted({key.name for key in backup.people if key.sha256 not in known})
+
+
 def _lost_chats(there: Contents, made_at: float, zone: str) -> Iterator[str]:
     found = there.chats
     if found is None or found.chats == 0:

@@ -53,11 +53,17 @@ def words(error: OSError) -> str:
 
 
 def finish(request: dict[str, Any]) -> bool:
-    """Do what is left of a restore that was cut off; whether there was one."""
+    """Do what is left of a restore that was cut off; whether there was one. Who has the data open may run again: the
+    gateway was booted since.
+    """
     if not os.path.exists(f"{incoming(request)}/{READY}"):
         return False
-    swap(request)
-    start(units(request))
+    stopped = units(request)
+    try:
+        systemctl("stop", *stopped)
+        swap(request)
+    finally:
+        start(stopped)
     return True
 
 
@@ -301,8 +307,8 @@ def unpack(request: dict[str, Any], folder: Path, archive: BinaryIO) -> None:
 
 
 def inside(name: str) -> bool:
-    """A name that leads out of the folder is nobody's of ours."""
-    return not name.startswith("/") and ".." not in name.split("/")
+    """A name that `send` gives, and that does not lead out of the folder. Our own notes there are no archive's."""
+    return name in (KEYS, REDIS) or (name.startswith(f"{WEBUI}/") and ".." not in name.split("/"))
 
 
 def write(content: Any, path: Path) -> str:

@@ -86,6 +86,11 @@ def plan(at: Front, file: BackupFile, look: Look) -> Plan:
     """What would be lost, and what else is to be known."""
     there = look.contents if file.manifest.chats else Contents(look.contents.keys, None, look.contents.counts)
     notes = ["A restore that had been cut off was finished first."] if look.finished else []
+    if names := backup.revived(look.contents, file.contents):
+        them = ", ".join(names)
+        notes.append(
+            f"API keys that the gateway does not have now would work again: {them}. `fab keys.revoke` ends one."
+        )
     old, new = file.manifest.webui_image, at.inventory.settings.webui.image
     if file.manifest.chats and at.has_page and old != new:
         notes.append(f"The chat page was {old} then, and is {new} now: it takes over older data, but not newer ones.")

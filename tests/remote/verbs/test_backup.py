@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from invoke.context import Context
 
+from core import keys as rules
 from core import settings
 from core.backup import Stored
 from core.contract.documents import Outputs
@@ -139,6 +141,24 @@ def test_a_changed_file_is_found_by_its_checksum(file: BackupFile, tmp_path: Pat
         backup_file.judge(changed(file, tmp_path / "x.tar.gz", name, None))
 
 
+@pytest.mark.parametrize("name", ["ready", "../x", "/etc/x", "webui/../../x", "redis/appendonlydir/x"])
+def test_a_file_that_no_backup_of_ours_has_is_refused(gateway: GatewayFolder, tmp_path: Path, name: str) -> None:
+    """`ready` is the note that a restore is to be finished, and says where the old data go."""
+    archive = tmp_path / "x.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    manifest = dataclasses.replace(made(gateway, tmp_path / "b.tar.gz").manifest, files={name: Stored(1, sha256(b"x"))})
+    with archive.open("rb") as stream, pytest.raises(DeployError, match="is no file of ours; nothing was changed"):
+        gateway.state.restore(stream, manifest, "S")
+    untouched(gateway)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def test_damage_anywhere_is_one_message(file: BackupFile, tmp_path: Path) -> None:
     whole, broken = file.path.read_bytes(), tmp_path / "broken.tar.gz"
     for text in (whole[:-20], whole[: len(whole) // 2], whole[:10], b"", b"no archive", gzip.compress(b"no tar" * 999)):
@@ -236,8 +256,22 @@ def test_a_restore_that_was_cut_off_between_two_renames_is_finished_by_whoever_c
     assert gateway.chats() == ["lighthouses"]
     assert gateway.chats("replaced-S/webui") == ["lighthouses"]
     assert not folder.exists()
-    assert gateway.systemctl()[-1].startswith("start")
+    assert gateway.systemctl() == [
+        "stop pilotlight-redis.service pilotlight-webui.service",  # which run again, where the gateway was booted since
+        "start pilotlight-redis.service",
+        "start --no-block pilotlight-webui.service",
+    ]
     assert not gateway.state.look().finished
+
+
+def test_a_key_that_was_revoked_since_is_named_before_it_works_again(gateway: GatewayFolder, file: BackupFile) -> None:
+    at = front(gateway)
+    assert restore.plan(at, file, gateway.state.look()).notes == []
+    gateway.keys.change(lambda there, _: rules.revoke(there, "ann"))
+    plan = restore.plan(at, file, gateway.state.look())
+    note = "API keys that the gateway does not have now would work again: ann. `fab keys.revoke` ends one."
+    assert plan.notes == [note]
+    assert note in plan.words
 
 
 def test_a_gateway_without_a_deployment_is_told_what_to_run(tmp_path: Path) -> None:
