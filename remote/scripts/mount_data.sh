@@ -3,7 +3,7 @@
 # embedded cloud) a folder that stands for one. It is formatted only where it has no signature of anything on it; a disk
 # with anything else than our file system is left alone. What FOLDER had on the root disk goes onto a new volume, and is
 # moved aside: below the volume it would stand in its way at the next boot. While the volume is not there, FOLDER is not
-# there either, so that nothing (`fab keys`, say) is written to the root disk instead.
+# there either, so that nothing (`fab keys.add`, say) is written to the root disk instead.
 # Repeating it changes nothing but a file system that is smaller than its disk, which grows.
 set -eu
 volume=$1 folder=$2 patience=${PATIENCE_S:-120}
