@@ -81,6 +81,15 @@ class TestBudget:
         within = decided(of, "stopped", facts=self.DAY, monthly_budget_usd=150.0, daily_budget_usd=10.01)
         assert within.action is Action.START
 
+    def test_a_months_budget_that_is_spent_after_the_days_is_told_before_midnight(self) -> None:
+        of = lease(State.STOPPED, **WAKE_REQUEST, spent_until=next_midnight(NOON))
+        limits = {"monthly_budget_usd": 150.0, "daily_budget_usd": 10.0}
+        decision = decided(of, "stopped", facts=self.DAY | self.SPENT, **limits)
+        assert (decision.action, decision.until) == (Action.MARK, next_month(NOON))
+        told = lease(State.STOPPED, **WAKE_REQUEST, spent_until=next_month(NOON))
+        assert decided(told, "stopped", facts=self.DAY | self.SPENT, **limits).action is Action.REFUSE
+        assert decided(of, "stopped", facts=self.DAY, **limits).action is Action.REFUSE
+
     def test_over_the_days_budget_it_goes_on_until_nobody_asks(self) -> None:
         for ago, action in ((59, Action.KEEP), (60, Action.DRAIN)):
             of = lease(State.RUNNING, demand_at=NOON - ago, **self.MARKED)
