@@ -98,6 +98,37 @@ class NoOtherStack:
 
 
 @dataclass(frozen=True)
+class NothingOfTheirs:
+    """A machine where none of these units runs before the first deployment: they would be configured anew, or stopped.
+
+    `path` is there once one has begun: what runs from then on is ours.
+    """
+
+    path: str
+    units: tuple[str, ...]
+    slow: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"nothing of yours uses {' or '.join(unit.removesuffix('.service') for unit in self.units)}"
+
+    def query(self) -> Query:
+        return Query(texts=(self.path,), units=self.units)
+
+    def _running(self, facts: Facts) -> list[str]:
+        return [] if facts.texts.get(self.path, "").strip() else [unit for unit in self.units if facts.running(unit)]
+
+    def reason(self, facts: Facts) -> str:
+        return ", ".join(f"{unit} runs" for unit in self._running(facts))
+
+    def orders(self, facts: Facts) -> tuple[Order, ...]:
+        units = " ".join(self._running(facts))
+        what = f"{units} runs here and is not ours; it would be configured anew: nothing was changed"
+        fix = f"If nobody needs it, `sudo systemctl disable --now {units}` on the machine, then deploy again"
+        return (Order("exit 1", failure=f"{what}. {fix}"),)
+
+
+@dataclass(frozen=True)
 class User:
     """A system user without a log-in."""
 

@@ -24,9 +24,9 @@ from core.shipping import Program
 from remote import templates
 from remote.items import Item
 from remote.items.files import File
-from remote.items.system import NoOtherStack
+from remote.items.system import NoOtherStack, NothingOfTheirs
 from remote.items.units import Unit, digest_of
-from remote.services import app
+from remote.services import app, haproxy, redis
 from remote.services.relay import RELAY_USER, UNIT_DIR
 
 POWER_SCRIPT: Final = "/opt/pilotlight/power.sh"
@@ -35,7 +35,8 @@ PASS_EVERY_S: Final = 15  # on AWS a minute; a pass is a read of a file and a qu
 
 def first(stack: str) -> list[Item]:
     """Before anything is changed: nobody else's machine, and from now on this stack's."""
-    return [NoOtherStack(STACK_FILE, stack), File(STACK_FILE, f"{stack}\n".encode())]
+    theirs = NothingOfTheirs(STACK_FILE, (haproxy.UNIT, redis.PACKAGED_UNIT))
+    return [NoOtherStack(STACK_FILE, stack), theirs, File(STACK_FILE, f"{stack}\n".encode())]
 
 
 def before_engines() -> list[Item]:

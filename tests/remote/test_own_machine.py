@@ -23,7 +23,7 @@ from core.contract.paths import (
 from core.settings import load
 from remote.items import Item
 from remote.items.files import File
-from remote.items.system import NoOtherStack
+from remote.items.system import NoOtherStack, NothingOfTheirs
 from remote.items.units import Unit
 from remote.machines import inventory, journal
 from remote.machines.facts import Facts, UnitFact
@@ -111,6 +111,23 @@ def test_another_stacks_machine_is_left_alone(items: list[Item]) -> None:
     assert order.script == "exit 1"
     assert "the stack theirs is deployed here" in order.failure
     assert text(items, STACK_FILE) == "mine\n"
+
+
+def test_what_its_owner_runs_is_not_taken_over(items: list[Item]) -> None:
+    guard = items[1]
+    assert isinstance(guard, NothingOfTheirs)
+    assert items.index(guard) < next(n for n, i in enumerate(items) if isinstance(i, File) and i.path == STACK_FILE)
+    on, off = (UnitFact("loaded", state, "", "enabled", 0) for state in ("active", "inactive"))
+    both = {"haproxy.service": off, "redis-server.service": on}
+    assert guard.reason(Facts(units=both)) == "redis-server.service runs"
+    (order,) = guard.orders(Facts(units=both))
+    assert order.script == "exit 1"
+    assert "redis-server.service runs here and is not ours" in order.failure
+    assert "disable --now redis-server.service`" in order.failure
+    assert guard.reason(Facts(units=both, texts={STACK_FILE: "mine\n"})) == "", "a deployment was cut off"
+    assert guard.reason(Facts(units=dict.fromkeys(both, off))) == ""
+    assert guard.reason(Facts()) == ""
+    assert set(guard.query().units) == set(both)
 
 
 def test_the_reapers_journal_is_read_too(mine: Inventory) -> None:
