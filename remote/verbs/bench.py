@@ -5,6 +5,7 @@ It asks with a key of its own, which lives for the time of the bench. A host tha
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,9 @@ from rich.table import Table
 
 from core import keys as rules
 from core.contract import dialects
-from core.contract.documents import ApiKey
+from core.contract.documents import ApiKey, ApiKeys
 from core.errors import DeployError, SettingsError
+from core.keys import Change, KeyState
 from core.lease import State
 from core.settings import service_routes
 from core.settings.suggest import closest
@@ -29,6 +31,7 @@ from remote.machines.lease_client import LeaseClient
 from remote.machines.transport import Machine
 from remote.progress import Progress
 from remote.services import keys
+from remote.services.keys import Key
 from remote.verbs import power
 from remote.verbs.lease import Front
 
@@ -36,6 +39,7 @@ PARTS: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 TTFT: Final = ("ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms")
 INTER_TOKEN: Final = ("inter_token_p50_ms", "inter_token_p95_ms", "inter_token_p99_ms")
 WITHIN_S: Final = 60.0  # of each load: no request begins later
+OURS: Final = re.compile(r"bench-[0-9a-f]{8}")  # names of a bench's keys
 KEY_S: Final = 3600.0  # the bench's own key, should nobody be there to revoke it
 WORDS_MAX, TOKENS_MAX, REQUESTS_MAX = 20000, 4096, 50
 
@@ -166,7 +170,7 @@ def _key(front: Machine, progress: Progress) -> Iterator[str]:
     """A key that lives for the time of the bench, and ends by itself where nobody revokes it."""
     there = keys.Keys(front)
     key = keys.make(f"bench-{secrets.token_hex(4)}")
-    there.change(lambda found, now: rules.add(found, ApiKey(key.name, key.hash, now, expires=now + KEY_S), now))
+    there.change(lambda found, now: _added(found, key, now))
     try:
         yield key.secret
     finally:
@@ -174,6 +178,13 @@ def _key(front: Machine, progress: Progress) -> Iterator[str]:
             there.change(lambda found, _: rules.revoke(found, key.name))
         except DeployError as error:  # the figures are worth more than the key, which ends by itself
             progress.say(f"the key {key.name} was not revoked and ends within {KEY_S / 60:.0f} min: {error}")
+
+
+def _added(there: ApiKeys, key: Key, now: float) -> Change:
+    """The key, in the place of those of benches that nobody was left to revoke."""
+    new = rules.add(there, ApiKey(key.name, key.hash, now, expires=now + KEY_S), now).new
+    ended = (each for each in there.keys if OURS.fullmatch(each.name))
+    return Change(tuple(k.sha256 for k in ended if rules.state(there, k, now) is KeyState.EXPIRED), new)
 
 
 def _question(url: str, service: str, shaped: bool, wanted: Asked, key: str) -> Question:

@@ -14,7 +14,7 @@ from invoke.context import Context
 from rich.console import Console
 
 from core import settings
-from core.contract.documents import SCHEMA_VERSION, ApiKeys
+from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
 from core.errors import DeployError, SettingsError
 from core.lease import Lease, State
 from remote import callers, tasks
@@ -102,6 +102,15 @@ def test_a_failure_ends_the_bench_and_the_key(world: World) -> None:
     world.loads = [dataclasses.replace(GOOD, failures=("429: queue_full",))]
     assert run().stopped == "with 1 at once a request failed: 429: queue_full"
     assert world.log[-1] == "keys 0"
+
+
+def test_keys_of_benches_that_were_killed_are_gone_with_the_next(world: World) -> None:
+    names = ("bench-0a1b2c3d", "bench-4e5f6a7b", "bench-of-ann", "ann")
+    ends = (999.0, 1001.0, 999.0, 999.0)  # the second one's bench is at work
+    kept = tuple(ApiKey(name, name.upper(), 1.0, expires=end) for name, end in zip(names, ends, strict=True))
+    change = bench._added(ApiKeys(SCHEMA_VERSION, kept), keys.make("bench-89abcdef"), 1000.0)
+    assert change.gone == ("BENCH-0A1B2C3D",)
+    assert [key.name for key in change.new] == ["bench-89abcdef"]
 
 
 def test_a_service_that_refuses_leaves_no_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
