@@ -91,8 +91,11 @@ def table(found: Listed) -> Shown:
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """The program that asks, on this computer; remote/ itself has no AWS client."""
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=ASKING_S, check=False)
+    """The program that asks, on this computer; remote/ itself has no AWS client. DeployError: AWS took too long."""
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=ASKING_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"AWS did not answer within {ASKING_S:.0f} s. Nothing was written; try again.") from error
 
 
 def refreshed(region: str, now: float, *, path: Path | None = None, ask: Run = run) -> Refreshed:
@@ -104,7 +107,9 @@ def refreshed(region: str, now: float, *, path: Path | None = None, ask: Run = r
     answers = [_answer(line) for line in result.stdout.splitlines()]
     before = prices.table()
     after = refresh.merged(before, region, answers, today=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}")
-    path.write_text(refresh.written(path.read_text(), after))
+    new = path.with_name(f"{path.name}.new")  # half a table would be no module, and every command reads it
+    new.write_text(refresh.written(path.read_text(), after))
+    new.replace(path)
     told = [(answer.item, answer.price) for answer in answers if answer.price is not None]
     olds = [(item, before[region, item].price if (region, item) in before else None, new) for item, new in told]
     changed = tuple((item, old, new) for item, old, new in olds if old != new)

@@ -65,6 +65,20 @@ def test_new_figures_are_written_with_their_day(path: Path) -> None:
     assert ["us-east-1", "gp3-gib-month", "0.08", "2026-09-25", "list-api-reading"] in rows
 
 
+def test_a_table_that_does_not_fit_on_the_disk_leaves_the_old_one(path: Path) -> None:
+    before = path.read_text()
+    path.with_name("aws.py.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        verbs_prices.refreshed("", NOW, path=path, ask=answering(""))
+    assert path.read_text() == before
+
+
+def test_an_aws_that_never_answers_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs_prices, "ASKING_S", 0.0)
+    with pytest.raises(DeployError, match="AWS did not answer within 0 s"):
+        verbs_prices.run(["sleep", "60"])
+
+
 def test_where_aws_does_not_answer_nothing_is_written(path: Path) -> None:
     before = path.read_text()
     with pytest.raises(DeployError, match=r"no credentials The table is as it was|no credentials"):
