@@ -299,7 +299,10 @@ def _send(channel: Any, pieces: Iterable[bytes]) -> None:
 def _received(channel: Any, into: BinaryIO | None) -> bytes:
     kept = io.BytesIO()
     while piece := channel.recv(65536):
-        (into or kept).write(piece)
+        try:
+            (into or kept).write(piece)
+        except OSError as error:  # this computer's, and no broken connection
+            raise DeployError(f"What was sent could not be written here: {_cause(error)}.") from error
     return kept.getvalue()
 
 

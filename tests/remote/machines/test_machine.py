@@ -125,6 +125,16 @@ def test_a_transfer_of_any_size_goes_in_and_out(tmp_path: Path, monkeypatch: pyt
     assert channel.command == "sudo -n sh -c 'run it'"
 
 
+def test_a_full_disk_here_is_no_broken_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel(takes=99, says=[b"an archive"], code=0)
+    with (
+        Path("/dev/full").open("wb", buffering=0) as into,
+        pytest.raises(DeployError, match="could not be written here: No space left on device") as failed,
+    ):
+        reached_by(channel, tmp_path, monkeypatch).transfer("x", [], into)
+    assert not isinstance(failed.value, Unreachable)
+
+
 def test_a_command_that_ends_before_it_took_all_still_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     channel = Channel(takes=3, says=[], code=1)
     done = reached_by(channel, tmp_path, monkeypatch).transfer("x", [b"pro", b"gram"])
