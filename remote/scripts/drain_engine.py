@@ -6,6 +6,7 @@ then stays closed for HELD_S, so that the restart finds it so, and opens by itse
 Ends with 1, the port open again, when requests are still in it after that time.
 """
 
+import http.client
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import urllib.request
 
 HELD_S = 60
 LOOK_S = 0.3
+TOOL_S = 20
 QUIET_LOOKS = 2  # one after the other: a connection of the agent's own, which ends at once, is no request
 CARRYING = ("established", "syn-recv", "close-wait", "fin-wait-1", "closing", "last-ack")
 GAUGES = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})?\s+(\S+)", re.MULTILINE)
@@ -21,7 +23,10 @@ GAUGES = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})?\s+(\S
 
 def said(*command: str, stdin: str = "") -> str:
     """What a command prints. OSError where it fails."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=20)
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=TOOL_S)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{command[0]} did not end within {TOOL_S} s") from error
     if done.returncode:
         raise OSError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
@@ -70,7 +75,7 @@ def busy(ports: list[str]) -> str:
         try:
             with direct.open(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
                 found += in_engine(answer.read().decode(errors="replace"))
-        except OSError:
+        except (OSError, http.client.HTTPException):  # the second: it ended in the middle of its page
             continue
     return f"{found} request{'' if found == 1 else 's'}" if found else ""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from remote.scripts import drain_engine
 UNIT = "pilotlight-engine@a.service"
 LISTENS = 'LISTEN 0 2048 0.0.0.0:8100 0.0.0.0:* users:(("vllm",pid=7,fd=20))\n'
 METRICS = 'vllm:num_requests_running{{model="a"}} {}\nvllm:num_requests_waiting{{model="a"}} 0.0\n'
+
+
+CUT = -2.0  # of `running`: the engine ends in the middle of its page
 
 
 class Host:
@@ -47,7 +51,7 @@ class Host:
     def open(self, url: str, timeout: float) -> Any:
         assert url == "http://127.0.0.1:8100/metrics"
         if (count := self._next(self.running)) < 0:
-            raise ConnectionRefusedError
+            raise IncompleteRead(b"vllm:") if count == CUT else ConnectionRefusedError
         return closing(io.BytesIO(METRICS.format(count).encode()))
 
     def sleep(self, seconds: float) -> None:
@@ -113,6 +117,7 @@ def test_an_engine_that_is_off_or_loads_is_not_waited_for(
 
 def test_an_engine_whose_page_cannot_be_read_is_judged_by_its_connections(drain: Callable[[Host, float], int]) -> None:
     assert drain(Host([0], [-1.0]), 900) == 0
+    assert drain(Host([0], [CUT]), 900) == 0
 
 
 def test_the_port_opens_by_itself_where_the_deployment_is_lost() -> None:
@@ -132,9 +137,12 @@ def test_an_engines_restart_and_removal_begin_with_it() -> None:
     assert ["drain" if "python3" in o.script else "remove" for o in orders] == ["drain", "remove"] * 2
 
 
-def test_a_failing_command_is_its_own_words() -> None:
+def test_a_failing_command_is_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match=r"^ls: .*nowhere"):
         drain_engine.said("ls", "/nowhere")
+    monkeypatch.setattr(drain_engine, "TOOL_S", 0)
+    with pytest.raises(OSError, match=r"^sleep did not end within 0 s"):
+        drain_engine.said("sleep", "60")
     done = subprocess.run(
         ["python3", drain_engine.__file__, UNIT, "1", HELD_TABLE],
         env={"PATH": "/nowhere"},
