@@ -19,7 +19,11 @@ SYMBOLS: Final[Mapping[str, str]] = {"$": CURRENCY, "€": "EUR", "£": "GBP"}  
 EXAMPLES: Final = "$0.80, €0.32, ¥13,000, 13000 CNY"
 _BEFORE: Final = re.compile(r"(?P<currency>[$€£¥]|[A-Z]{3})\s*(?P<number>[\d.,]+)")
 _AFTER: Final = re.compile(r"(?P<number>[\d.,]+)\s*(?P<currency>[$€£¥]|[A-Z]{3})")
-_NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?|\d+(\.\d+)?")
+_NUMBER: Final = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?|\d+(\.\d+)?")
+_DIGITS: Final = 15  # more are no price
+# `13.000` is thirteen thousand to half of the world: a thousand's point, or three decimals of a price?
+_POINT: Final = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_DECIMAL_POINT: Final = frozenset({CURRENCY, "GBP", "¥", "CNY", "JPY"})  # whose users write decimals with a point
 MONTHS_A_YEAR: Final = 12
 
 
@@ -38,13 +42,22 @@ class Amount:
 
 
 def amount(text: str) -> Amount:
-    """What a user wrote. SettingsError: no amount, or no currency; `0,32` is refused, since 1,800 is a thousand."""
+    """What a user wrote. SettingsError: no amount, or no currency; `0,32` is refused, since 1,800 is a thousand, and
+    `13.000 €` because it may be either.
+    """
     match = _BEFORE.fullmatch(text.strip()) or _AFTER.fullmatch(text.strip())
     if match is None or not _NUMBER.fullmatch(match["number"]):
         why = "names no currency" if _NUMBER.fullmatch(text.strip()) else "is not an amount of money"
         raise SettingsError(f'"{text}" {why}; write e.g. {EXAMPLES}')
-    currency = match["currency"]
-    return Amount(Decimal(match["number"].replace(",", "")), SYMBOLS.get(currency, currency))
+    number, currency = match["number"], SYMBOLS.get(match["currency"], match["currency"])
+    if _POINT.fullmatch(number) and (number.endswith("0") or currency not in _DECIMAL_POINT):
+        raise SettingsError(
+            f'"{text}" may be {number.replace(".", ",")} or {number}0: write {number.replace(".", ",")} for the '
+            f"thousands, {number}0 for the decimals"
+        )
+    if sum(letter.isdigit() for letter in number) > _DIGITS:
+        raise SettingsError(f'"{text[:_DIGITS]}…" has more than {_DIGITS} digits; write e.g. {EXAMPLES}')
+    return Amount(Decimal(number.replace(",", "")), currency)
 
 
 @dataclass(frozen=True)

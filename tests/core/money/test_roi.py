@@ -28,16 +28,32 @@ LOAD = Load(Decimal(60), Decimal(100), 40, Decimal(20_000_000))
         ("13000 CNY", "13000", "CNY"),
         ("€ 1,234.50", "1234.50", "EUR"),
         ("1,234,567 JPY", "1234567", "JPY"),
+        ("$1.212", "1.212", "USD"),  # an hour, as AWS writes it
+        ("0.321 €", "0.321", "EUR"),
+        ("13.0000 €", "13", "EUR"),
     ],
 )
 def test_amounts_as_users_write_them(text: str, number: str, currency: str) -> None:
     assert amount(text) == Amount(Decimal(number), currency)
 
 
-@pytest.mark.parametrize("text", ["0,32 €", "13.000,00 €", "$", "-$3", "$1,80", "a lot", "$1e3", ""])
+@pytest.mark.parametrize(
+    "text", ["0,32 €", "13.000,00 €", "$", "-$3", "$1,80", "a lot", "$1e3", "", "0,321 €", "00,321 €"]
+)
 def test_what_is_no_amount_is_told(text: str) -> None:
     with pytest.raises(SettingsError, match="is not an amount of money"):
         amount(text)
+
+
+@pytest.mark.parametrize("text", ["13.000 €", "€1.234", "$13.000", "1.800 USD", "¥13.000", "2.345 BRL"])
+def test_a_point_that_may_be_a_thousands_is_asked_about(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"may be \d+,\d{3} or \d+\.\d{4}: write"):
+        amount(text)
+
+
+def test_what_no_price_can_be_is_refused() -> None:
+    with pytest.raises(SettingsError, match="more than 15 digits"):
+        amount("$" + "9" * 400)
 
 
 def test_a_currency_that_is_missing_is_named() -> None:
