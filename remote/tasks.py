@@ -140,7 +140,7 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
 
 
 def console(*, clear: bool = False) -> Any:
-    """Rich's, for tables."""
+    """Rich's, for tables. What people named or wrote is shown as it is: `[/x]` and `:x:` are no marks of ours."""
     from rich.console import Console
 
     class Plain(Console):
@@ -150,7 +150,7 @@ def console(*, clear: bool = False) -> Any:
             raise  # noqa: PLE0704  # Console calls this where it handles the error
 
     width = None if sys.stdout.isatty() else WIDE  # into a file or a pipe: rows stay rows
-    console = Plain(soft_wrap=False, highlight=False, width=width)
+    console = Plain(soft_wrap=False, highlight=False, markup=False, emoji=False, width=width)
     if clear:
         console.clear()
     return console

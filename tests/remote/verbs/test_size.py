@@ -86,6 +86,13 @@ def test_cards_of_ones_own_stand_last(capsys: pytest.CaptureFixture[str]) -> Non
     assert (card["gpu"], card["fits"]) == ("RTX 3090", True)
 
 
+def test_brackets_in_a_name_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    where = tmp_path / "a[" / "b]" / "[bold]:x:"  # to rich an end tag without its beginning, a tag and an emoji
+    where.mkdir(parents=True)
+    (where / "config.json").write_text(json.dumps(dict(known.MODELS["microsoft/phi-4"])))
+    assert shown(capsys, str(where)).startswith(f"{where}: ")
+
+
 # ---------------------------------------------------------------- --lock
 def test_a_model_of_ones_own_is_noted_for_preview(tmp_path: Path) -> None:
     config = dict(known.MODELS["microsoft/phi-4"])
