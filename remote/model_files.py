@@ -32,7 +32,9 @@ TIMEOUT_S: Final = 20.0
 CONFIG: Final = "config.json"
 INDEX: Final = "model.safetensors.index.json"
 SINGLE: Final = "model.safetensors"
+_MOST: Final = 2**63  # bytes: what JSON calls Infinity is no size
 HEADER_MOST: Final = 100_000_000  # bytes; safetensors' own limit
+_YARN: Final = "yarn"  # the key that `known.py` adds
 Read = Callable[[str, tuple[int, int] | None], bytes]  # a file's name and a range of bytes, last one included
 
 
@@ -57,7 +59,10 @@ def find(name: str, *, hub: bool = False) -> Found:
     """
     if (folder := Path(name).expanduser()).is_dir():
         return from_folder(folder)
-    source = parse_source(name)
+    try:
+        source = parse_source(name)
+    except SettingsError as error:
+        raise SettingsError(f'"{name}" {error}') from error
     if source.kind is not Kind.HUB:
         what = "is no folder on this computer" if source.kind is Kind.PATH else "is a Python package, which is not read"
         raise SettingsError(f'"{name}" {what}; name a folder with {CONFIG}, or a model of Hugging Face, e.g. {EXAMPLE}')
@@ -72,15 +77,22 @@ def from_folder(folder: Path) -> Found:
 
     def read(name: str, part: tuple[int, int] | None) -> bytes:
         try:
+            if (folder / name).exists() and not (folder / name).is_file():  # a pipe would be waited for without end
+                raise DeployError(f"{folder / name} is not a file.")
             with (folder / name).open("rb") as file:
                 file.seek(part[0] if part else 0)
-                return file.read(part[1] - part[0] + 1 if part else -1)
+                return file.read(part[1] - part[0] + 1 if part else HEADER_MOST)
         except FileNotFoundError as error:
             raise NoSuchFile(f"{folder} has no {name}") from error
         except OSError as error:
             raise DeployError(f"{folder / name} cannot be read: {error.strerror}.") from error
 
-    return _model(str(folder), read, lambda: sorted(path.name for path in folder.glob("*.safetensors")))
+    def files() -> list[str]:
+        """As the hub: one file of that name is the whole model, whatever else lies there (Mistral's consolidated)."""
+        found = sorted(path.name for path in folder.glob("*.safetensors"))
+        return [SINGLE] if SINGLE in found else found
+
+    return _model(str(folder), read, files)
 
 
 def from_hub(name: str, revision: str) -> Found:
@@ -95,7 +107,8 @@ def from_hub(name: str, revision: str) -> Found:
 
 
 def _model(name: str, read: Read, files: Callable[[], list[str]]) -> Found:
-    config = {**_yarn(name), **_json(read(CONFIG, None), f"{CONFIG} of {name}")}
+    told = _json(read(CONFIG, None), f"{CONFIG} of {name}")
+    config = {**{key: value for key, value in told.items() if key != _YARN}, **_yarn(name)}
     try:
         return Found(Model(name, parse(config), _stored(name, read, files)), config)
     except CannotSize as error:
@@ -105,7 +118,7 @@ def _model(name: str, read: Read, files: Callable[[], list[str]]) -> Found:
 def _yarn(name: str) -> Mapping[str, Any]:
     """How far YaRN reaches is the model card's to say, not config.json's."""
     fields = known.MODELS.get(name, {})
-    return {"yarn": fields["yarn"]} if "yarn" in fields else {}
+    return {_YARN: fields[_YARN]} if _YARN in fields else {}
 
 
 def _stored(name: str, read: Read, files: Callable[[], list[str]]) -> int | None:
@@ -115,12 +128,15 @@ def _stored(name: str, read: Read, files: Callable[[], list[str]]) -> int | None
     except NoSuchFile:
         parts = files()
     else:
-        total = (index.get("metadata") or {}).get("total_size")
-        if isinstance(total, int) and total > 0:
-            return total
-        parts = sorted(set(index.get("weight_map", {}).values()))
+        metadata, where = index.get("metadata"), index.get("weight_map")
+        total = metadata.get("total_size") if isinstance(metadata, Mapping) else None
+        if isinstance(total, int | float) and 0 < total < _MOST:
+            return int(total)
+        if not isinstance(where, Mapping) or not all(isinstance(part, str) for part in where.values()):
+            raise DeployError(f"{INDEX} of {name} has no `weight_map` of tensors and files.")
+        parts = sorted(set(where.values()))
     try:
-        return sum(sum(_tensor_bytes(_header(read, part))) for part in parts) or None
+        return sum(sum(_tensor_bytes(_header(read, part), part)) for part in parts) or None
     except NoSuchFile:
         return None
 
@@ -134,19 +150,21 @@ def _header(read: Read, file: str) -> Mapping[str, Any]:
     return _json(read(file, (8, 7 + length)), f"the header of {file}")
 
 
-def _tensor_bytes(header: Mapping[str, Any]) -> Iterator[int]:
+def _tensor_bytes(header: Mapping[str, Any], file: str) -> Iterator[int]:
     for name, tensor in header.items():
         if name == "__metadata__":
             continue
-        if "data_offsets" in tensor:
-            begin, end = tensor["data_offsets"]
-            yield end - begin
+        match tensor:
+            case {"data_offsets": [int(begin), int(end)]} if 0 <= begin <= end:
+                yield end - begin
+            case _:
+                raise DeployError(f"{file} is no safetensors file: its header does not say where {name} lies.")
 
 
 def _json(text: bytes, what: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DeployError(f"{what} is no JSON: {error}.") from error
     if not isinstance(found, dict):
         raise DeployError(f"{what} is no JSON object.")

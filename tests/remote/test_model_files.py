@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import threading
@@ -225,3 +226,54 @@ def test_what_names_no_model_is_said(name: str) -> None:
         model_files.find(name) if name else model_files.find("a b")
     with pytest.raises(SettingsError):
         model_files.find(name or "a b")
+
+
+def test_one_file_is_the_whole_model_whatever_else_lies_there(tmp_path: Path) -> None:
+    parts = {"model.safetensors": safetensors({"a": [0, 8]}), "consolidated.safetensors": safetensors({"a": [0, 8]})}
+    assert model_files.find(str(folder(tmp_path, **parts))).model.stored_bytes == 8
+
+
+def test_a_size_may_be_written_with_a_point(tmp_path: Path) -> None:
+    index = b'{"metadata": {"total_size": 16060522496.0}, "weight_map": {"a": "gone"}}'
+    parts = {"model.safetensors.index.json": index}
+    assert model_files.find(str(folder(tmp_path, **parts))).model.stored_bytes == 16060522496
+
+
+def test_how_far_yarn_reaches_is_not_config_jsons_to_say(tmp_path: Path) -> None:
+    own = json.dumps({**CONFIG, "yarn": [1]}).encode()
+    found = model_files.find(str(folder(tmp_path, **{"config.json": own})))
+    assert found.model.architecture.yarn is None
+    assert "yarn" not in found.config
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("config.json", b"[" * 200_000, "is no JSON"),
+        ("model.safetensors.index.json", b'{"metadata": [1], "weight_map": {}}', None),
+        ("model.safetensors.index.json", b'{"weight_map": ["a"]}', "has no `weight_map` of tensors and files"),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": 5}}', "has no `weight_map`"),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": {}}}', "has no `weight_map`"),
+        ("model.safetensors", safetensors({"a": [0]}), "does not say where a lies"),
+        ("model.safetensors", safetensors({"a": [8, 0]}), "does not say where a lies"),
+        ("model.safetensors", struct.pack("<Q", 7) + b'{"a":5}', "does not say where a lies"),
+    ],
+)
+def test_odd_files_are_one_message(tmp_path: Path, name: str, content: bytes, words: str | None) -> None:
+    where = str(folder(tmp_path, **{name: content}))
+    if words is None:
+        assert model_files.find(where).model.stored_bytes is None
+        return
+    with pytest.raises(DeployError, match=words):
+        model_files.find(where)
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(DeployError, match=r"config\.json is not a file"):
+        model_files.find(str(tmp_path))
+
+
+def test_what_is_no_model_is_named() -> None:
+    with pytest.raises(SettingsError, match='"a/b/c" is not a model'):
+        model_files.find("a/b/c")

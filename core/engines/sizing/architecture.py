@@ -18,6 +18,8 @@ DTYPE_BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Keys of models with layers that keep another state than keys and values
 _OTHER_STATE: Final = ("ssm_cfg", "mamba_d_state", "mamba_n_heads", "linear_num_value_heads", "full_attention_interval")
 _ATTENTION_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
+_EXPERTS: Final = ("n_routed_experts", "num_experts", "num_local_experts")
+_MOST: Final = 2**31 - 1  # of any whole number in a configuration: more is none that a model has
 
 
 class CannotSize(PilotlightError):
@@ -143,32 +145,52 @@ def parse(config: Config) -> Architecture:
         hidden=hidden,
         layers=layers,
         heads=heads,
-        kv_heads=int(text.get("num_key_value_heads") or heads),
-        head_dim=int(text.get("head_dim") or hidden // heads),
+        kv_heads=_or(text, "num_key_value_heads", heads),
+        head_dim=_or(text, "head_dim", hidden // heads),
         mlp=_whole(text, "intermediate_size"),
         vocab=_whole(text, "vocab_size"),
         context=context,
-        yarn=Yarn(*config["yarn"]) if config.get("yarn") else None,
+        yarn=_yarn(config),
         tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", bool(family and family.tied)))),
         dtype=_dtype(text),
         groups=_groups(text, layers, context),
         latent=_latent(text),
         experts=_experts(text),
         quantization=quantization(config.get("quantization_config")),
-        vision=config.get("vision_config"),
+        vision=config.get("vision_config") or None,
     )
 
 
 def _whole(config: Config, key: str) -> int:
     value = config.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise CannotSize(f"its config.json has no `{key}`, or one that is no whole number ({value!r})")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise CannotSize(f"its config.json has no `{key}`, or one that is no usual whole number ({value!r:.40})")
     return value
+
+
+def _or(config: Config, key: str, usual: int) -> int:
+    """A whole number that may be left out: null and 0 say that it is."""
+    return _whole(config, key) if config.get(key) else usual
+
+
+def _yarn(config: Config) -> Yarn | None:
+    if not (found := config.get("yarn")):
+        return None
+    if not isinstance(found, list | tuple) or [type(value) for value in found] not in ([int, int, float], [int] * 3):
+        raise CannotSize("its `yarn`, which is context, original context and theta, is not three numbers")
+    return Yarn(*found)
+
+
+def _layer_types(config: Config) -> Sequence[str]:
+    found = config.get("layer_types") or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(kind, str) for kind in found):
+        raise CannotSize("its config.json has `layer_types` that are no list of names")
+    return found
 
 
 def _refuse_other_state(config: Config, kind: str) -> None:
     other = [key for key in _OTHER_STATE if config.get(key)]
-    strange = sorted(set(config.get("layer_types") or ()) - _ATTENTION_LAYERS)
+    strange = sorted(set(_layer_types(config)) - _ATTENTION_LAYERS)
     if other or strange:
         found = ", ".join([*other, *strange])
         raise CannotSize(f"it is a {kind or 'model'} with layers that keep no KV cache ({found}), which is not sized")
@@ -182,22 +204,20 @@ def _dtype(config: Config) -> str:
 
 def _groups(config: Config, layers: int, context: int) -> tuple[LayerGroup, ...]:
     """Full layers first. A window as long as the context is none."""
-    window = config.get("sliding_window")
-    if not window or config.get("use_sliding_window") is False or window >= context:
+    if config.get("use_sliding_window") is False or (window := _or(config, "sliding_window", context)) >= context:
         return (LayerGroup(layers, None),)
     sliding = _sliding_layers(config, layers)
-    found = (LayerGroup(layers - sliding, None), LayerGroup(sliding, int(window)))
+    found = (LayerGroup(layers - sliding, None), LayerGroup(sliding, window))
     return tuple(group for group in found if group.layers)
 
 
 def _sliding_layers(config: Config, layers: int) -> int:
     """How many layers see a window only: `layer_types` says it, else the family's pattern (transformers' defaults)."""
-    types: Sequence[str] = config.get("layer_types") or ()
-    if types:
+    if types := _layer_types(config):
         return sum(kind == "sliding_attention" for kind in types)
     kind = str(config.get("model_type", ""))
     every = {"gemma2": 2, "gemma3": 6, "gemma3_text": 6}.get(kind)
-    every = int(config.get("sliding_window_pattern") or every or 0)
+    every = _or(config, "sliding_window_pattern", every or 0)
     return layers - layers // every if every else layers
 
 
@@ -206,17 +226,17 @@ def _latent(config: Config) -> Latent | None:
         return None
     names = ("kv_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
     rank, rope, nope, value = (_whole(config, name) for name in names)
-    return Latent(rank, rope, nope, value, config.get("q_lora_rank") or None)
+    return Latent(rank, rope, nope, value, _or(config, "q_lora_rank", 0) or None)
 
 
 def _experts(config: Config) -> Experts | None:
-    count = config.get("n_routed_experts") or config.get("num_experts") or config.get("num_local_experts")
+    count = next((_whole(config, key) for key in _EXPERTS if config.get(key)), 0)
     if not count:
         return None
-    width = int(config.get("moe_intermediate_size") or _whole(config, "intermediate_size"))
-    shared = int(config.get("n_shared_experts") or 0) * width
+    width = _or(config, "moe_intermediate_size", 0) or _whole(config, "intermediate_size")
+    shared = _or(config, "n_shared_experts", 0) * width
     used = _whole(config, "num_experts_per_tok")
-    return Experts(int(count), used, width, shared, int(config.get("first_k_dense_replace") or 0))
+    return Experts(count, used, width, shared, _or(config, "first_k_dense_replace", 0))
 
 
 def quantization(config: Any) -> Quantization | None:
@@ -225,14 +245,21 @@ def quantization(config: Any) -> Quantization | None:
         return None
     method = str(config.get("quant_method", ""))
     if method in ("awq", "gptq"):
-        return grouped(method, int(config.get("bits") or 4), int(config.get("group_size") or 128))
+        return grouped(method, _or(config, "bits", 4), _group(config, 128))
     if method == "fp8":
         return Quantization("fp8", 8)
     if method == "compressed-tensors":
-        groups = [g.get("weights") for g in (config.get("config_groups") or {}).values() if isinstance(g, Mapping)]
+        named = config.get("config_groups")
+        parts = named.values() if isinstance(named, Mapping) else ()
+        groups = [part.get("weights") for part in parts if isinstance(part, Mapping)]
         if weights := next((w for w in groups if isinstance(w, Mapping) and w.get("num_bits")), None):
-            return grouped(method, int(weights["num_bits"]), int(weights.get("group_size") or 0))
+            return grouped(method, _whole(weights, "num_bits"), _group(weights, 0))
     raise CannotSize(f"it is quantized by {method or 'a method without a name'}, whose size is not known here")
+
+
+def _group(config: Config, usual: int) -> int:
+    """So many weights share a scale; -1: a row."""
+    return -1 if config.get("group_size") == -1 else _or(config, "group_size", usual)
 
 
 def grouped(method: str, bits: int, group: int) -> Quantization:

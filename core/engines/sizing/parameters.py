@@ -81,10 +81,9 @@ def _vision(model: Architecture) -> int:
         return 0
     try:
         return _siglip(model.vision, model.hidden)
-    except KeyError as error:
-        raise CannotSize(
-            f"its image encoder's configuration has no {error}; the checkpoint's files would tell"
-        ) from error
+    except (KeyError, TypeError, ArithmeticError) as error:
+        missing = f"has no {error}" if isinstance(error, KeyError) else "is not as SigLIP's"
+        raise CannotSize(f"its image encoder's configuration {missing}; the checkpoint's files would tell") from error
 
 
 def _siglip(vision: Config, text_hidden: int) -> int:

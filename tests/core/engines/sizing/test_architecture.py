@@ -67,11 +67,36 @@ def test_layers_with_a_window_are_told_apart(more: dict[str, Any], groups: tuple
         ({**LLAMA, "layer_types": ["linear_attention", "full_attention"]}, "keep no KV cache"),
         ({**LLAMA, "mamba_d_state": 128}, "keep no KV cache"),
         ({**LLAMA, "quantization_config": {"quant_method": "bitsandbytes"}}, "bitsandbytes"),
+        ({**LLAMA, "quantization_config": {"quant_method": "awq", "bits": "four"}}, "`bits`.*'four'"),
+        ({**LLAMA, "quantization_config": {"quant_method": "compressed-tensors", "config_groups": []}}, "compressed"),
+        ({**LLAMA, "quantization_config": {"quant_method": "gptq", "group_size": "x"}}, "`group_size`"),
+        ({**LLAMA, "hidden_size": 10**400}, r"`hidden_size`.*\(10{39}\)"),
+        ({**LLAMA, "num_key_value_heads": -8}, "`num_key_value_heads`"),
+        ({**LLAMA, "head_dim": "wide"}, "`head_dim`"),
+        ({**LLAMA, "sliding_window": "4096"}, "`sliding_window`"),
+        ({**LLAMA, "sliding_window": 512, "sliding_window_pattern": "x"}, "`sliding_window_pattern`"),
+        ({**LLAMA, "layer_types": 5}, "`layer_types`"),
+        ({**LLAMA, "layer_types": [1, "full_attention"]}, "`layer_types`"),
+        ({**LLAMA, "num_experts": "many", "num_experts_per_tok": 2}, "`num_experts`"),
+        (
+            {**LLAMA, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": "x"},
+            "`moe_intermediate_size`",
+        ),
+        ({**LLAMA, "yarn": [1]}, "`yarn`"),
+        ({**LLAMA, "yarn": "yes"}, "`yarn`"),
     ],
 )
 def test_what_cannot_be_sized_is_said(config: dict[str, Any], words: str) -> None:
     with pytest.raises(CannotSize, match=words):
         parse(config)
+
+
+@pytest.mark.parametrize(
+    "vision", ["x", {"hidden_size": 1, "intermediate_size": "x", "patch_size": 0}, {"hidden_size": 1}]
+)
+def test_an_image_encoder_that_cannot_be_counted_is_said(vision: Any) -> None:
+    with pytest.raises(CannotSize, match="image encoder's configuration"):
+        count(parse({**LLAMA, "vision_config": vision}))
 
 
 def test_the_weights_of_a_family_that_is_not_known_are_not_guessed() -> None:
