@@ -42,7 +42,12 @@ if [ -d "$good" ]; then
   if [ -d "$good.database" ]; then
     systemctl stop "$unit" || true
     rm -f "$database" "$database-wal" "$database-shm"
-    cp -p "$good.database"/* "$(dirname "$database")" 2>/dev/null || true
+    for file in "$good.database"/*; do
+      if [ -e "$file" ]; then
+        cp -p "$file" "$(dirname "$database")" || { echo "The database could not be put back; it is in $good.database."; exit 1; }
+      fi
+    done
+    rm -rf "$good.database"  # a later start that fails must not put back what is old by then
   fi
   if start && healthy; then echo 'The version before it runs again.'; else echo 'The version before it does not become healthy either.'; fi
 fi

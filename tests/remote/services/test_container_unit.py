@@ -87,6 +87,30 @@ def test_a_bad_version_goes_back_with_the_database_as_it_was(machine: Machine) -
     assert machine.has("applied/page.service") == "good:v1"
 
 
+def test_a_database_is_put_back_once(machine: Machine) -> None:
+    """What people wrote since a version that was taken back is not lost with the next start that fails."""
+    machine.deploy("good:v1")
+    machine.deploy("migrates:v2")
+    (machine.folder / "data/webui.db").write_text("conversations of a month")
+    (machine.folder / "refuse").touch()
+    assert machine.deploy("good:v1").returncode == 1
+    assert machine.has("data/webui.db") == "conversations of a month"
+
+
+def test_a_database_that_cannot_be_put_back_is_kept_beside(machine: Machine) -> None:
+    machine.deploy("good:v1")
+    (machine.folder / "bin/cp").write_text(
+        '#!/bin/sh\ncase "$2" in */good/page.service.database/*) exit 1 ;; esac\nexec /bin/cp "$@"\n'
+    )
+    (machine.folder / "bin/cp").chmod(0o755)
+    done = machine.deploy("migrates:v2")
+    assert done.returncode == 1
+    kept = machine.folder / "good/page.service.database"
+    assert f"The database could not be put back; it is in {kept}." in done.stdout
+    assert (kept / "webui.db").read_text() == "conversations"
+    assert "The version before" not in done.stdout, "nothing is started without it"
+
+
 def test_every_image_but_the_wanted_one_goes_once_that_is_healthy(machine: Machine) -> None:
     machine.deploy("good:v1")
     machine.deploy("bad:v2")
