@@ -16,14 +16,25 @@ start() {
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit"
 }
+copied() {
+  rm -rf "$good.database"
+  mkdir -p -m 700 "$good.database" || return 1
+  for file in "$database" "$database-wal" "$database-shm"; do
+    if [ -e "$file" ]; then cp -p "$file" "$good.database" || return 1; fi
+  done
+}
+files_before() { for file in $files; do cp -p "$good/$(basename "$file")" "$file"; done; }
 before=$(cat "$good/image" 2>/dev/null || true)
 began=$(date +%s)
 if [ -n "$before" ] && [ "$before" != "$image" ]; then
   systemctl stop "$unit"
-  rm -rf "$good.database"; mkdir -p -m 700 "$good.database"
-  for file in "$database" "$database-wal" "$database-shm"; do
-    if [ -e "$file" ]; then cp -p "$file" "$good.database"; fi
-  done
+  if ! copied; then
+    rm -rf "$good.database"
+    files_before
+    start || true
+    echo "There is no room for a copy of $database, so the version before it runs on."
+    exit 1
+  fi
 fi
 if start && healthy; then
   systemctl -q enable "$unit"
@@ -38,7 +49,7 @@ if start && healthy; then
 fi
 journalctl -u "$unit" --since "@$began" -n "$lines" --no-pager -o cat
 if [ -d "$good" ]; then
-  for file in $files; do cp -p "$good/$(basename "$file")" "$file"; done
+  files_before
   if [ -d "$good.database" ]; then
     systemctl stop "$unit" || true
     rm -f "$database" "$database-wal" "$database-shm"

@@ -97,6 +97,19 @@ def test_a_database_is_put_back_once(machine: Machine) -> None:
     assert machine.has("data/webui.db") == "conversations of a month"
 
 
+def test_without_room_for_a_copy_the_old_version_runs_on(machine: Machine) -> None:
+    machine.deploy("good:v1")
+    cp = machine.folder / "bin/cp"
+    cp.write_text('#!/bin/sh\ncase "$3" in *.database) exit 1 ;; esac\nexec /bin/cp "$@"\n')
+    cp.chmod(0o755)
+    done = machine.deploy("migrates:v2")
+    assert done.returncode == 1
+    assert "so the version before it runs on." in done.stdout
+    assert (machine.has("up"), machine.has("image-of-unit")) == ("good:v1", "good:v1")
+    assert machine.has("data/webui.db") == "conversations"
+    assert not (machine.folder / "good/page.service.database").exists()
+
+
 def test_a_database_that_cannot_be_put_back_is_kept_beside(machine: Machine) -> None:
     machine.deploy("good:v1")
     (machine.folder / "bin/cp").write_text(
