@@ -32,6 +32,8 @@ EARLIEST, LATEST = 946684800.0, 4102444800.0  # 2000 and 2100: what else is no t
 BUCKET_MAX_S: Final = 3600.0  # counts over longer times say nothing about pauses
 LONGEST_S: Final = 366 * 86400.0  # a log of more than a year has a clock that was wrong, or is cut
 GAP_S: Final = 3 * 86400.0  # so long without a line is said
+TOOK_MAX_S: Final = 86400.0  # no request takes longer: it is in another unit (Traefik's nanoseconds), or broken
+LINE_MAX: Final = 65536  # characters that a web server's line has at most: HAProxy's own limit
 _SHOWN: Final = 60
 
 # Columns and keys by which a value is known, the surest first. All in lower case.
@@ -101,16 +103,17 @@ class _Reader:
                     yield seen
             except _LeftOut as why:
                 self.left_out[str(why)] += 1
-                self.first.setdefault(str(why), f"line {number}: {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}")
+                self.first.setdefault(str(why), f"line {number}: {_shown(text)}")
 
     def _line(self, text: str) -> Seen | None:
         """None: the header of what follows."""
         brace = text.find("{")
         if brace == 0 or (brace > 0 and text.rstrip(",").endswith("}")):
             return self._object(_json(text[brace:].rstrip(",")))
-        if (match := _COMBINED.search(text)) is not None:
+        start = text[:LINE_MAX]
+        if (match := _COMBINED.search(start)) is not None:
             return self._combined(match)
-        if (match := _HAPROXY.search(text)) is not None:
+        if (match := _HAPROXY.search(start)) is not None:
             return self._haproxy(match)
         if self.header:
             values = _cells(text, self.separator)
@@ -179,9 +182,7 @@ class _Reader:
             at = self._clf(str(value))
         else:
             at = self._iso(str(value).strip())
-        if not EARLIEST <= at <= LATEST:
-            raise _LeftOut("a time before 2000 or after 2100")
-        return at
+        return _of_a_request(at)
 
     def _iso(self, text: str) -> float:
         try:
@@ -208,20 +209,27 @@ class _Reader:
         at = midnight + int(match["h"]) * 3600 + int(match["m"]) * 60 + float(match["s"])
         if zone:
             at -= (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[3:]) * 60)
-        return at
+        return _of_a_request(at)
+
+
+def _of_a_request(at: float) -> float:
+    if not EARLIEST <= at <= LATEST:
+        raise _LeftOut("a time before 2000 or after 2100")
+    return at
 
 
 _MONTH_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS: Final = dict(zip(_MONTH_NAMES, range(1, 13), strict=True))
 _CLF: Final = re.compile(
-    r"(?P<date>\d\d/(?P<month>\w{3})/\d{4}):(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)(?: (?P<zone>[+-]\d{4}))?"
+    r"(?P<date>\d\d/(?P<month>\w{3})/\d{4}):(?P<h>[01]\d|2[0-3]):(?P<m>[0-5]\d):(?P<s>(?:[0-5]\d|60)(?:\.\d+)?)"
+    r"(?: (?P<zone>[+-][01]\d[0-5]\d))?"
 )
 _COMBINED: Final = re.compile(
-    r'(?<!\S)(?P<caller>\S+) \S+ \S+ \[(?P<at>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) \S+'
-    r'(?: "[^"]*" "[^"]*")?(?: (?P<took>\d+\.\d+)\b)?'
+    r'(?<!\S)(?P<caller>\S+) \S+ \S+ \[(?P<at>[^\]]{1,40})\] "(?P<method>[A-Z]{1,20}) (?P<path>[^\s"]++)[^"]*+"'
+    r' (?P<status>\d{3}) \S+(?: "[^"]*" "[^"]*")?(?: (?P<took>\d+\.\d+)\b)?'
 )
 _HAPROXY: Final = re.compile(
-    r"(?<!\S)(?P<caller>\S+):\d+ \[(?P<at>[^\]]+)\] \S+ \S+ (?:-?\d+/){4}\+?(?P<ms>-?\d+) (?P<status>-?\d+) .*"
+    r"(?<!\S)(?P<caller>\S+):\d+ \[(?P<at>[^\]]{1,40})\] \S+ \S+ (?:-?\d+/){4}\+?(?P<ms>-?\d+) (?P<status>-?\d+) .*"
     r'"(?P<method>[A-Z]+) (?P<path>\S+)'
 )
 _KEPT: Final[dict[tuple[str, str], float | None]] = {}
@@ -238,6 +246,12 @@ def _midnight(date: str, month: str, zone: str) -> float | None:
         except ValueError:
             _KEPT[date, zone] = None
     return _KEPT[date, zone]
+
+
+def _shown(text: str) -> str:
+    """The start of a line for a terminal, which must not obey what stands in a log."""
+    start = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:_SHOWN])
+    return f"{start}…" if len(text) > _SHOWN else start
 
 
 def _cells(text: str, separator: str) -> list[str]:
@@ -304,7 +318,7 @@ def read(lines: Iterable[str], *, name: str, zone: str = "UTC", duration_s: floa
 
     def counted() -> Iterator[str]:
         nonlocal total
-        for line in lines:
+        for line in _rows(lines):
             total += bool(line.strip())
             yield line
 
@@ -321,6 +335,25 @@ def read(lines: Iterable[str], *, name: str, zone: str = "UTC", duration_s: floa
     return Read(_trace(seen, name, duration_s), total, len(seen), dict(reader.left_out), reader.first, tuple(notes))
 
 
+def _rows(lines: Iterable[str]) -> Iterator[str]:
+    """The lines; of a JSON array, on one line (as LiteLLM's /spend/logs answers) or indented, its members, one each."""
+    rest = iter(lines)
+    for line in rest:
+        if line.strip().strip("\ufeff").startswith("["):
+            kept = [line.strip().strip("\ufeff"), *rest]
+            try:
+                found = json.loads("\n".join(kept))
+            except (ValueError, RecursionError):  # lines that begin with a bracket, or an array that is cut
+                yield from kept
+            else:
+                yield from (json.dumps(member) for member in found)
+            return
+        yield line
+        if line.strip():
+            break
+    yield from rest
+
+
 def _day(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
@@ -335,12 +368,18 @@ def _nothing(name: str, total: int, reader: _Reader) -> str:
     )
 
 
+def _possible(took_s: float) -> bool:
+    return 0 <= took_s <= TOOK_MAX_S
+
+
 def _trace(seen: list[Seen], name: str, duration_s: float) -> Trace:
     counts = np.array([s.count for s in seen])
     begins = np.repeat(np.array([s.at for s in seen]), counts)
     steps = np.repeat(np.array([s.over_s / s.count for s in seen]), counts)
     within = np.arange(len(begins)) - np.repeat(np.cumsum(counts) - counts, counts)
-    takes = np.array([duration_s if s.duration_s is None or s.duration_s < 0 else s.duration_s for s in seen])
+    takes = np.array(
+        [s.duration_s if s.duration_s is not None and _possible(s.duration_s) else duration_s for s in seen]
+    )
     numbers: dict[str, int] = {}
     who = np.repeat([numbers.setdefault(s.caller, len(numbers)) if s.caller else -1 for s in seen], counts)
     who = np.where(who < 0, -1 - np.arange(len(who)), who)  # not told: somebody else each
@@ -365,8 +404,8 @@ def _notes(seen: list[Seen], reader: _Reader, duration_s: float) -> Iterator[str
         yield f"{reader.without_zone} times do not say their zone: taken as {reader.zone} (--zone)"
     if untold := sum(s.duration_s is None for s in seen):
         yield f"{untold} lines do not say how long it took: {duration_s:g}s each (--took)"
-    if negative := sum(s.duration_s is not None and s.duration_s < 0 for s in seen):
-        yield f"{negative} lines say that it took less than nothing: {duration_s:g}s each"
+    if wrong := sum(s.duration_s is not None and not _possible(s.duration_s) for s in seen):
+        yield f"{wrong} lines say that it took less than nothing, or longer than a day: {duration_s:g}s each (--took)"
     if reader.counted and any(s.over_s for s in seen):
         yield f"rows are counts over {reader.counted / 60:g} minutes: spread evenly, so shorter pauses cannot be seen"
     if not any(s.caller for s in seen):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -40,6 +42,7 @@ WAITING: Final = "0.50 USD"  # a minute: an hour of somebody's time at 30 USD
 HOST, REGION = "g6.xlarge", "us-east-1"
 ZONE: Final = "Europe/Berlin"  # of made-up traffic
 NO_PICTURE: Final = "none"
+GZIP: Final = b"\x1f\x8b"  # what a packed file begins with
 
 
 @dataclass(frozen=True)
@@ -211,8 +214,7 @@ def _requests(asked: Asked, zone: str) -> tuple[Trace, logs.Read | None]:
     took = durations.positive(asked.took) if asked.took else logs.DURATION_S
     path = Path(asked.log).expanduser()
     try:
-        opened: Callable[..., IO[Any]] = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
+        with path.open("rb") as file, _text(file) as lines:
             read = logs.read(lines, name=path.name, zone=zone, duration_s=took)
     except (OSError, EOFError, zlib.error) as error:
         raise DeployError(
@@ -220,6 +222,13 @@ def _requests(asked: Asked, zone: str) -> tuple[Trace, logs.Read | None]:
             f"traffic, {', '.join(f'`fab replay {name}`' for name in loads.LOADS)}."
         ) from error
     return read.trace, read
+
+
+def _text(file: BufferedReader) -> TextIOWrapper:
+    """A log's text, by its first bytes: packed or not, whatever its name; UTF-16, as PowerShell's `>` writes it."""
+    plain = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == GZIP else file
+    encoding = "utf-16" if plain.peek(2)[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8"
+    return TextIOWrapper(plain, encoding=encoding, errors="replace")
 
 
 # ---------------------------------------------------------------- words

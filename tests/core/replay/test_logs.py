@@ -109,6 +109,22 @@ def test_litellms_spend_logs_as_json_and_as_csv() -> None:
     assert table.left_out == {"not as many columns as the header has": 1}
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_is_read_on_one_line_and_indented(indent: int | None) -> None:
+    """As LiteLLM's GET /spend/logs answers, and as `jq .` writes that."""
+    line = {"startTime": "2026-11-25T09:00:00Z", "endTime": "2026-11-25T09:00:04Z", "user": "a[n]n", "metadata": {}}
+    array = json.dumps([line, "text", line | {"startTime": "2026-11-25T08:00:00Z"}], indent=indent)
+    found = read("", *("\ufeff" + array).splitlines(keepends=True))
+    assert moments(found) == [-3600, 0]
+    assert (found.used, found.lines, sum(found.left_out.values())) == (2, 3, 1)
+
+
+def test_an_array_that_is_cut_is_read_as_far_as_it_has_lines() -> None:
+    whole = [json.dumps({"at": NINE + at}) + "," for at in (0, 7200)]
+    found = read("[", *whole, '{"at": 17')
+    assert (found.used, found.left_out) == (2, {"broken JSON": 1})
+
+
 def test_openais_usage_counts_by_the_minute_are_spread_and_by_the_day_are_refused() -> None:
     header = "start_time,end_time,num_model_requests,input_tokens"
     found = read(header, f"{NINE:.0f},{NINE + 60:.0f},3,10", f"{NINE + 3600:.0f},{NINE + 3660:.0f},1,10")
@@ -229,8 +245,42 @@ def test_whatever_stands_in_a_log_it_is_used_or_left_out(lines: list[str]) -> No
     assert all(found.trace.since <= at <= found.trace.until for at in found.trace.arrivals.tolist())
 
 
+@pytest.mark.parametrize("took", [1e300, 1_234_567_890_123, 86_401, -1])
+def test_what_no_request_takes_is_not_believed(took: float) -> None:
+    """Traefik's `Duration` is in nanoseconds."""
+    found = read(*(json.dumps({"time": NINE + at, "Duration": took}) for at in (0, 7200)))
+    assert found.trace.durations.tolist() == [logs.DURATION_S] * 2
+    assert any(
+        note.startswith("2 lines say that it took less than nothing, or longer than a day") for note in found.notes
+    )
+
+
+@pytest.mark.parametrize("at", ["25/Nov/1970:09:00:00 +0000", "25/Nov/2970:09:00:00 +0000"])
+def test_a_clock_that_was_wrong_is_left_out_in_every_format(at: str) -> None:
+    good = [NGINX.format(at=f"{hour}:00:00 +0000") for hour in (10, 12)]
+    found = read(*good, NGINX.format(at="").replace("25/Nov/2026:", at))
+    assert (found.used, found.left_out) == (2, {"a time before 2000 or after 2100": 1})
+
+
+@pytest.mark.parametrize("at", ["25:00:00 +0000", "09:60:00 +0000", "09:00:61 +0000", "09:00:00 +9999"])
+def test_an_hour_that_no_clock_shows_is_left_out(at: str) -> None:
+    good = [NGINX.format(at=f"{hour}:00:00 +0000") for hour in (10, 12)]
+    assert read(*good, NGINX.format(at=at)).left_out == {"a time that cannot be read": 1}
+
+
+def test_a_terminal_does_not_obey_a_log() -> None:
+    good = [json.dumps({"at": NINE + at}) for at in (0, 7200)]
+    (shown,) = read(*good, "\x1b]0;mine\x07\x1b[2J").first_left_out.values()
+    assert shown == "line 3: \ufffd]0;mine\ufffd\ufffd[2J"
+
+
 @pytest.mark.parametrize(
-    "line", ["x" * 200_000, '"' + "x" * 200_000, "{" * 200_000, "1 " * 100_000, '{"at":' + "[" * 100_000 + "}"]
+    "line",
+    [
+        *("x" * 200_000, '"' + "x" * 200_000, "{" * 200_000, "1 " * 100_000, '{"at":' + "[" * 100_000 + "}"),
+        NGINX.format(at="09:00:00 +0000").partition(" HTTP")[0] + "x" * 200_000,  # no end to its path
+        "10.0.0.7 - - [" * 100_000,
+    ],
 )
 def test_a_line_of_any_length_is_left_out_soon(line: str) -> None:
     good = [json.dumps({"at": NINE}), "at,user", json.dumps({"at": NINE + 7200})]
