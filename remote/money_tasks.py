@@ -102,12 +102,15 @@ def roi(
     json: bool = False,
 ) -> None:
     """Compare a month of this load on AWS, at home and at an API."""
+    from core.errors import SettingsError
     from core.money import own
     from remote import stack_files
     from remote.verbs import cost as verbs_cost
     from remote.verbs import roi as verbs_roi
     from remote.verbs.lease import front
 
+    if hours_used and not hours_on:
+        raise SettingsError("--hours-used is a part of --hours-on; write both, e.g. --hours-on 100 --hours-used 60")
     count, million = verbs_roi.count(tokens), own.amount(api) if api else None
     on_h, used_h = verbs_roi.hours("hours-on", hours_on), verbs_roi.hours("hours-used", hours_used)
     if on_h is None:

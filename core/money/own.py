@@ -17,8 +17,9 @@ from core.money.prices import CURRENCY
 
 SYMBOLS: Final[Mapping[str, str]] = {"$": CURRENCY, "€": "EUR", "£": "GBP"}  # ¥ stays ¥: it is Japan's and China's
 EXAMPLES: Final = "$0.80, €0.32, ¥13,000, 13000 CNY"
-_BEFORE: Final = re.compile(r"(?P<currency>[$€£¥]|[A-Z]{3})\s*(?P<number>[\d.,]+)")
-_AFTER: Final = re.compile(r"(?P<number>[\d.,]+)\s*(?P<currency>[$€£¥]|[A-Z]{3})")
+CODE: Final = re.compile(r"[$€£¥]|[A-Z]{3}")  # how an amount names its currency
+_BEFORE: Final = re.compile(rf"(?P<currency>{CODE.pattern})\s*(?P<number>[\d.,]+)")
+_AFTER: Final = re.compile(rf"(?P<number>[\d.,]+)\s*(?P<currency>{CODE.pattern})")
 _NUMBER: Final = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?|\d+(\.\d+)?")
 _DIGITS: Final = 15  # more are no price
 # `13.000` is thirteen thousand to half of the world: a thousand's point, or three decimals of a price?

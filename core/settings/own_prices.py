@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from core.errors import SettingsError
 from core.money import own
 from core.money.own import Amount
+from core.money.prices import CURRENCY
 from core.settings import applied
 from core.settings.section import Section
 
@@ -23,7 +24,19 @@ def _amount(value: Any) -> Amount:
     try:
         return own.amount(value)
     except SettingsError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error).removeprefix(f'"{value}" ')) from error  # the reader of settings names the value
+
+
+def _rates(rates: Mapping[str, float]) -> Mapping[str, float]:
+    """One of each currency that amounts can have; not of the dollar, which they are counted in."""
+    meant = [own.SYMBOLS.get(name, name) for name in rates]
+    for name, currency in zip(rates, meant, strict=True):
+        if not own.CODE.fullmatch(name):
+            raise ValueError(f"has {name!r}, which no amount has; write a currency as amounts do, e.g. {{EUR: 1.08}}")
+        if currency == CURRENCY or meant.count(currency) > 1:
+            why = "is what rates are counted in" if currency == CURRENCY else "has two"
+            raise ValueError(f"has {name}, but {currency} {why}; take it away")
+    return rates
 
 
 Money = Annotated[Amount, BeforeValidator(_amount), WithJsonSchema({"type": "string"})]
@@ -74,7 +87,7 @@ class Prices(Section):
     api_million_tokens: Money | None = Field(
         default=None, description="A million tokens of an API, with its currency; a mean of what is read and written."
     )
-    rates: Mapping[str, Positive] = Field(
+    rates: Annotated[Mapping[str, Positive], AfterValidator(_rates)] = Field(
         default_factory=dict,
         description="What one of a currency is worth in US dollars, e.g. {EUR: 1.08}. Without it nothing is converted.",
     )

@@ -24,7 +24,7 @@ from core.settings import shape as settings_shape
 from remote.verbs.cost import Cost
 from remote.verbs.lease import Record
 
-_COUNT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
+_COUNT: Final = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG]?)")
 _TIMES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 SHOWN_MONTHS: Final = 36  # of the picture
 

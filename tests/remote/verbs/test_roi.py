@@ -84,7 +84,9 @@ def test_counts(text: str, number: int) -> None:
         ({"tokens": "many"}, "is not a count"),
         ({"tokens": "0"}, "is not a count"),
         ({"hours_on": "800"}, "not a number of hours a month"),
+        ({"tokens": "9" * 400}, "is not a count"),
         ({"hours_on": "10", "hours_used": "11"}, "are more than --hours-on"),
+        ({"hours_used": "11"}, "--hours-used is a part of --hours-on; write both"),
         ({"api": "0.60"}, "names no currency"),
     ],
 )
@@ -102,6 +104,10 @@ def test_bad_flags_are_one_message(flags: dict[str, str], said: str, capsys: pyt
         ({"workstation": {"price": "$1", "tariff": "$1"}}, "pilotlight:prices.workstation.watts"),
         ({"cloud": {"hour": "$1", "step": "day"}}, "pilotlight:prices.cloud.step"),
         ({"rates": {"EUR": 0}}, "pilotlight:prices.rates"),
+        ({"rates": {"USD": 2}}, "USD is what rates are counted in; take it away"),
+        ({"rates": {"€": 1.08, "EUR": 1.1}}, "EUR has two; take it away"),
+        ({"rates": {"euro": 1.08}}, "'euro', which no amount has; write a currency as amounts do"),
+        ({"cloud": {"hour": "1,5"}}, 'cloud.hour: "1,5" is not an amount of money'),
     ],
 )
 def test_wrong_prices_in_the_file_are_told(wrong: dict[str, object], said: str) -> None:
