@@ -23,6 +23,9 @@ from remote.machines.facts import Facts, Query
 from remote.scripts import edit_keys
 
 SCRIPT: Final = Path(__file__).parents[1] / "scripts" / "edit_keys.py"
+BEFORE: Final = (
+    "/etc/pilotlight/keys.json"  # where keys were until there was DATA_DIR, and chats and Redis elsewhere too
+)
 NOTHING: Final = Change()
 EMPTY: Final = ApiKeys(SCHEMA_VERSION).to_json()
 
@@ -97,12 +100,12 @@ class KeysFile:
 
     def query(self) -> Query:
         both = (self.where.file, self.where.map)
-        return Query(files=both, texts=both, maps=(self.where.live,))
+        return Query(files=both, texts=both, maps=(self.where.live,), paths=(BEFORE,))
 
     def reason(self, facts: Facts) -> str:
         found = [facts.files.get(path) for path in (self.where.file, self.where.map)]
         if found[0] is None:
-            return "missing"
+            return f"{BEFORE} is in its old place" if BEFORE in facts.paths else "missing"
         if any(f and (f.mode, f.owner, f.group) != (edit_keys.MODE, "root", self.where.group) for f in found):
             return "mode or owner differs"
         return self._differs(facts, edit_keys.map_lines([dataclasses.asdict(k) for k in read(facts, self.where).keys]))
@@ -116,6 +119,9 @@ class KeysFile:
         return "the running HAProxy has other keys"
 
     def orders(self, facts: Facts) -> tuple[Order, ...]:
+        if self.where.file not in facts.files and BEFORE in facts.paths:  # or nobody's key would work any more
+            how = "docs/operate/backup.md says how they, Redis and chats get to their new one"
+            return (Order("exit 1", failure=f"the API keys are in their old place, {BEFORE}; {how}"),)
         return (
             Order(self.where.command, self.where.program(empty=EMPTY), failure=f"could not make {self.where.file}"),
         )

@@ -11,7 +11,7 @@ from core.contract.documents import SCHEMA_VERSION, ApiKey, ApiKeys
 from core.errors import DeployError
 from remote.items import Item
 from remote.items.files import File, Tree
-from remote.items.keys import KeyFiles, KeysFile, NoKey, OnlyKey
+from remote.items.keys import BEFORE, KeyFiles, KeysFile, NoKey, OnlyKey
 from remote.items.models import model
 from remote.items.system import Driver, Packages, User
 from remote.items.units import OnlyEngines, Unit, digest_of
@@ -181,6 +181,18 @@ def test_the_driver_on_another_system_says_so() -> None:
 
 def test_a_haproxy_that_does_not_run_is_told_by_the_file() -> None:
     assert plan([KeysFile(KEYS)], dataclasses.replace(as_wanted(), maps={})) == ()
+
+
+def test_keys_in_their_old_place_are_not_made_anew() -> None:
+    before = Facts(paths=frozenset({BEFORE}))
+    (step,) = plan([KeysFile(KEYS)], before)
+    assert step.reason == f"{BEFORE} is in its old place"
+    (order,) = step.item.orders(before)
+    assert order.script == "exit 1"
+    assert "docs/operate/backup.md" in order.failure
+    (made,) = KeysFile(KEYS).orders(Facts())
+    assert made.script == KEYS.command
+    assert plan([KeysFile(KEYS)], dataclasses.replace(as_wanted(), paths=frozenset({BEFORE}))) == ()
 
 
 def test_keys_that_cannot_be_read_stop_a_deployment() -> None:
