@@ -4,7 +4,7 @@ Standard library only, Python 3.10 and newer. `remote/services/gateway_state.py`
 it. A lock keeps two of them apart. A copy is made beside the data and leaves them as they are. What is restored is
 unpacked, compared with its checksums and judged by SQLite and Redis before anything is touched; then each folder takes
 the place of the old one by two renames, and the old one is kept. A restore that was cut off in between is finished by
-the next call.
+the next one. A backup changes nothing, and refuses until then: weeks may have passed, and newer data be there.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def main(request: dict[str, Any]) -> None:
     """Do what `do` names: look, backup (an archive goes to standard output) or restore (it comes by standard input)."""
     try:
         with locked(request["lock"]):
-            finished = finish(request)
+            finished = request["do"] != "backup" and finish(request)
             {"look": look, "backup": backup, "restore": restore}[request["do"]](request | {"finished": finished})
     except OSError as error:
         sys.exit(words(error))
@@ -141,6 +141,8 @@ def counts(request: dict[str, Any]) -> int | None:
 # ---------------------------------------------------------------- backup
 def backup(request: dict[str, Any]) -> None:
     """A copy of everything, first beside the data and then, with the checksums, to standard output."""
+    if os.path.exists(f"{incoming(request)}/{READY}"):
+        sys.exit("a restore was cut off here, and its data are half in place; nothing was changed. Restore again first")
     work = Path(request["work"])
     shutil.rmtree(work, ignore_errors=True)  # of a backup that was cut off
     try:

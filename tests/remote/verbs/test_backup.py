@@ -264,6 +264,17 @@ def test_a_restore_that_was_cut_off_between_two_renames_is_finished_by_whoever_c
     assert not gateway.state.look().finished
 
 
+def test_a_backup_leaves_a_restore_that_was_cut_off_as_it_is(gateway: GatewayFolder, tmp_path: Path) -> None:
+    """It may be a cron's, weeks later, with newer data in the place of the old ones."""
+    shutil.copytree(gateway.folder / "webui", gateway.folder / "restore/webui")
+    (gateway.folder / "restore/ready").write_text("S")
+    with pytest.raises(DeployError, match=r"a restore was cut off here, .* nothing was changed. Restore again first"):
+        made(gateway, tmp_path / "new.tar.gz")
+    assert (gateway.folder / "restore/webui").exists()
+    assert not (gateway.folder / "replaced-S").exists()
+    assert gateway.systemctl() == []
+
+
 def test_a_key_that_was_revoked_since_is_named_before_it_works_again(gateway: GatewayFolder, file: BackupFile) -> None:
     at = front(gateway)
     assert restore.plan(at, file, gateway.state.look()).notes == []
