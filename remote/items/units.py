@@ -52,6 +52,7 @@ class Unit:
     applied: str
     reload: bool = False  # `reload-or-restart` instead of `restart`
     drain_s: float = 0.0  # `reload` ends it when nobody is inside, at the latest after so long; systemd starts it anew
+    start_s: float = 0.0  # that it may take to start, beyond the usual
     requests_end_s: float = 0.0  # an engine: it is restarted once nothing is in flight, which may take so long
     wait_for_inhibitor: bool = False  # apply.py starts it only when the inhibitor stands
     rests: bool = False  # whether it runs is the lease's business, not a deployment's
@@ -91,7 +92,7 @@ class Unit:
             f"systemctl $verb {name} || {{ journalctl -u {name} -n 20 --no-pager -o cat; exit 1; }}",
             f"mkdir -p {STAMPS}; echo {self.applied} > {stamp}",
         )
-        timeout_s = 180 + DRAIN_LATE_S + self.drain_s
+        timeout_s = 180 + DRAIN_LATE_S + self.drain_s + self.start_s
         begin = (f"trap {shlex.quote(OPENED)} EXIT",) if self.requests_end_s else ()
         start = Order("\n".join((*begin, *lines)), timeout_s=timeout_s, failure=f"{self.name} did not start")
         return (without_requests(self.name, self.requests_end_s), start) if self.requests_end_s else (start,)

@@ -18,6 +18,7 @@ from remote.services import webui
 
 SOURCE: Final = Path(__file__).parents[1] / "scripts" / "mount_data.sh"
 SCRIPT: Final = "/opt/pilotlight/mount-data"
+FIRST_COPY_S: Final = 1800  # of what the root disk had, onto a new volume
 UNIT_FILE: Final = f"/etc/systemd/system/{DATA_UNIT}"
 
 
@@ -33,9 +34,10 @@ def items(volume_id: str) -> list[Item]:
             script=SCRIPT,
             volume=volume_link(volume_id),
             folder=DATA_DIR,
+            start_s=FIRST_COPY_S,
             users=f"{REDIS_UNIT} {webui.UNIT}",
             relays=" ".join(RELAY_UNITS),
         ),
     )
     # reload: who writes there would be restarted with it
-    return [script, unit, Unit(DATA_UNIT, digest_of((script, unit)), reload=True, slow=True)]
+    return [script, unit, Unit(DATA_UNIT, digest_of((script, unit)), reload=True, start_s=FIRST_COPY_S, slow=True)]

@@ -11,6 +11,7 @@ import pytest
 from core.contract.paths import DATA_DIR, DATA_UNIT, volume_link
 from remote.items.files import File
 from remote.items.units import Unit
+from remote.machines.facts import Facts
 from remote.services import data_volume, redis
 
 STAND_INS = {
@@ -218,6 +219,8 @@ def test_who_writes_there_waits_for_it() -> None:
     assert isinstance(unit, File)
     assert isinstance(running, Unit)
     assert running.reload, "a restart would take Redis and the page with it"
+    assert f"TimeoutStartSec={data_volume.FIRST_COPY_S}\n" in unit.content.decode()
+    assert running.orders(Facts())[-1].timeout_s > data_volume.FIRST_COPY_S, "the deployment waits as long"
     start = f"{data_volume.SCRIPT} /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc {DATA_DIR}"
     assert f"ExecStart={start}\n" in unit.content.decode()
     assert f"ExecReload={start}\n" in unit.content.decode()
