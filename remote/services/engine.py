@@ -4,6 +4,7 @@ stands in core/engines/serve.py.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import yaml
@@ -27,6 +28,8 @@ COMPILERS: Final = ("g++", "python3-dev")
 ENGINES_DIR: Final = f"{ETC}/engines"
 ENGINE_HOME: Final = "/var/lib/pilotlight/engine"  # byte code and compiled graphs: what makes the next start quick
 REQUESTS_END_S: Final = 900.0  # the longest answer that a restart waits for; then the deployment stops, and says so
+REQUESTS_END_LEAST_S: Final = 30.0
+RESTART_S: Final = 300.0  # that a restart takes at most, as a rule
 UNIT_DIR: Final = "/etc/systemd/system"
 
 
@@ -45,11 +48,20 @@ def build(specs: tuple[EngineSpec, ...]) -> Venv:
     return Venv(ENGINE_VENV, requirements("engine-gpu"), (), (), f"vLLM {versions.VLLM_GPU} (GPU)")
 
 
-def items(specs: tuple[EngineSpec, ...], target: str = "") -> list[Item]:
+def requests_end_s(queue_timeout_s: float) -> float:
+    """How long a restart waits for the answers in an engine, s: who waits at the gateway meanwhile is to be answered
+    before the gateway gives up.
+    """
+    return max(REQUESTS_END_LEAST_S, min(REQUESTS_END_S, queue_timeout_s - RESTART_S))
+
+
+def items(specs: tuple[EngineSpec, ...], target: str = "", *, queue_timeout_s: float = math.inf) -> list[Item]:
     """All that the host needs for its engines, in order.
 
     `target`: the systemd target that they start and stop with, on a machine that stays on; "": they start with it.
+    `queue_timeout_s`: how long a request waits at the gateway.
     """
+    patience_s = requests_end_s(queue_timeout_s)
     venv = build(specs)
     unit = File(f"{UNIT_DIR}/{ENGINE_UNIT.format(name='')}", _unit(specs[0].device, target))
     found: list[Item] = [
@@ -57,7 +69,7 @@ def items(specs: tuple[EngineSpec, ...], target: str = "") -> list[Item]:
         *([Driver()] if specs[0].device == "gpu" else []),
         venv,
         unit,
-        OnlyEngines(tuple(s.name for s in specs), ENGINES_DIR, ENGINE_UNIT, REQUESTS_END_S),
+        OnlyEngines(tuple(s.name for s in specs), ENGINES_DIR, ENGINE_UNIT, patience_s),
     ]
     for spec in specs:
         weights = model(spec.model, spec.where)
@@ -69,7 +81,7 @@ def items(specs: tuple[EngineSpec, ...], target: str = "") -> list[Item]:
             Unit(
                 name,
                 digest_of((venv, unit, config)),
-                requests_end_s=REQUESTS_END_S,
+                requests_end_s=patience_s,
                 rests=bool(target),
                 slow=True,
             ),

@@ -33,7 +33,9 @@ def host(inventory: Inventory) -> list[Item]:
         *agent.metadata(users),
         *agent.code(),
         *(own_machine.before_engines() if own else ()),
-        *engine.items(inventory.specs(), ENGINES_TARGET if own else ""),
+        *engine.items(
+            inventory.specs(), ENGINES_TARGET if own else "", queue_timeout_s=inventory.settings.queue_timeout
+        ),
         *agent.items(inventory.host_config()),
         *(own_machine.reaper(own.reaper, own.settings) if own else ()),
     ]

@@ -15,7 +15,7 @@ from core.errors import DeployError
 from remote.items.files import File
 from remote.items.models import HubModel, PathModel, PypiModel, model
 from remote.items.system import Driver
-from remote.items.units import Unit
+from remote.items.units import OnlyEngines, Unit
 from remote.items.venvs import requirements
 from remote.machines.facts import Facts
 from remote.services import engine
@@ -154,3 +154,10 @@ def test_a_failed_download_names_the_id_and_the_setting() -> None:
     (order,) = model("Qwen/none", "stacks/Pulumi.x.yaml: engines.m").orders(None)  # type: ignore[arg-type]
     assert "stacks/Pulumi.x.yaml: engines.m" in order.failure
     assert "Qwen/none" in order.failure
+
+
+@pytest.mark.parametrize(("queue_timeout_s", "end_s"), [(540.0, 240.0), (1800.0, 900.0), (60.0, 30.0)])
+def test_a_restart_does_not_outlast_those_who_wait_for_it(queue_timeout_s: float, end_s: float) -> None:
+    found = engine.items((CPU,), queue_timeout_s=queue_timeout_s)
+    limits = [item.requests_end_s for item in found if isinstance(item, OnlyEngines | Unit) and item.requests_end_s]
+    assert limits == [end_s, end_s]
