@@ -35,6 +35,7 @@ GAP_S: Final = 3 * 86400.0  # so long without a line is said
 TOOK_MAX_S: Final = 86400.0  # no request takes longer: it is in another unit (Traefik's nanoseconds), or broken
 LINE_MAX: Final = 65536  # characters that a web server's line has at most: HAProxy's own limit
 _SHOWN: Final = 60
+_DAY: Final = len("2026-11-25")
 
 # Columns and keys by which a value is known, the surest first. All in lower case.
 _TIMES: Final = ("at", "starttime", "start_time", "start_time_iso", "timestamp", "time", "time_local", "time_iso8601")
@@ -189,6 +190,8 @@ class _Reader:
             moment = datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
             raise _LeftOut("a time that cannot be read") from None
+        if len(text) <= _DAY:  # LiteLLM's /spend/logs answers so where it is asked for two dates
+            raise _LeftOut("a day without a time: pauses cannot be seen")
         if moment.tzinfo is None:
             if text.endswith(" UTC"):
                 return moment.replace(tzinfo=UTC).timestamp()

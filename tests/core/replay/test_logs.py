@@ -268,6 +268,13 @@ def test_an_hour_that_no_clock_shows_is_left_out(at: str) -> None:
     assert read(*good, NGINX.format(at=at)).left_out == {"a time that cannot be read": 1}
 
 
+def test_days_without_a_time_are_no_requests_at_midnight() -> None:
+    """LiteLLM's /spend/logs with a start_date and an end_date."""
+    days = [json.dumps({"startTime": f"2026-11-{day:02}", "spend": 1.5, "users": {}}) for day in range(1, 29)]
+    with pytest.raises(SettingsError, match="28 a day without a time: pauses cannot be seen"):
+        read(*days)
+
+
 def test_a_terminal_does_not_obey_a_log() -> None:
     good = [json.dumps({"at": NINE + at}) for at in (0, 7200)]
     (shown,) = read(*good, "\x1b]0;mine\x07\x1b[2J").first_left_out.values()
