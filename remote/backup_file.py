@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from core.contract.documents import ApiKeys
 from core.errors import DeployError
 
 BLOCK: Final = 1 << 20
+_NAME_MAX: Final = 100  # of a part's name: what is added must fit
 MANIFEST_MAX: Final = 64 << 20  # bytes; 300,000 files
 _NOTHING: Final = "Nothing was changed. Take another backup."
 
@@ -35,11 +37,11 @@ class BackupFile:
 @contextmanager
 def new(path: Path) -> Iterator[BinaryIO]:
     """A file that only its owner reads, and that stands under its name only when it is whole."""
-    part = path.with_name(f"{path.name}.part")
+    part: Path | None = None
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name[:_NAME_MAX]}.", suffix=".part")
+        part = Path(name)  # its own: another backup of that name may be on its way
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -48,7 +50,8 @@ def new(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise DeployError(f"The backup could not be written to {path}: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def judge(path: Path) -> BackupFile:

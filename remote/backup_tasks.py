@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from remote import paths
 from remote.progress import Progress
 from remote.tasks import IDENTITY, JSON, STACK, print_json
 from remote.verbs import verb
@@ -58,7 +58,7 @@ def restore(
 
     progress = Progress(quiet=json)
     at = verbs_backup.front(stack, identity)
-    found = verbs_restore.read(at, Path(file).expanduser(), of)
+    found = verbs_restore.read(at, paths.typed(file), of)
     plan = verbs_restore.plan(at, found, at.state.look())
     if plan.lost and not yes and not _agreed(plan.words):
         raise DeployError("Nothing was changed.")

@@ -26,6 +26,7 @@ from core.engines.sizing import known
 from core.engines.sizing.architecture import CannotSize, Config, parse
 from core.engines.sizing.fit import Model
 from core.errors import DeployError, SettingsError
+from remote import paths
 
 HUB: Final = "https://huggingface.co"
 TIMEOUT_S: Final = 20.0
@@ -57,7 +58,12 @@ def find(name: str, *, hub: bool = False) -> Found:
     Raises:
         DeployError: it cannot be read, or its size not be told, with what to do. SettingsError: it names no model.
     """
-    if (folder := Path(name).expanduser()).is_dir():
+    folder = paths.typed(name)
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        raise DeployError(f"{folder} cannot be read: {error.strerror}.") from error
+    if there:
         return from_folder(folder)
     try:
         source = parse_source(name)

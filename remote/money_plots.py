@@ -16,7 +16,7 @@ from core.money import roi as investment
 from core.money.cost import Kind
 from core.money.roi import Option
 from core.times import moments
-from remote import plots
+from remote import paths, plots
 from remote.verbs.cost import Cost, kinds_of
 from remote.verbs.roi import SHOWN_MONTHS, Roi
 from remote.verbs.timeline import PHASES, Timeline
@@ -50,7 +50,7 @@ def cost(found: Cost, path: str) -> tuple[Path, ...]:
         plots.money(axes)
 
     title = f"{found.stack}: {books.cents(found.total):,} USD in {len(names)} days"
-    return plots.draw(_base(path), paint, title=title, x=f"day ({found.zone})", y="cost", note=found.stale)
+    return plots.draw(paths.picture(path), paint, title=title, x=f"day ({found.zone})", y="cost", note=found.stale)
 
 
 def timeline(found: Timeline, path: str) -> tuple[Path, ...]:
@@ -72,7 +72,7 @@ def timeline(found: Timeline, path: str) -> tuple[Path, ...]:
     tall = max(2.5, 1.5 + 0.28 * len(days))
     size = (plots.WIDE_IN, tall)
     title = f"{found.stack}: when the host was on"
-    base = _base(path)
+    base = paths.picture(path)
     base = base.with_name(f"{base.name}-timeline")
     return plots.draw(base, paint, title=title, x=f"hour ({found.zone})", y="", size_in=size)
 
@@ -93,10 +93,4 @@ def roi(found: Roi, path: str) -> tuple[Path, ...]:
         plots.money(axes)
 
     note = textwrap.fill("; ".join(found.assumed), _NOTE)
-    return plots.draw(_base(path), paint, title=f"{found.stack}: paid so far", x="months", y="paid", note=note)
-
-
-def _base(path: str) -> Path:
-    """Without an ending that says what is written anyway."""
-    found = Path(path).expanduser()
-    return found.with_suffix("") if found.suffix[1:] in plots.FORMATS else found
+    return plots.draw(paths.picture(path), paint, title=f"{found.stack}: paid so far", x="months", y="paid", note=note)

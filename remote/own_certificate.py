@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from core.errors import DeployError
+from remote import paths
 
 _CERTIFICATE: Final = "pilotlight:access.certificateFile"
 _KEY: Final = "pilotlight:access.keyFile"
@@ -56,7 +56,7 @@ def read(certificate_file: str, key_file: str, domain: str, now: datetime | None
 
 def _bytes(setting: str, file: str) -> bytes:
     try:
-        return Path(file).expanduser().read_bytes()
+        return paths.typed(file).read_bytes()
     except OSError as error:
         raise DeployError(f"{setting}: {file} cannot be read: {error.strerror}. Is it on this computer?") from error
 

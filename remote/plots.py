@@ -20,8 +20,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from core.errors import DeployError
+from remote import paths
 
-FORMATS: Final = ("png", "svg")
+FORMATS: Final = tuple(ending.removeprefix(".") for ending in paths.PICTURES)
 DPI: Final = 150
 WIDE_IN, TALL_IN = 9.0, 5.0
 _GREY: Final = "#555555"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from remote import paths
 from remote.tasks import JSON, console, print_json
 from remote.verbs import verb
 
@@ -57,8 +56,9 @@ def replay(
     from remote.verbs import replay as verbs_replay
 
     asked = verbs_replay.Asked(log, stack, seed, days, host, region, hour, waiting, begin, took, zone, schedule)
+    path = None if picture == verbs_replay.NO_PICTURE else paths.picture(picture)
     found = verbs_replay.replay(asked)
-    files = () if picture == verbs_replay.NO_PICTURE else verbs_replay.pictures(found, Path(picture).expanduser())
+    files = verbs_replay.pictures(found, path) if path else ()
     if json:
         print_json("replay", stack or None, found.as_dict() | {"pictures": [str(file) for file in files]})
         return

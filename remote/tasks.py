@@ -16,6 +16,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from remote import paths
 from remote.progress import Progress
 from remote.verbs import verb
 
@@ -87,7 +88,7 @@ def _deploy_many(stacks: list[str], options: list[str], *, as_json: bool) -> Non
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    return paths.typed(text) if text else None
 
 
 @task(
@@ -420,8 +421,9 @@ def bench(
 
     flags = {"service": service, "concurrency": concurrency, "requests": requests, "words": words, "tokens": tokens}
     asked = verbs_bench.asked(**flags, wake=wake)
+    path = paths.picture(picture) if picture else None
     found = verbs_bench.bench(stack, asked, Progress(quiet=True), identity=identity)
-    files = verbs_bench.picture(found, Path(picture).expanduser()) if picture else ()
+    files = verbs_bench.picture(found, path) if path else ()
     if json:
         print_json("bench", stack, found.as_dict() | {"pictures": [str(file) for file in files]})
     else:

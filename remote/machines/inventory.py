@@ -31,7 +31,7 @@ from core.engines.serve import EngineSpec
 from core.errors import DeployError
 from core.money.prices import PriceUnknown
 from core.settings import StackSettings, shape
-from remote import stack_files
+from remote import paths, stack_files
 from remote.machines.transport import Address
 from remote.services import webui
 from remote.services.webui import Page
@@ -194,7 +194,7 @@ def load(stack: str, *, identity: str = "") -> Inventory:
         DeployError: unknown stack, no outputs, no Pulumi, no such key; each with the next command.
     """
     file = stack_files.find(stack)
-    key = str(Path(identity).expanduser()) if identity else file.ssh_key
+    key = str(paths.typed(identity)) if identity else file.ssh_key
     if key and not Path(key).is_file():
         raise DeployError(f"There is no private key {key}. Give one that is there: `--identity FILE`.")
     return replace(build(file, outputs(file), key), secret=partial(_secret, file))

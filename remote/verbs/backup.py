@@ -12,7 +12,7 @@ from core.backup import SCHEMA_VERSION
 from core.contract.documents import Outputs
 from core.errors import SettingsError
 from core.times import moments
-from remote import backup_file
+from remote import backup_file, paths
 from remote.backup_file import BackupFile
 from remote.machines import inventory
 from remote.machines.inventory import Inventory
@@ -86,13 +86,16 @@ def place(text: str, stack: str, now: float) -> Path:
 
     SettingsError: it cannot.
     """
-    given = Path(text).expanduser() if text else Path()
-    if given.is_dir():
-        return given / f"pilotlight-{stack}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}{SUFFIX}"
-    if given.exists():
-        raise SettingsError(f"{given} is there already. Name another file, or a folder.")
-    if not given.parent.is_dir():
-        raise SettingsError(f"There is no folder {given.parent}. Make it, or name another file.")
+    given = paths.typed(text)
+    try:
+        if given.is_dir():
+            return given / f"pilotlight-{stack}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}{SUFFIX}"
+        if given.exists():
+            raise SettingsError(f"{given} is there already. Name another file, or a folder.")
+        if not given.parent.is_dir():
+            raise SettingsError(f"There is no folder {given.parent}. Make it, or name another file.")
+    except OSError as error:
+        raise SettingsError(f"{given} cannot be written: {error.strerror}. Name another file, or a folder.") from error
     return given
 
 

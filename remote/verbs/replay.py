@@ -34,7 +34,7 @@ from core.times import durations, moments, schedule_words
 from core.times.durations import show, spell
 from core.times.schedule import Schedule
 from core.times.zones import zone as zone_of
-from remote import stack_files
+from remote import paths, stack_files
 from remote.verbs import flags
 from remote.verbs.lease import Record, settings_of
 
@@ -212,7 +212,7 @@ def _requests(asked: Asked, zone: str) -> tuple[Trace, logs.Read | None]:
         seed, days = flags.whole("seed", asked.seed or "1"), flags.whole("days", asked.days or str(loads.DAYS))
         return loads.generate(asked.log, seed=seed, days=days, zone=zone), None
     took = durations.positive(asked.took) if asked.took else logs.DURATION_S
-    path = Path(asked.log).expanduser()
+    path = paths.typed(asked.log)
     try:
         with path.open("rb") as file, _text(file) as lines:
             read = logs.read(lines, name=path.name, zone=zone, duration_s=took)

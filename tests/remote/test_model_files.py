@@ -277,3 +277,14 @@ def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
 def test_what_is_no_model_is_named() -> None:
     with pytest.raises(SettingsError, match='"a/b/c" is not a model'):
         model_files.find("a/b/c")
+
+
+def test_a_folder_that_may_not_be_looked_at_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Path.is_dir takes a missing folder for no, and raises of one that is forbidden."""
+
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", forbidden)
+    with pytest.raises(DeployError, match=r"/root/m cannot be read: Permission denied\."):
+        model_files.find("/root/m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 from contextlib import closing
 from pathlib import Path
@@ -297,6 +299,23 @@ def test_two_at_once_do_not_mix(gateway: GatewayFolder) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(DeployError, match="another backup or restore is at work"):
             gateway.state.look()
+
+
+def test_two_at_once_do_not_write_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "b.tar.gz"
+    with contextlib.suppress(DeployError), backup_file.new(path) as one, backup_file.new(path) as other:
+        assert os.fstat(one.fileno()).st_ino != os.fstat(other.fileno()).st_ino
+        assert {stat.S_IMODE(os.fstat(file.fileno()).st_mode) for file in (one, other)} == {0o600}
+    assert not list(tmp_path.iterdir()), "neither was a backup"
+
+
+def test_a_folder_that_may_not_be_looked_at_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", forbidden)
+    with pytest.raises(SettingsError, match="/root/b cannot be written: Permission denied"):
+        backup.place("/root/b", "qwen7b", 0.0)
 
 
 def test_where_a_backup_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,34 @@
+"""Paths as users type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from remote import paths
+
+
+def test_a_home_folder_is_what_a_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert paths.typed("~/a.log") == Path("/home/ann/a.log")
+    assert paths.typed("") == Path()
+
+
+def test_a_home_folder_that_nobody_knows_is_one_message() -> None:
+    with pytest.raises(SettingsError, match='"~nosuch/a": the home folder of ~nosuch is not known here'):
+        paths.typed("~nosuch/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("may", "may"), ("a/may.png", "a/may"), ("may.svg", "may"), ("may.2026", "may.2026")]
+)
+def test_a_pictures_ending_is_not_written_twice(text: str, path: str) -> None:
+    assert paths.picture(text) == Path(path)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "/", "a/.."])
+def test_a_picture_needs_a_name(text: str) -> None:
+    with pytest.raises(SettingsError, match="names no file"):
+        paths.picture(text)
