@@ -1,7 +1,8 @@
 """Whether an engine is alive, and what is done about one that is not. Pure: readings in, a judgement out.
 
 The agent reads its engines at every heartbeat (`runtime/agent/pulse.py`), restarts a unit, and says in the lease which
-engines are dead. The relay then lets callers wait for `GRACE_S` and refuses them afterwards; the policy alerts after
+engines are dead. The relay then lets callers wait for `GRACE_S` and refuses them afterwards, but not while somebody is
+at work on the host (an inhibitor): a deployment restarts engines, which may take longer. The policy alerts after
 `ALERT_AFTER_S`, and after the stack's `idle.engineTimeout` it forces the host off, which starts again if it is wanted
 (`core/policy/health.py`). Times are seconds on one clock of the caller's.
 """

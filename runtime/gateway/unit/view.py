@@ -183,6 +183,13 @@ class View:
         """Seconds until the host is expected to be awake."""
         return eta.left_s(self.lease, self.now(), self.usual_wake_s) if self.lease else None
 
+    @property
+    def attended(self) -> bool:
+        """Somebody is at work on the host: `fab deploy` holds an engine's port closed while it waits for the answers in
+        the engine, and starts it anew, which may take longer than callers wait for one that died.
+        """
+        return self.lease is not None and self.lease.inhibited_past_max_lease(self.now())
+
     def not_yet(self, engine: str) -> errors.Refusal:
         """What a caller is told who has waited for as long as is allowed."""
         silent = self.silent_s(engine)
@@ -190,7 +197,8 @@ class View:
 
     def refuse_if_hopeless(self, engine: str, *, wakes: bool) -> None:
         """Raise the Refusal that waiting would not change."""
-        if (silent := self.silent_s(engine)) is not None and silent > health.GRACE_S:
+        silent = self.silent_s(engine)
+        if silent is not None and silent > health.GRACE_S and not self.attended:
             raise errors.engine_dead(engine, silent)
         if self.closing:
             raise errors.restarting()

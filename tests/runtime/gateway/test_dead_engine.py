@@ -97,6 +97,29 @@ def test_where_the_agent_says_nothing_the_relays_own_tries_count() -> None:
     play(scene, State.RUNNING)
 
 
+@pytest.mark.parametrize("said_by", ["the agent", "the relay's own tries"])
+def test_while_a_deployment_is_at_work_callers_wait_for_its_engine(said_by: str) -> None:
+    """It holds the engine's port closed, waits for the answers in it, and restarts it: longer than the grace."""
+    stage = Stage().bring_to(State.RUNNING)
+    stage.look()
+    if said_by == "the agent":
+        beat(stage, "tiny", for_s=GRACE_S + 60)
+    else:
+        stage.unit.note_refused("tiny")
+        stage.clock.now += GRACE_S + 60
+    stage.look()
+    with pytest.raises(Refusal) as refused:
+        stage.unit.refuse_if_hopeless("tiny")
+    assert refused.value.code == "engine_dead"
+    stage.act(protocol.inhibit, who="ann@laptop 1", why="fab deploy", until=stage.clock() + 300)
+    stage.look()
+    stage.unit.refuse_if_hopeless("tiny")
+    stage.clock.now += 301
+    stage.look()
+    with pytest.raises(Refusal):
+        stage.unit.refuse_if_hopeless("tiny")
+
+
 def test_a_refusal_is_forgotten_when_the_agent_and_ec2_say_that_the_engine_is_back() -> None:
     """Without a relayed request: its caller left, and awake traffic goes straight to the engine."""
     stage = Stage().bring_to(State.RUNNING)
