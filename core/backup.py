@@ -6,7 +6,6 @@ Pure. `remote/scripts/gateway_state.py` writes the manifest, which stands first 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +18,7 @@ from core.times import moments
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"  # names in the archive
 KEYS: Final = "keys.json"
+LATEST: Final = 4102444800.0  # 2100: what says that it was made later was not made by `fab backup`
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def read(text: str) -> Manifest:
                 f"It was made by pilotlight {told.get('version')}: restore it with that checkout."
             )
         files = {str(name): Stored(int(one["bytes"]), str(one["sha256"])) for name, one in told["files"].items()}
-        made_at = float(told["made_at"])
-        if KEYS not in files or not math.isfinite(made_at):
+        made_at, counts = float(told["made_at"]), told["counts"]
+        if KEYS not in files or not 0 <= made_at < LATEST or not (counts is None or isinstance(counts, int)):
             raise ValueError(KEYS)
         return Manifest(
             stack=str(told["stack"]),
@@ -94,9 +94,9 @@ def read(text: str) -> Manifest:
             made_at=made_at,
             files=files,
             chats=chats(told["chats"]),
-            counts=told["counts"],
+            counts=counts,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DeployError("is not a backup of `fab backup`: its manifest cannot be read.") from error
 
 

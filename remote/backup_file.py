@@ -17,7 +17,7 @@ from typing import IO, BinaryIO, Final
 from core import backup
 from core.backup import Contents, Manifest
 from core.contract.documents import ApiKeys
-from core.errors import DeployError
+from core.errors import ContractError, DeployError
 
 BLOCK: Final = 1 << 20
 _NAME_MAX: Final = 100  # of a part's name: what is added must fit
@@ -88,7 +88,10 @@ def _read(tar: tarfile.TarFile) -> tuple[Manifest, ApiKeys]:
         seen.add(name)
     if missing := sorted(manifest.files.keys() - seen):
         raise DeployError(f"is damaged: {missing[0]} is missing. {_NOTHING}")
-    return manifest, ApiKeys.from_json(keys.decode())
+    try:
+        return manifest, ApiKeys.from_json(keys.decode())
+    except (ContractError, UnicodeDecodeError) as error:
+        raise DeployError(f"is damaged: {backup.KEYS} holds no keys ({error}). {_NOTHING}") from error
 
 
 def _digest(content: IO[bytes], *, keep: bool) -> tuple[str, bytes]:

@@ -161,6 +161,29 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.parametrize("more", [{"made_at": 1e300}, {"made_at": -1e300}, {"counts": "x"}, {"files": 5}, {"chats": 5}])
+def test_a_manifest_with_odd_values_is_one_message(file: BackupFile, tmp_path: Path, more: dict[str, Any]) -> None:
+    with tarfile.open(file.path) as tar:
+        given = tar.extractfile("manifest.json")
+        assert given is not None
+        odd = json.dumps(json.load(given) | more).encode()
+    for content in (odd, b"[" * 200_000):
+        with pytest.raises(DeployError, match="its manifest cannot be read"):
+            backup_file.judge(changed(file, tmp_path / "x.tar.gz", "manifest.json", content))
+
+
+@pytest.mark.parametrize("keys", [b"{", b"\xff", b"[]", b'{"schema_version": 1, "keys": [5]}'])
+def test_keys_that_are_none_are_one_message(file: BackupFile, tmp_path: Path, keys: bytes) -> None:
+    with tarfile.open(file.path) as tar:
+        given = tar.extractfile("manifest.json")
+        assert given is not None
+        manifest = json.load(given)
+    manifest["files"]["keys.json"] = {"bytes": len(keys), "sha256": sha256(keys)}
+    odd = dataclasses.replace(file, path=changed(file, tmp_path / "k.tar.gz", "keys.json", keys))
+    with pytest.raises(DeployError, match=r"k2\.tar\.gz is damaged: keys\.json holds no keys .*Nothing was changed"):
+        backup_file.judge(changed(odd, tmp_path / "k2.tar.gz", "manifest.json", json.dumps(manifest).encode()))
+
+
 def test_damage_anywhere_is_one_message(file: BackupFile, tmp_path: Path) -> None:
     whole, broken = file.path.read_bytes(), tmp_path / "broken.tar.gz"
     for text in (whole[:-20], whole[: len(whole) // 2], whole[:10], b"", b"no archive", gzip.compress(b"no tar" * 999)):
