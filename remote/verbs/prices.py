@@ -18,6 +18,7 @@ from core.errors import DeployError
 from core.money import prices
 from core.money.prices import CURRENCY, Figure, aws, refresh
 from core.money.prices.refresh import Answer
+from remote import paths
 from remote.verbs.lease import Record
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -107,9 +108,7 @@ def refreshed(region: str, now: float, *, path: Path | None = None, ask: Run = r
     answers = [_answer(line) for line in result.stdout.splitlines()]
     before = prices.table()
     after = refresh.merged(before, region, answers, today=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}")
-    new = path.with_name(f"{path.name}.new")  # half a table would be no module, and every command reads it
-    new.write_text(refresh.written(path.read_text(), after))
-    new.replace(path)
+    paths.replace(path, refresh.written(path.read_text(encoding="utf-8"), after))  # half a table would be no module
     told = [(answer.item, answer.price) for answer in answers if answer.price is not None]
     olds = [(item, before[region, item].price if (region, item) in before else None, new) for item, new in told]
     changed = tuple((item, old, new) for item, old, new in olds if old != new)

@@ -17,6 +17,7 @@ from core.engines.sizing.choice import LONG, SHORT, Offer
 from core.engines.sizing.fit import AUTO, Fit, Model, Wish
 from core.engines.sizing.parameters import count
 from core.errors import DeployError, SettingsError
+from remote import paths
 from remote.model_files import Found
 from remote.stack_files import CHECKOUT
 
@@ -77,9 +78,9 @@ def lock(text: str, found: Found, folder: Path = CHECKOUT / "stacks") -> str:
     path = folder / file.NAME
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else "{}"
-        path.write_text(file.written(before, text, found.config, found.model.stored_bytes), encoding="utf-8")
-    except OSError as error:
-        raise DeployError(f"{path} cannot be written: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"{path} cannot be read: {getattr(error, 'strerror', '') or error}.") from error
+    paths.replace(path, file.written(before, text, found.config, found.model.stored_bytes))
     return f"{text} is noted in {path}: commit it."
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingsError
+from core.errors import DeployError, SettingsError
 from remote import paths
 
 
@@ -32,3 +32,23 @@ def test_a_pictures_ending_is_not_written_twice(text: str, path: str) -> None:
 def test_a_picture_needs_a_name(text: str) -> None:
     with pytest.raises(SettingsError, match="names no file"):
         paths.picture(text)
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "prices.py"
+    path.write_text("old")
+    path.chmod(0o640)
+    with path.open() as reader:
+        paths.replace(path, "new €")
+        assert reader.read() == "old", "who reads meanwhile reads the whole of the old one"
+    assert path.read_text(encoding="utf-8") == "new €"
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(UnicodeEncodeError):
+        paths.replace(path, "half\ud800")
+    assert path.read_text(encoding="utf-8") == "new €"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=r"gone/a\.json cannot be written: No such file .* It is as it was"):
+        paths.replace(tmp_path / "gone" / "a.json", "{}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -65,10 +66,11 @@ def test_new_figures_are_written_with_their_day(path: Path) -> None:
     assert ["us-east-1", "gp3-gib-month", "0.08", "2026-09-25", "list-api-reading"] in rows
 
 
-def test_a_table_that_does_not_fit_on_the_disk_leaves_the_old_one(path: Path) -> None:
+def test_a_table_that_does_not_fit_on_the_disk_leaves_the_old_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_text()
-    path.with_name("aws.py.new").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr("tempfile.mkstemp", lambda **_: (full, str(path.with_name("part"))))
+    with pytest.raises(DeployError, match=r"aws\.py cannot be written: No space left on device\. It is as it was"):
         verbs_prices.refreshed("", NOW, path=path, ask=answering(""))
     assert path.read_text() == before
 
