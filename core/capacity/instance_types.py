@@ -21,6 +21,40 @@ from core.errors import SettingsError
 NAME: Final = re.compile(r"(?P<family>[a-z]+)(?P<generation>\d+)(?P<attributes>[a-z0-9-]*)\.(?P<size>[a-z0-9-]+)")
 X86: Final = "x86_64"
 ARM: Final = "arm64"
+# Families of before the Nitro system, which show a volume by the letter of its device and not by its id
+# ("Amazon EC2 instance types by hypervisor", Xen, in the instance types guide)
+XEN: Final = frozenset(
+    {
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+        "t1",
+        "t2",
+        "c1",
+        "c3",
+        "c4",
+        "r3",
+        "r4",
+        "x1",
+        "x1e",
+        "d2",
+        "h1",
+        "i2",
+        "i3",
+        "f1",
+        "g3",
+        "g3s",
+        "p2",
+        "p3",
+    }
+)
+
+
+def is_nitro(instance_type: str) -> bool:
+    """Of the Nitro system. `i3.metal` is, though its family is not."""
+    family, _, size = instance_type.partition(".")
+    return family not in XEN or size == "metal"
 
 
 def architecture(instance_type: str) -> str:

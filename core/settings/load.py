@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from core.capacity import gateway_memory
+from core.capacity import gateway_memory, instance_types
 from core.contract import network
 from core.errors import SettingsError
 from core.settings import access, flags, keys, messages, notify, own_machine, services, sign_on
@@ -153,7 +153,7 @@ def _together(settings: StackSettings, *, to_deploy: bool) -> list[str]:
     zone = settings.host.zone
     if zone != "auto" and not zone.startswith(settings.region):
         problems.append(f'{_PREFIX}host.zone: "{zone}" is not in aws:region {settings.region}')
-    problems += [*_control(settings), *_chat(settings), *_gateway_room(settings)]
+    problems += [*_control(settings), *_chat(settings), *_gateway_room(settings), *_data_volume(settings)]
     problems += access.problems(settings.access, has_gateway=settings.gateway is not None)
     problems += _sign_on(settings)
     return problems + (_on_aws(settings, settings.host) if to_deploy and settings.cloud == "aws" else [])
@@ -177,6 +177,17 @@ def _gateway_room(settings: StackSettings) -> Iterator[str]:
     if said := gateway_memory.too_small(settings.gateway.instance_type, page_mib):
         less = f". A lower {_PREFIX}webui.memoryMiB, or {_PREFIX}webui: none, needs less" if page_mib else ""
         yield f"{_PREFIX}gateway.instanceType: {said}{less}"
+
+
+def _data_volume(settings: StackSettings) -> Iterator[str]:
+    """The gateway finds it by its id."""
+    gateway = settings.gateway
+    if gateway is None or not gateway.data_gib or instance_types.is_nitro(gateway.instance_type):
+        return
+    yield (
+        f"{_PREFIX}gateway.instanceType: {gateway.instance_type} is older than EC2's Nitro system, and its data volume "
+        f"would not be found there. Take e.g. t3.small, or set {_PREFIX}gateway.dataGiB: 0"
+    )
 
 
 def _sign_on(settings: StackSettings) -> Iterator[str]:

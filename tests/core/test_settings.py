@@ -272,6 +272,10 @@ def test_off(off: object) -> None:
             {"services": {"chat": {"engine": "qwn"}}},
             'services.chat.engine: "qwn" is not an engine; allowed: qwen (did you',
         ),
+        (
+            {"gateway": {"instanceType": "t2.medium"}},
+            "gateway.instanceType: t2.medium is older than EC2's Nitro system, and its data volume would not be found",
+        ),
         ({"budget": {"monthlyUsd": 0}}, "budget.monthlyUsd: 0 must be greater than 0"),
         ({"engine": {"a": {"model": "x/m"}}}, "pilotlight:engine is not a setting (did you mean engines?)"),
         ({"cloud": "embeded"}, "allowed: aws or embedded (did you mean embedded?)"),

@@ -2,7 +2,7 @@ import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from core.capacity import gpus
-from core.capacity.instance_types import FRACTIONS, GPUS, Gpus, architecture, fraction_refusal
+from core.capacity.instance_types import FRACTIONS, GPUS, Gpus, architecture, fraction_refusal, is_nitro
 from core.errors import SettingsError
 from core.money import prices
 
@@ -79,3 +79,12 @@ def test_a_part_of_a_gpu_is_known_and_refused_with_the_reason() -> None:
     assert FRACTIONS["g6f.large"] == 2861
     assert "GRID driver" in fraction_refusal("g6f.large")
     assert fraction_refusal("g6.xlarge") == ""
+
+
+def test_nitro_is_what_ec2_answers() -> None:
+    wrong = {
+        name: told.get("Hypervisor")
+        for name, told in INSTANCE_TYPES.items()
+        if is_nitro(name) == (told.get("Hypervisor") == "xen")
+    }
+    assert wrong == {}
