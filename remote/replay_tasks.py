@@ -63,7 +63,7 @@ def replay(
         print_json("replay", stack or None, found.as_dict() | {"pictures": [str(file) for file in files]})
         return
     print("\n".join(verbs_replay.head(found)))
-    console().print(verbs_replay.table(found, everything=all))
+    console(least=verbs_replay.LEAST).print(verbs_replay.table(found, everything=all))
     print("\n".join([*verbs_replay.tail(found), *(["pictures: " + ", ".join(map(str, files))] if files else [])]))
 
 

@@ -140,8 +140,11 @@ def status(_: Context, stack: str = "", identity: str = "", json: bool = False, 
         sys.exit(1)
 
 
-def console(*, clear: bool = False) -> Any:
-    """Rich's, for tables. What people named or wrote is shown as it is: `[/x]` and `:x:` are no marks of ours."""
+def console(*, clear: bool = False, least: int = 0) -> Any:
+    """Rich's, for tables. What people named or wrote is shown as it is: `[/x]` and `:x:` are no marks of ours.
+
+    `least`: columns that a table needs with whole figures. A narrower terminal breaks its lines; Rich would cut them.
+    """
     from rich.console import Console
 
     class Plain(Console):
@@ -152,6 +155,8 @@ def console(*, clear: bool = False) -> Any:
 
     width = None if sys.stdout.isatty() else WIDE  # into a file or a pipe: rows stay rows
     console = Plain(soft_wrap=False, highlight=False, markup=False, emoji=False, width=width)
+    if console.width < least:
+        console.size = (least, console.height)  # both: a dumb terminal has Rich's width else
     if clear:
         console.clear()
     return console
@@ -513,7 +518,7 @@ def size(
     if json:
         print_json("size", None, found.as_dict())
     else:
-        console().print(verbs_size.Listing(found))
+        console(least=verbs_size.LEAST).print(verbs_size.Listing(found))
 
 
 namespace = Collection(

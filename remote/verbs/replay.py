@@ -42,6 +42,7 @@ WAITING: Final = "0.50 USD"  # a minute: an hour of somebody's time at 30 USD
 HOST, REGION = "g6.xlarge", "us-east-1"
 ZONE: Final = "Europe/Berlin"  # of made-up traffic
 NO_PICTURE: Final = "none"
+LEAST: Final = 120  # columns of the table
 GZIP: Final = b"\x1f\x8b"  # what a packed file begins with
 
 

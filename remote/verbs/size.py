@@ -24,6 +24,7 @@ from remote.stack_files import CHECKOUT
 DTYPES: Final = (AUTO, "float16", "bfloat16", "float32")
 KV_DTYPES: Final = (AUTO, "fp8", "fp8_e4m3", "fp8_e5m2")
 K: Final = 1024
+LEAST: Final = 120  # columns of the table, some of its remarks included
 
 
 @dataclass(frozen=True)

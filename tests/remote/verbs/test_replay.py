@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,19 @@ def test_a_log_is_what_its_first_bytes_say_whatever_its_name(
     lines = mark + "\r\n".join(json.dumps({"at": BEGIN + n * 5000}) for n in range(40))
     (tmp_path / name).write_bytes(pack(lines.encode(encoding)))
     assert len(verbs.replay(Asked(str(tmp_path / name))).trace.arrivals) == 40
+
+
+def test_no_figure_is_cut_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "60")
+    replay_tasks.replay(Context(), "office", picture="none", all=True)
+    text = capsys.readouterr().out
+    assert "…" not in text
+    found = verbs.replay(Asked("office"))
+    assert all(f"{figure:,.2f}" in text for result in found.results for figure in (result.cost, result.total))
 
 
 def test_an_empty_log_is_one_message(tmp_path: Path) -> None:

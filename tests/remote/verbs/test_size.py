@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from invoke.context import Context
 from components import models
 from core.capacity.instance_types import FRACTIONS, GPUS
 from core.engines.sizing import known
+from core.engines.sizing.fit import Wish
 from core.money import prices
 from remote import model_files, tasks
 from remote.verbs import size as verbs_size
@@ -84,6 +86,18 @@ def test_cards_of_ones_own_stand_last(capsys: pytest.CaptureFixture[str]) -> Non
     assert [re.findall(r"RTX \d+", line)[0] for line in lines] == ["RTX 3090", "RTX 4090", "RTX 5090"]
     (card, *_) = json.loads(shown(capsys, f"{SEVEN}-AWQ", json=True))["data"]["own_cards"]
     assert (card["gpu"], card["fits"]) == ("RTX 3090", True)
+
+
+def test_no_figure_is_cut_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "60")
+    text = shown(capsys)
+    assert "…" not in text
+    sized = verbs_size.size(model_files.find(SEVEN).model, Wish(), "us-east-1")
+    assert all(f"{offer.fit.longest:,}" in text for offer in sized.offers if offer.fit and offer.fit.fits)
 
 
 def test_brackets_in_a_name_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
