@@ -14,7 +14,7 @@ from core.engines.sizing import choice, known
 from core.engines.sizing import lock as file
 from core.engines.sizing.architecture import CannotSize
 from core.engines.sizing.choice import LONG, SHORT, Offer
-from core.engines.sizing.fit import AUTO, Fit, Model, Wish
+from core.engines.sizing.fit import AUTO, LEAST_CAPABILITY, Fit, Model, Wish
 from core.engines.sizing.parameters import count
 from core.errors import DeployError, SettingsError
 from remote import paths
@@ -63,13 +63,26 @@ class Sized:
 
 def size(model: Model, wish: Wish, region: str) -> Sized:
     """Size a model. SettingsError: a wrong flag; DeployError: its weights cannot be told."""
-    for flag, value, allowed in (("dtype", wish.dtype, DTYPES), ("kv-cache-dtype", wish.kv_dtype, KV_DTYPES)):
+    methods = _methods(model)
+    for flag, value, allowed in (
+        ("dtype", wish.dtype, DTYPES),
+        ("kv-cache-dtype", wish.kv_dtype, KV_DTYPES),
+        ("quantization", wish.quantization or methods[0], methods),
+    ):
         if value not in allowed:
             raise SettingsError(f'--{flag} "{value}" is not allowed; allowed: {", ".join(allowed)}.')
     try:
         return Sized(model, wish, region, choice.offers(model, wish, region), choice.own_cards(model, wish))
     except CannotSize as error:
         raise DeployError(f"{model.name} cannot be sized: {error}.") from error
+
+
+def _methods(model: Model) -> tuple[str, ...]:
+    """vLLM's `quantization` that is counted here for this model: its own method, or FP8 while it loads."""
+    stored = model.architecture.quantization
+    if stored is None:
+        return ("fp8",)
+    return tuple(method for method in (stored.method, f"{stored.method}_marlin") if method in LEAST_CAPABILITY)
 
 
 def lock(text: str, found: Found, folder: Path = CHECKOUT / "stacks") -> str:

@@ -70,6 +70,9 @@ def test_json_has_every_type(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ({"dtype": "int4"}, '--dtype "int4" is not allowed; allowed: auto, float16, bfloat16, float32'),
         ({"kv_cache_dtype": "int4"}, "--kv-cache-dtype"),
+        ({"quantization": "awq"}, '--quantization "awq" is not allowed; allowed: fp8.'),
+        ({"quantization": "bitsandbytes"}, "allowed: fp8."),
+        ({"quantization": "fp8", "model": f"{SEVEN}-AWQ"}, "allowed: awq, awq_marlin."),
         ({"context": "many"}, "--context"),
         ({"model": "qwen2.5:7b"}, "looks like Ollama's name"),
     ],
@@ -79,6 +82,11 @@ def test_a_wrong_flag_is_one_message(capsys: pytest.CaptureFixture[str], flags: 
         shown(capsys, **flags)
     assert ended.value.code == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("model", "method"), [(SEVEN, "fp8"), (f"{SEVEN}-AWQ", "awq_marlin"), (f"{SEVEN}-AWQ", "awq")])
+def test_a_method_that_is_counted_is_allowed(capsys: pytest.CaptureFixture[str], model: str, method: str) -> None:
+    assert "the cheapest is" in shown(capsys, model, quantization=method)
 
 
 def test_cards_of_ones_own_stand_last(capsys: pytest.CaptureFixture[str]) -> None:
