@@ -206,10 +206,10 @@ class _Reader:
             raise _LeftOut("a time that cannot be read")
         zone = match["zone"]
         self.without_zone += zone is None
-        midnight = _midnight(match["date"], match["month"], "UTC" if zone else self.zone)
-        if midnight is None:
+        hour = _hour(match["date"], match["month"], match["h"], "UTC" if zone else self.zone)
+        if hour is None:
             raise _LeftOut("a time that cannot be read")
-        at = midnight + int(match["h"]) * 3600 + int(match["m"]) * 60 + float(match["s"])
+        at = hour + int(match["m"]) * 60 + float(match["s"])
         if zone:
             at -= (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[3:]) * 60)
         return _of_a_request(at)
@@ -235,20 +235,23 @@ _HAPROXY: Final = re.compile(
     r"(?<!\S)(?P<caller>\S+):\d+ \[(?P<at>[^\]]{1,40})\] \S+ \S+ (?:-?\d+/){4}\+?(?P<ms>-?\d+) (?P<status>-?\d+) .*"
     r'"(?P<method>[A-Z]+) (?P<path>\S+)'
 )
-_KEPT: Final[dict[tuple[str, str], float | None]] = {}
+_KEPT: Final[dict[tuple[str, str, str], float | None]] = {}
 
 
-def _midnight(date: str, month: str, zone: str) -> float | None:
-    """The instant of a day's midnight; a log has few days, so each is reckoned once."""
-    if (date, zone) not in _KEPT:
+def _hour(date: str, month: str, hour: str, zone: str) -> float | None:
+    """The instant when an hour of a day begins; a log has few, so each is reckoned once. By the hour: not every day
+    has 24 of them.
+    """
+    asked = date, hour, zone
+    if asked not in _KEPT:
         if len(_KEPT) > 4096:
             _KEPT.clear()
         try:
-            day = datetime(int(date[7:]), _MONTHS[month], int(date[:2]), tzinfo=zone_of(zone))
-            _KEPT[date, zone] = day.timestamp()
+            begin = datetime(int(date[7:]), _MONTHS[month], int(date[:2]), int(hour), tzinfo=zone_of(zone))
+            _KEPT[asked] = begin.timestamp()
         except ValueError:
-            _KEPT[date, zone] = None
-    return _KEPT[date, zone]
+            _KEPT[asked] = None
+    return _KEPT[asked]
 
 
 def _shown(text: str) -> str:

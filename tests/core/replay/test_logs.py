@@ -275,6 +275,15 @@ def test_days_without_a_time_are_no_requests_at_midnight() -> None:
         read(*days)
 
 
+@pytest.mark.parametrize("day", ["2026-10-25", "2026-03-29", "2026-11-25"])
+def test_local_times_are_the_same_in_every_format_on_the_day_when_clocks_change(day: str) -> None:
+    clf = f"{datetime.fromisoformat(day):%d/%b/%Y}"
+    hours = [0, 1, 4, 23]
+    web = read(*(HAPROXY.format(at=f"{h:02}:30:00").replace("25/Nov/2026", clf) for h in hours), zone="Europe/Berlin")
+    plain = read(*(json.dumps({"at": f"{day}T{h:02}:30:00"}) for h in hours), zone="Europe/Berlin")
+    assert moments(web) == moments(plain)
+
+
 def test_a_terminal_does_not_obey_a_log() -> None:
     good = [json.dumps({"at": NINE + at}) for at in (0, 7200)]
     (shown,) = read(*good, "\x1b]0;mine\x07\x1b[2J").first_left_out.values()
