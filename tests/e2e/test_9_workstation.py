@@ -43,7 +43,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksta
     made.remove()
 
 
-def stub(specs: tuple[EngineSpec, ...], target: str) -> list[Item]:
+def stub(specs: tuple[EngineSpec, ...], target: str, *, queue_timeout_s: float) -> list[Item]:
     """The engine's user, unit and configuration as they are, and a stub in vLLM's place."""
     (spec,) = specs
     name = ENGINE_UNIT.format(name=spec.name)
