@@ -10,6 +10,7 @@ from core.contract.intervals import SILENT_AFTER_S
 from core.engines.health import ALERT_AFTER_S
 from core.lease import Inhibitor, State, Write
 from core.policy import Action, carry_out
+from core.times.moments import next_month
 from tests.core.policy_cases import IDLE, NOON, OFFICE, SETTINGS, WAKE_REQUEST, decided, lease
 
 LIMIT = SETTINGS.engine_timeout_s
@@ -41,7 +42,7 @@ def dead(for_s: float, name: str = "a") -> dict[str, Any]:
 )
 def test_actions(fields: dict[str, Any], settings: dict[str, Any], action: Action) -> None:
     spent = {"spent_usd": 2.0} if "monthly_budget_usd" in settings else {}
-    marked = {"spent_until": NOON + 9} if spent else {}
+    marked = {"spent_until": next_month(NOON)} if spent else {}
     assert decided(lease(State.RUNNING, **fields, **marked), facts=spent, **settings).action is action
 
 
