@@ -51,7 +51,7 @@ unit: export PYTHONPYCACHEPREFIX = $(CURDIR)/.pytest_cache/bytecode
 unit: venv
 	@echo 'unit tests'; $(PYTHON) -m pytest -n 2 --dist worksteal -m '$(UNITS)' tests
 
-# Once more what failed, alone, after its names (last, where a cut log still has them): docs/adr/0031.
+# Once more what failed, alone, after its names (last, where a cut log still has them): ADR 31.
 AGAIN = $(PYTHON) -m pytest --cache-show cache/lastfailed; \
 	  echo 'What failed runs once more. What passes now is unsteady, not right: find out why.'; \
 	  $(PYTHON) -m pytest --last-failed --last-failed-no-failures none
