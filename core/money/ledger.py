@@ -25,7 +25,7 @@ from core.contract.documents import UnitSettings
 from core.lease import ON, Event, State
 from core.money import prices
 from core.money.prices import PriceUnknown
-from core.times.moments import first_of_month, midnight, next_month
+from core.times.moments import first_of_month, midnight, next_midnight, next_month
 
 HOUR_S: Final = 3600.0
 MINIMUM_S: Final = 60.0  # that EC2 bills a start
@@ -132,11 +132,6 @@ def month_of(moment: float) -> str:
 def day_of(moment: float) -> str:
     """The day of a moment in UTC, as `2026-11-25`."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
-
-
-def next_midnight(moment: float) -> float:
-    """When the next day of UTC begins."""
-    return midnight(moment, "UTC") + 86400.0
 
 
 def _by_month(interval: Interval) -> Iterable[tuple[str, float]]:

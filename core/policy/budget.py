@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from core.money.ledger import next_midnight
 from core.policy.case import Action, Case, Decision
-from core.times.moments import next_month
+from core.times.moments import next_midnight, next_month
 
 
 def mark(case: Case) -> Decision | None:

@@ -25,12 +25,13 @@ from core.contract.dialects import BY_PATH
 from core.errors import SettingsError
 from core.replay import trace
 from core.replay.trace import Trace
+from core.times.bounds import YEAR_S
 from core.times.zones import zone as zone_of
 
 DURATION_S: Final = 5.0  # of a request whose log does not say how long it took
 EARLIEST, LATEST = 946684800.0, 4102444800.0  # 2000 and 2100: what else is no time of a request
 BUCKET_MAX_S: Final = 3600.0  # counts over longer times say nothing about pauses
-LONGEST_S: Final = 366 * 86400.0  # a log of more than a year has a clock that was wrong, or is cut
+LONGEST_S: Final = YEAR_S  # a log of more than a year has a clock that was wrong, or is cut
 GAP_S: Final = 3 * 86400.0  # so long without a line is said
 TOOK_MAX_S: Final = 86400.0  # no request takes longer: it is in another unit (Traefik's nanoseconds), or broken
 LINE_MAX: Final = 65536  # characters that a web server's line has at most: HAProxy's own limit

@@ -53,6 +53,12 @@ def midnight(moment: float, zone: str) -> float:
     return local(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
 
 
+def next_midnight(moment: float, zone: str = "UTC") -> float:
+    """When the day after the one of `moment` begins in `zone`."""
+    today = local(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return (today + timedelta(days=1)).timestamp()
+
+
 def first_of_month(moment: float) -> float:
     """When the month of `moment` began in UTC, as on AWS's bill."""
     return datetime.fromtimestamp(midnight(moment, "UTC"), UTC).replace(day=1).timestamp()

@@ -11,7 +11,7 @@ from core import money
 from core.contract.intervals import DRAIN_TIMEOUT_S
 from core.errors import DeployError
 from core.lease import Lease
-from core.money.ledger import exact, next_midnight
+from core.money.ledger import exact
 from core.money.prices import PriceUnknown
 from core.policy.on import BUDGET_IDLE_S
 from core.settings import shape
@@ -142,7 +142,7 @@ def lines(found: Budget) -> Iterator[str]:
     if found.budget_usd is None and found.daily_usd is None:
         yield f"{found.stack} has no budget: pilotlight:budget: {{monthlyUsd: 150}} and `pulumi up` set one."
         return
-    resets, midnight = _when(found.resets_at, found.zone), _when(next_midnight(found.now), found.zone)
+    resets, midnight = _when(found.resets_at, found.zone), _when(moments.next_midnight(found.now), found.zone)
     if found.spent_usd is None:
         yield f"What was spent is not known: {found.problem or 'no lease yet'}."
     left = f"${found.left_usd or 0:,.2f} are left until {resets}"

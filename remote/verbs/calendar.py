@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
@@ -56,7 +55,7 @@ def days(spans: Sequence[Span], zone: str) -> list[Day]:
     """The days from the first span's start to the last one's end."""
     found, at, until = [], spans[0].start, spans[-1].end
     while at < until:
-        begins, ends = moments.midnight(at, zone), _next_midnight(at, zone)
+        begins, ends = moments.midnight(at, zone), moments.next_midnight(at, zone)
         here = [span for span in spans if span.start < ends and span.end > at]
         last = min(ends, until)
         up = [span for span in here if span.phase != "off"]
@@ -64,12 +63,6 @@ def days(spans: Sequence[Span], zone: str) -> list[Day]:
         found.append(Day(zone, begins, ends, at, last, tuple(_runs(up, at, last)), reason))
         at = ends
     return found
-
-
-def _next_midnight(moment: float, zone: str) -> float:
-    today = moments.local(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    tomorrow: datetime = today + timedelta(days=1)
-    return tomorrow.timestamp()
 
 
 def _runs(up: Sequence[Span], first: float, last: float) -> Iterator[tuple[float, float]]:

@@ -27,13 +27,13 @@ from core.money.prices import Figure
 from core.money.rival import Rivals
 from core.settings import shape as settings_shape
 from core.times import durations, moments
+from core.times.bounds import YEAR_S
 from core.wakes import wakes
 from remote.verbs import timeline
 from remote.verbs.lease import Front, Record, Seen, look
 from remote.verbs.timeline import Timeline, days_of
 
 EARLIER_S: Final = 86400.0  # of history before the time that is asked for: how the host stood when it began
-LONGEST_S: Final = 366 * 86400.0
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 COLUMNS: Final = ("day", "kind", "what", "quantity", "unit", "price", "currency", "cost")
 
@@ -107,10 +107,10 @@ def since_of(text: str, zone: str, now: float) -> float:
         return moments.local(now, zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
     if _DATE.fullmatch(text):
         found = moments.parse(f"{text} 00:00", zone, now)
-        if not 0 < now - found <= LONGEST_S:
+        if not 0 < now - found <= YEAR_S:
             raise SettingsError(f'"{text}" is not a day of the last year; write e.g. 2026-11-01 or 31d')
         return found
-    return now - durations.positive(text, LONGEST_S)
+    return now - durations.positive(text, YEAR_S)
 
 
 def seen(at: Front, since: float, now: float) -> Seen:

@@ -16,6 +16,7 @@ from core.money.ledger import Ledger
 from core.policy import Action, Facts
 from core.policy.forecast import START_GUESS_S, Span, forecast, unborn
 from core.times import moments
+from core.times.bounds import YEAR_S
 from core.times.durations import show
 from remote import stack_files
 from remote.stack_files import NotMade
@@ -23,7 +24,7 @@ from remote.verbs import calendar
 from remote.verbs import status as verbs_status
 from remote.verbs.lease import Record, front, settings_of
 
-LONGEST_S: Final = 366 * 86400.0  # a forecast asks the policy for every minute: 10 s for a year
+LONGEST_S: Final = YEAR_S  # a forecast asks the policy for every minute: 10 s for a year
 FOLD_S: Final = 48 * 3600.0  # a forecast of this length is told by days
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.lease import State
-from core.money.ledger import next_midnight
 from core.policy import Action
-from core.times.moments import next_month
+from core.times.moments import next_midnight, next_month
 from tests.core.policy_cases import NOON, OFFICE, WAKE_REQUEST, decided, lease
 
 
